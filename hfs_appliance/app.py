@@ -1,0 +1,1 @@
+"""Composition root: configuration + backends -> supervision tree. The only file that knows everyone."""

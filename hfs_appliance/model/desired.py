@@ -1,0 +1,172 @@
+"""The desired state: what an operator asked for, checked and typed.
+
+Only the config room makes these values (from TOML) and it promises what the comments say. Everything here is immutable.
+Durations are `Duration` (nanoseconds), shares are fractions of 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from hfs_appliance.model.ids import AvailabilityZone, EnvironmentName, PoolName, ServiceName, Version
+from hfs_appliance.model.instants import SECOND, Duration, seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """The one public REST endpoint."""
+
+    address: str
+    port: int
+    title: str = "Hosting Foundation Services"
+    description: str = ""
+    connect_timeout: Duration = SECOND
+    response_timeout: Duration = seconds(30)
+    """Longest silence of an instance before the next one is tried (idempotent requests) or 504 is given."""
+    reload_interval: Duration = SECOND
+    """Shortest time between two reloads of the proxy; the first change of a burst is published at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admin:
+    """Where the admin API and the console listen."""
+
+    address: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrySettings:
+    """Which ZooKeeper the environment lives in. `hosts` empty: the embedded one."""
+
+    hosts: tuple[str, ...] = ()
+    session_timeout: Duration = seconds(6)
+    embedded_port: int = 2181
+
+
+class CloudProvider(StrEnum):
+    """Where servers come from."""
+
+    LOCAL = "local"
+    OPENSTACK = "openstack"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalCloud:
+    """The local provider: servers are process groups on this machine."""
+
+    network: str = "127.77.0.0/16"
+    """Loopback network, CIDR, from which each server gets an address of its own."""
+    boot: Duration = seconds(2)
+    updates: Duration = seconds(1)
+    configuration: Duration = seconds(1)
+    """How long the stages of building a server take; a real machine takes minutes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloudSettings:
+    """Which cloud, and how it is asked."""
+
+    provider: CloudProvider
+    azs: tuple[AvailabilityZone, ...] = (AvailabilityZone("az1"),)
+    poll: Duration = SECOND
+    """How often the list of servers is read."""
+    local: LocalCloud = LocalCloud()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What hfs may never exceed, whatever the rest of the file says."""
+
+    max_servers: int
+    max_creating: int = 10
+    """Servers in creation at one time."""
+    max_deleting: int = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """A warm pool: servers built ahead of time, waiting for a role."""
+
+    name: PoolName
+    size: int
+    """Warm servers to keep ready, beyond what services are short of."""
+    build_within: Duration = seconds(600)
+    """A server that has not announced itself by then counts as failed."""
+
+
+class Registrar(StrEnum):
+    """Who writes an instance's registration."""
+
+    AGENT = "agent"
+    SERVICE = "self"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """How an agent decides that an instance may have traffic."""
+
+    path: str = "/health"
+    interval: Duration = seconds(2)
+    timeout: Duration = seconds(2)
+    unhealthy_after: int = 3
+    """Failed probes in a row until the registration is taken back."""
+    ready_within: Duration = seconds(300)
+    """An instance that has not registered by then is replaced."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSpec:
+    """How an agent starts an instance. Placeholders in `command` and `environment` values:
+
+    `{address} {port} {version} {service} {server} {venv} {directory}`; nothing else is expanded, no shell is involved.
+    """
+
+    command: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    pip: tuple[str, ...] = ()
+    """Requirements installed into the server's own virtual environment before the first start."""
+    directory: str | None = None
+    """Directory whose content is copied to the server before the first start; relative to the configuration file."""
+    restart_backoff: Duration = seconds(0.5)
+    restart_backoff_max: Duration = seconds(30)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """A named micro-service: its versions with their counts, and what is common to them."""
+
+    name: ServiceName
+    pool: PoolName
+    port: int
+    run: RunSpec
+    versions: Mapping[Version, int]
+    """Instances wanted of each version."""
+    health: Health = Health()
+    document: str | None = "/openapi.json"
+    """Path of the service's own Swagger/OpenAPI document; None when it has none."""
+    base_path: str = "/"
+    """Path on the instance that the public `/<service>/` maps to; ends with a slash."""
+    drain: Duration = seconds(5)
+    """Time between the end of new requests and the stop of an instance."""
+    suspect_grace: Duration = seconds(5)
+    """How long an instance may be without registration before capacity is added in its place."""
+    registrar: Registrar = Registrar.AGENT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DesiredState:
+    """Everything that one environment should be."""
+
+    environment: EnvironmentName
+    generation: int
+    """Rises by one whenever the content changes; 0 until it is stored."""
+    registry: RegistrySettings
+    cloud: CloudSettings
+    endpoint: Endpoint
+    admin: Admin
+    limits: Limits
+    pools: Mapping[PoolName, Pool]
+    services: Mapping[ServiceName, Service]

@@ -1,0 +1,274 @@
+"""The one stream of what happened: a closed union of frozen values with cause links.
+
+Log, metrics, console, bench and the simulator's checkers are folds over it; nothing else is logged. Each event class
+says in `kind` how it is named in the journal; field values are text, integers or None.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import ClassVar, TypeAlias
+
+from hfs_appliance.model.ids import PoolName, ServerId, ServiceName, Version
+from hfs_appliance.model.instants import Instant
+
+
+class Severity(StrEnum):
+    """How much an operator should care."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Event:
+    kind: ClassVar[str]
+    severity: ClassVar[Severity] = Severity.INFO
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplianceStarted(_Event):
+    """`hfs run` is up."""
+
+    kind: ClassVar[str] = "appliance-started"
+    version: str
+    environment: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplianceStopped(_Event):
+    """`hfs run` ended in order."""
+
+    kind: ClassVar[str] = "appliance-stopped"
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionChanged(_Event):
+    """The registry session changed its state."""
+
+    kind: ClassVar[str] = "session-changed"
+    state: str
+    session: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DesiredChanged(_Event):
+    """A generation of the desired state took effect."""
+
+    kind: ClassVar[str] = "desired-changed"
+    generation: int
+    author: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DesiredRefused(_Event):
+    """The stored desired state could not be read; the former one stays."""
+
+    kind: ClassVar[str] = "desired-refused"
+    severity: ClassVar[Severity] = Severity.ERROR
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseChanged(_Event):
+    """A server moved on in its life."""
+
+    kind: ClassVar[str] = "phase-changed"
+    server: ServerId
+    phase: str
+    before: str
+    rule: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionStarted(_Event):
+    """An action of the plan began."""
+
+    kind: ClassVar[str] = "action-started"
+    action: str
+    server: ServerId
+    cause: str
+    words: str
+    service: ServiceName | None = None
+    version: Version | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionDone(_Event):
+    """An action of the plan succeeded."""
+
+    kind: ClassVar[str] = "action-done"
+    severity: ClassVar[Severity] = Severity.DEBUG
+    action: str
+    server: ServerId
+    elapsed_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionFailed(_Event):
+    """An action of the plan failed; the next reconcile decides again."""
+
+    kind: ClassVar[str] = "action-failed"
+    severity: ClassVar[Severity] = Severity.WARNING
+    action: str
+    server: ServerId
+    error: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldChanged(_Event):
+    """Something is withheld from now on, or (words empty) no longer."""
+
+    kind: ClassVar[str] = "hold-changed"
+    severity: ClassVar[Severity] = Severity.WARNING
+    scope: str
+    rule: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetbackNoted(_Event):
+    """Failures in a row of a pool or a service version slow down what comes next."""
+
+    kind: ClassVar[str] = "setback"
+    severity: ClassVar[Severity] = Severity.WARNING
+    scope: str
+    failures: int
+    words: str
+    pool: PoolName | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConvergedChanged(_Event):
+    """The environment reached its desired state, or left it."""
+
+    kind: ClassVar[str] = "converged"
+    is_converged: int
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutesPublished(_Event):
+    """The proxy serves a new route table."""
+
+    kind: ClassVar[str] = "routes-published"
+    digest: str
+    services: int
+    instances: int
+    words: str
+    elapsed_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutesRefused(_Event):
+    """The proxy refused a route table; the former one stays in force."""
+
+    kind: ClassVar[str] = "routes-refused"
+    severity: ClassVar[Severity] = Severity.ERROR
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProxyRestarted(_Event):
+    """The proxy had died and was started again."""
+
+    kind: ClassVar[str] = "proxy-restarted"
+    severity: ClassVar[Severity] = Severity.WARNING
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentsMerged(_Event):
+    """A new merged Swagger document is served."""
+
+    kind: ClassVar[str] = "documents-merged"
+    services: int
+    operations: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentRefused(_Event):
+    """A service's document could not be fetched or used; its last good one stays."""
+
+    kind: ClassVar[str] = "document-refused"
+    severity: ClassVar[Severity] = Severity.WARNING
+    service: ServiceName
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryRefused(_Event):
+    """A registry entry could not be read; it is ignored and nobody else is hurt."""
+
+    kind: ClassVar[str] = "entry-refused"
+    severity: ClassVar[Severity] = Severity.WARNING
+    path: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartRestarted(_Event):
+    """A part of the appliance failed and was started again by its supervisor."""
+
+    kind: ClassVar[str] = "part-restarted"
+    severity: ClassVar[Severity] = Severity.ERROR
+    part: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloudUnreachable(_Event):
+    """The list of servers could not be read; the view grows stale."""
+
+    kind: ClassVar[str] = "cloud-unreachable"
+    severity: ClassVar[Severity] = Severity.WARNING
+    words: str
+
+
+Event: TypeAlias = (
+    ApplianceStarted
+    | ApplianceStopped
+    | SessionChanged
+    | DesiredChanged
+    | DesiredRefused
+    | PhaseChanged
+    | ActionStarted
+    | ActionDone
+    | ActionFailed
+    | HoldChanged
+    | SetbackNoted
+    | ConvergedChanged
+    | RoutesPublished
+    | RoutesRefused
+    | ProxyRestarted
+    | DocumentsMerged
+    | DocumentRefused
+    | EntryRefused
+    | PartRestarted
+    | CloudUnreachable
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """An event with its place in the stream."""
+
+    seq: int
+    at: Instant
+    actor: str
+    """The part that said it: `reconcile`, `execute`, `proxy`, …"""
+    event: Event
+    cause: int | None = None
+    """Sequence number of the event that led to this one."""
+
+    def fields(self) -> dict[str, str | int | None]:
+        """Give the event's own fields by name."""
+        return {f.name: getattr(self.event, f.name) for f in fields(self.event)}

@@ -1,0 +1,144 @@
+"""The observed state: what the cloud and the registry said, and when.
+
+Absent and unknown are different things here: an `Observation` that was never made is `None` in the World (blind), one
+that is old is stale, and only a fresh one supports a destructive decision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+from hfs_appliance.model.ids import AvailabilityZone, CloudId, Nonce, PoolName, ServerId, ServiceName, Version
+from hfs_appliance.model.instants import Duration, Instant
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation(Generic[T]):
+    """A value with the instant at which it was certainly true, and its source's revision (zxid, list counter)."""
+
+    value: T
+    observed_at: Instant
+    revision: int
+
+    def is_fresh(self, now: Instant, within: Duration) -> bool:
+        """Tell whether the value was true no longer than `within` ago."""
+        return now - self.observed_at <= within
+
+
+class CloudStatus(StrEnum):
+    """The cloud's word on a server; it says nothing about the service on it."""
+
+    BUILDING = "building"
+    ACTIVE = "active"
+    STOPPED = "stopped"
+    ERROR = "error"
+    DELETING = "deleting"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloudServer:
+    """A server as the cloud lists it; identity comes from its metadata, never from its name alone."""
+
+    cloud_id: CloudId
+    server: ServerId
+    nonce: Nonce
+    pool: PoolName
+    az: AvailabilityZone
+    status: CloudStatus
+    address: str
+    created_at: Instant
+    fault: str = ""
+    """The cloud's own words about an ERROR or STOPPED server."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloudView:
+    """All servers that carry this environment's identity.
+
+    `is_complete` is False when the cloud may have left servers out (a cell down, a page lost): absence proves nothing.
+    """
+
+    servers: Mapping[ServerId, CloudServer]
+    is_complete: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerRecord:
+    """Our durable record of a server (`servers/<id>`), written before the cloud is asked: the write-ahead intent."""
+
+    server: ServerId
+    nonce: Nonce
+    pool: PoolName
+    az: AvailabilityZone
+    created_at: Instant
+    cause: str
+    """Why it was made: the code of the Reason."""
+    service: ServiceName | None = None
+    version: Version | None = None
+    slot: int | None = None
+    assigned_at: Instant | None = None
+    ready_at: Instant | None = None
+    """First registration seen: closes the intent of the claim."""
+    drain_at: Instant | None = None
+    delete_at: Instant | None = None
+    """Deletion decided: never taken back."""
+    delete_cause: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolEntry:
+    """A built server that waits for a role (`pool/<id>`, ephemeral)."""
+
+    server: ServerId
+    nonce: Nonce
+    pool: PoolName
+    address: str
+
+
+class InstanceStatus(StrEnum):
+    """What a registration says about taking traffic."""
+
+    UP = "up"
+    DRAINING = "draining"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registration:
+    """A live entry of an instance (`services/<service>/<id>`, ephemeral)."""
+
+    service: ServiceName
+    instance: str
+    """Name of the znode; the ServerId when our agent wrote it."""
+    version: Version
+    address: str
+    """An IP address; never a host name."""
+    port: int
+    status: InstanceStatus = InstanceStatus.UP
+    server: ServerId | None = None
+    boot: str = ""
+    """Changes with every start of the instance's process."""
+    document: str | None = None
+    """Path of its Swagger/OpenAPI document."""
+    czxid: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryView:
+    """What the registry holds for this environment."""
+
+    records: Mapping[ServerId, ServerRecord] = field(default_factory=dict)
+    pool: Mapping[ServerId, PoolEntry] = field(default_factory=dict)
+    registrations: Mapping[ServiceName, Mapping[str, Registration]] = field(default_factory=dict)
+    """By service, then by instance."""
+    departed: Mapping[ServerId, Instant] = field(default_factory=dict)
+    """When this process saw a server's pool entry or registration go; cleared when it is back."""
+    synced_at: Instant = Instant(0)
+    """When this process first had the whole view of its present session."""
+    removals_believed_at: Instant = Instant(0)
+    """Recovery grace: until then, entries that vanished over a disconnect are not believed gone."""

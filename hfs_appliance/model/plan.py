@@ -1,0 +1,186 @@
+"""The Plan: what `decide` answers, with the reason of each thing done, withheld or believed.
+
+A reason is a code for machines (`Cause`, the rule's name) and words for the operator; nobody parses the words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TypeAlias
+
+from hfs_appliance.model.ids import AvailabilityZone, PoolName, ServerId, ServiceName, Version
+from hfs_appliance.model.instants import Instant
+from hfs_appliance.model.world import Setback
+
+
+class Phase(StrEnum):
+    """Where a server stands in its life."""
+
+    PLANNED = "planned"
+    CREATING = "creating"
+    AMBIGUOUS = "ambiguous"
+    BOOTING = "booting"
+    CONFIGURING = "configuring"
+    WARM = "warm"
+    ASSIGNED = "assigned"
+    WARMING = "warming"
+    SERVING = "serving"
+    SUSPECT = "suspect"
+    LOST = "lost"
+    DRAINING = "draining"
+    QUARANTINED = "quarantined"
+    DELETING = "deleting"
+    GONE = "gone"
+
+
+class Cause(StrEnum):
+    """Why something is done: the kind of decision, for budgets, events and metrics."""
+
+    FILL_POOL = "fill-pool"
+    MEET_DEMAND = "meet-demand"
+    REMEDIATION = "remediation"
+    SCALE_IN = "scale-in"
+    RETIRE_VERSION = "retire-version"
+    RETIRE_SERVICE = "retire-service"
+    POOL_SURPLUS = "pool-surplus"
+    BUILD_FAILED = "build-failed"
+    NEVER_READY = "never-ready"
+    ADOPTION = "adoption"
+    BOOKKEEPING = "bookkeeping"
+    CLOSING = "closing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """Why an action is planned: its cause and a sentence for the operator."""
+
+    cause: Cause
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Create:
+    """Make a server in the cloud and write its record first. Repeating it for the same id is safe."""
+
+    server: ServerId
+    pool: PoolName
+    az: AvailabilityZone
+    reason: Reason
+    is_retry: bool = False
+    """The record exists already: an earlier attempt got no further."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """Give a warm server the role of an instance."""
+
+    server: ServerId
+    service: ServiceName
+    version: Version
+    slot: int
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfirmReady:
+    """Note that a claimed server serves: its intent is closed."""
+
+    server: ServerId
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drain:
+    """Take an instance out of traffic; its server is deleted afterwards."""
+
+    server: ServerId
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delete:
+    """Delete a server from the cloud. Repeated until the cloud says that it is gone."""
+
+    server: ServerId
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forget:
+    """Remove the record and the assignment of a server that is gone."""
+
+    server: ServerId
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adopt:
+    """Write the record of a server of ours that the registry does not know."""
+
+    server: ServerId
+    reason: Reason
+
+
+Action: TypeAlias = Create | Claim | ConfirmReady | Drain | Delete | Forget | Adopt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What policy believes of one server, and by which rule."""
+
+    server: ServerId
+    phase: Phase
+    rule: str
+    since: Instant
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Something that policy would do and does not, with what it waits for."""
+
+    scope: str
+    """`environment`, `pool/<name>`, `service/<name>` or `server/<id>`."""
+    rule: str
+    words: str
+    until: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionCount:
+    """How a service version stands."""
+
+    desired: int
+    serving: int
+    starting: int
+    suspect: int
+    draining: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolCount:
+    """How a pool stands."""
+
+    size: int
+    warm: int
+    building: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The answer to one World."""
+
+    actions: tuple[Action, ...] = ()
+    verdicts: Mapping[ServerId, Verdict] = field(default_factory=dict)
+    holds: tuple[Hold, ...] = ()
+    counts: Mapping[ServiceName, Mapping[Version, VersionCount]] = field(default_factory=dict)
+    pools: Mapping[PoolName, PoolCount] = field(default_factory=dict)
+    pool_setbacks: Mapping[PoolName, Setback] = field(default_factory=dict)
+    version_setbacks: Mapping[tuple[ServiceName, Version], Setback] = field(default_factory=dict)
+    """The setbacks that the ledger should hold from now on."""
+    is_converged: bool = False
+    """Every count is met, every pool is full, nothing is left to do."""
+    requeue_at: Instant | None = None
+    """When time alone may change the answer."""

@@ -1,0 +1,125 @@
+"""Reports: what the admin API answers and the commands print. Plain values that become JSON field by field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from hfs_appliance.model.ids import PoolName, ServerId, ServiceName, Version
+from hfs_appliance.model.plan import Hold, PoolCount, VersionCount
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """`hfs status`: the environment at a glance."""
+
+    environment: str
+    generation: int
+    converged: bool
+    mode: str
+    """`sync`, `active`, `observe` (blind or stale: nothing destructive), `closing`."""
+    session: str
+    """State of the registry session."""
+    endpoint: str
+    """URL of the endpoint."""
+    uptime_s: int
+    services: Mapping[ServiceName, Mapping[Version, VersionCount]]
+    pools: Mapping[PoolName, PoolCount]
+    servers_by_phase: Mapping[str, int]
+    servers_total: int
+    servers_max: int
+    routed: Mapping[ServiceName, int]
+    """Members that the proxy serves, by service."""
+    holds: tuple[Hold, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerReport:
+    """One server as MCP sees it."""
+
+    server: ServerId
+    phase: str
+    rule: str
+    words: str
+    since: str
+    """ISO 8601."""
+    pool: str
+    az: str
+    address: str
+    service: str | None
+    version: str | None
+    slot: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventReport:
+    """One event as a machine reads it."""
+
+    seq: int
+    at: str
+    actor: str
+    kind: str
+    severity: str
+    cause: int | None
+    fields: Mapping[str, str | int | None]
+    line: str
+    """The event in words, one line."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """`hfs explain SERVER`: which rule, since when, on what evidence."""
+
+    report: ServerReport
+    evidence: Mapping[str, str]
+    """What each witness says, by source (`record`, `cloud`, `pool`, `registration`), in words."""
+    events: tuple[EventReport, ...]
+    log: str
+    """Tail of the server's own log."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One difference between two desired states."""
+
+    path: str
+    """`service.dns.version."1.4.2".instances`."""
+    before: str
+    """Empty: was not there."""
+    after: str
+    """Empty: will not be there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedStep:
+    """One step that would be taken."""
+
+    verb: str
+    """`create`, `claim`, `drain`, `delete`, …"""
+    subject: str
+    """Server, or what it will be called."""
+    service: str | None
+    version: str | None
+    cause: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanReport:
+    """`hfs plan`: what would change and what would be done, until quiet."""
+
+    generation: int
+    """Generation on which the plan is based; `apply` refuses when it has moved on."""
+    changes: tuple[Change, ...]
+    steps: tuple[PlannedStep, ...]
+    holds: tuple[Hold, ...]
+    restart_needed: tuple[str, ...] = field(default=())
+    """Keys whose change takes effect only when `hfs run` is started again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """A new generation is stored."""
+
+    generation: int
+    changes: tuple[Change, ...]

@@ -1,0 +1,53 @@
+"""Cloud: where servers come from. Existence is its word; liveness is the registry's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from hfs_appliance.model.ids import AvailabilityZone, EnvironmentName, Nonce, PoolName, ServerId
+from hfs_appliance.model.observed import CloudServer, CloudView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSpec:
+    """What is asked for. (environment, server, nonce) go into the server's metadata: they are its identity."""
+
+    environment: EnvironmentName
+    server: ServerId
+    nonce: Nonce
+    pool: PoolName
+    az: AvailabilityZone
+    registry_hosts: tuple[str, ...]
+    session_timeout_ms: int
+
+
+class Cloud(Protocol):
+    """Errors of all calls: Transient, Exhausted, Rejected, and those named below."""
+
+    async def servers(self) -> CloudView:
+        """List every server of this environment, in one unfiltered pass."""
+        ...
+
+    async def server(self, server: ServerId) -> CloudServer:
+        """Ask for one server by itself: the second witness when a list does not name it. Errors: Missing."""
+        ...
+
+    async def create(self, spec: ServerSpec) -> CloudServer:
+        """Ask for a server. A server with the same id and nonce is given back instead of a second one.
+
+        Errors: Conflict (the id is taken by another nonce), Ambiguous.
+        """
+        ...
+
+    async def delete(self, server: ServerId) -> None:
+        """Ask for deletion; returns when the cloud has accepted it. Errors: Missing (it is gone already)."""
+        ...
+
+    async def log(self, server: ServerId, lines: int) -> str:
+        """Give the tail of the server's console or agent log: evidence. Errors: Missing, Unsupported."""
+        ...
+
+    async def kill(self, server: ServerId) -> None:
+        """Break a server at once, as a power failure would, where that is harmless. Errors: Unsupported, Missing."""
+        ...

@@ -1,0 +1,52 @@
+"""Errors of every port, named by what the reconcile loop must do about them.
+
+No adapter lets an SDK's exception through; none retries a mutation by itself. The loop is the retry.
+"""
+
+from __future__ import annotations
+
+from hfs_appliance.model.instants import Instant
+
+
+class PortError(Exception):
+    """Something outside did not do what was asked. `words` is for the operator and says where and what."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__(words)
+        self.words = words
+
+
+class Transient(PortError):
+    """Nothing happened; ask again in a later cycle."""
+
+
+class Exhausted(PortError):
+    """Quota or rate refused it; `until` is when asking again makes sense, None when nobody knows."""
+
+    def __init__(self, words: str, until: Instant | None = None) -> None:
+        super().__init__(words)
+        self.until = until
+
+
+class Conflict(PortError):
+    """The state was not as expected (version, existence, busy): observe again before deciding again."""
+
+
+class Fenced(PortError):
+    """Somebody else leads, or the session is gone: stop acting."""
+
+
+class Rejected(PortError):
+    """The request itself is wrong; repeating it will not help."""
+
+
+class Missing(PortError):
+    """The thing is not there (any more)."""
+
+
+class Ambiguous(PortError):
+    """It may or may not have happened: look before you repeat."""
+
+
+class Unsupported(PortError):
+    """This backend cannot do that."""

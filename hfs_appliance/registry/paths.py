@@ -1,0 +1,65 @@
+"""The layout of an environment in the registry: every path is made here and nowhere else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hfs_appliance.model.ids import EnvironmentName, ServerId, ServiceName
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Paths of one environment."""
+
+    environment: EnvironmentName
+
+    @property
+    def root(self) -> str:
+        """Everything of this environment lies below."""
+        return f"/hfs/{self.environment}"
+
+    @property
+    def desired(self) -> str:
+        """The stored desired state."""
+        return f"{self.root}/desired"
+
+    @property
+    def services(self) -> str:
+        """Registrations, by service, then by instance."""
+        return f"{self.root}/services"
+
+    @property
+    def pool(self) -> str:
+        """Warm servers."""
+        return f"{self.root}/pool"
+
+    @property
+    def servers(self) -> str:
+        """Our records of servers."""
+        return f"{self.root}/servers"
+
+    @property
+    def assignments(self) -> str:
+        """Roles given to servers."""
+        return f"{self.root}/assignments"
+
+    @property
+    def ledger(self) -> str:
+        """What policy remembers (`Ledger`)."""
+        return f"{self.root}/ledger"
+
+    def registration(self, service: ServiceName, instance: str) -> str:
+        """One instance's registration (ephemeral)."""
+        return f"{self.services}/{service}/{instance}"
+
+    def pool_entry(self, server: ServerId) -> str:
+        """One warm server (ephemeral)."""
+        return f"{self.pool}/{server}"
+
+    def record(self, server: ServerId) -> str:
+        """Our record of one server."""
+        return f"{self.servers}/{server}"
+
+    def assignment(self, server: ServerId) -> str:
+        """The role of one server."""
+        return f"{self.assignments}/{server}"

@@ -1,0 +1,62 @@
+"""Control: what the admin API asks of the running appliance. The runtime provides it; tests have one of their own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
+
+from hfs_appliance.model.ids import ServerId, ServiceName, Version
+from hfs_appliance.model.reports import Applied, EventReport, Explanation, PlanReport, ServerReport, Status
+
+
+class Control(Protocol):
+    """Errors: PortError of any kind; ConfigError for a bad source; UnknownName for a server or service not known."""
+
+    def status(self) -> Status:
+        """Tell how the environment stands."""
+        ...
+
+    def servers(self) -> Sequence[ServerReport]:
+        """List the servers, sorted by id."""
+        ...
+
+    async def explain(self, server: ServerId) -> Explanation:
+        """Tell all about one server."""
+        ...
+
+    def events(self, after: int, *, is_following: bool) -> AsyncIterator[EventReport]:
+        """Give the events with seq > after that are still kept; then, when following, each new one."""
+        ...
+
+    async def desired_source(self) -> tuple[int, str]:
+        """Give the generation in force and its TOML source."""
+        ...
+
+    async def plan(self, source: str, file: str) -> PlanReport:
+        """Tell what applying `source` would change and do; changes nothing."""
+        ...
+
+    async def apply(self, source: str, file: str, author: str, base_generation: int | None) -> Applied:
+        """Store `source` as the next generation. Errors: Conflict when `base_generation` is no longer in force."""
+        ...
+
+    async def scale(self, service: ServiceName, version: Version | None, instances: int, author: str) -> Applied:
+        """Store another count; `version` may be left out when the service has one only."""
+        ...
+
+    async def kill(self, server: ServerId) -> None:
+        """Break a server (local provider only)."""
+        ...
+
+    async def down(self) -> None:
+        """Retire everything; the appliance ends by itself when nothing is left."""
+        ...
+
+
+class UnknownName(Exception):  # named for what it tells
+    """No server or service of that name; `suggestion` is the nearest one known, if any."""
+
+    def __init__(self, kind: str, name: str, suggestion: str | None) -> None:
+        hint = f"; did you mean {suggestion!r}?" if suggestion else ""
+        super().__init__(f"no {kind} is called {name!r}{hint}")
+        self.suggestion = suggestion
