@@ -225,6 +225,25 @@ class PartRestarted(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PartFailed(_Event):
+    """A part of the appliance failed in something and goes on; told once until it works again."""
+
+    kind: ClassVar[str] = "part-failed"
+    severity: ClassVar[Severity] = Severity.ERROR
+    part: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventsSkipped(_Event):
+    """Told to one reader only: so many events before this place are no longer kept."""
+
+    kind: ClassVar[str] = "events-skipped"
+    severity: ClassVar[Severity] = Severity.WARNING
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CloudUnreachable(_Event):
     """The list of servers could not be read; the view grows stale."""
 
@@ -253,6 +272,8 @@ Event: TypeAlias = (
     | DocumentRefused
     | EntryRefused
     | PartRestarted
+    | PartFailed
+    | EventsSkipped
     | CloudUnreachable
 )
 
