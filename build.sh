@@ -1,0 +1,199 @@
+#!/usr/bin/env bash
+# Builds, checks, tests and starts hfs from a fresh checkout. All that is made here lies in .venv/, build/ and dist/.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+cd "$root"
+
+python=/usr/bin/python3 # Debian's own: the first line of dist/hfs names it, so everything is made and tested with it
+venv=.venv/bin/python
+
+usage() {
+  cat <<'END'
+Usage: ./build.sh COMMAND [ARGUMENT...]
+
+  run [OPTION...]   make what is missing, then start the local environment: dist/hfs run configs/local.toml
+  test [ARG...]     make what the tests need, then check, then run all tests; arguments go to pytest
+  check             lint, format, types and layers
+  zipapp            make dist/hfs, the one executable file
+  bench [NAME...]   run the benchmarks, all or those named; results go to bench/results/
+  lock              choose the versions of all packages anew and write them to requirements.lock
+
+Missing Debian packages are installed with apt-get, as root or with sudo; their services are not started.
+END
+}
+
+say() { printf '==> %s\n' "$*" >&2; }
+
+die() {
+  printf 'build.sh: %s\n' "$*" >&2
+  exit 1
+}
+
+# ---- Debian packages
+
+for_run=(python3-venv=/usr/share/doc/python3-venv nginx-light=/usr/sbin/nginx)
+for_test=("${for_run[@]}" default-jre-headless=/usr/bin/java zookeeper=/usr/share/java/zookeeper.jar)
+
+# packages NAME=FILE...: install each Debian package whose file is absent.
+packages() {
+  local pair missing=() sudo=()
+  for pair; do [[ -e ${pair#*=} ]] || missing+=("${pair%%=*}"); done
+  ((${#missing[@]})) || return 0
+  command -v apt-get >/dev/null || die "this is not Debian; install what is called there: ${missing[*]}"
+  if ((EUID != 0)); then
+    command -v sudo >/dev/null || die "run this as root first: apt-get install --no-install-recommends ${missing[*]}"
+    sudo=(sudo)
+  fi
+  say "installing Debian packages: ${missing[*]}"
+  "${sudo[@]}" bash -euc "$(declare -f install_quietly); install_quietly \"\$@\"" install "${missing[@]}" >&2
+}
+
+# Install packages but neither start nor enable their services: hfs runs an nginx of its own, on its own port.
+install_quietly() {
+  local policy=/usr/sbin/policy-rc.d # what it answers decides whether services start; 101 is no, see invoke-rc.d(8)
+  if [ ! -e "$policy" ]; then
+    trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+  fi
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -qq
+  apt-get install -qq --no-install-recommends "$@"
+  case " $* " in
+    *" nginx-light "*) if command -v systemctl >/dev/null; then systemctl --quiet disable nginx; fi ;;
+  esac
+}
+
+# ---- virtual environment
+
+# virtualenv GROUP...: bring .venv to the locked versions of these dependency groups; `test` also needs `build`.
+virtualenv() {
+  local group wanted
+  wanted="$root $("$python" -V) $(cat pyproject.toml requirements.lock | sha256sum)"
+  if [[ ! -x $venv || $("$venv" -V) != "$("$python" -V)" ]]; then "$python" -m venv --clear .venv; fi
+  for group; do
+    if [[ -e .venv/made-$group && $(<".venv/made-$group") == "$wanted" ]]; then continue; fi
+    say "installing Python packages: $group"
+    case $group in
+      build)
+        pip install --upgrade pip # Debian's own is too old to know groups
+        pip install --group build
+        ;;
+      test) pip install --group test --no-build-isolation --editable . ;;
+    esac
+    printf '%s' "$wanted" >".venv/made-$group"
+  done
+}
+
+pip() { "$venv" -m pip --quiet --disable-pip-version-check "$1" --constraint requirements.lock "${@:2}" >&2; }
+
+lock() {
+  say "choosing versions"
+  {
+    echo "# Written by ./build.sh lock: every package of every build, test and release, with those they need in turn."
+    "$venv" -m pip install --quiet --dry-run --ignore-installed --group build --group test --report - . |
+      "$venv" -c 'import json, sys
+chosen = (item["metadata"] for item in json.load(sys.stdin)["install"] if "dir_info" not in item["download_info"])
+print(*sorted("{name}=={version}".format(**package).lower() for package in chosen), sep="\n")'
+  } >requirements.lock.new
+  mv requirements.lock.new requirements.lock
+}
+
+# ---- dist/hfs
+
+sources() { find pyproject.toml requirements.lock build.sh README.md hfs_appliance sim -type f ! -name '*.pyc' -print0; }
+
+# Make dist/hfs unless it was made of just these sources. The same sources give the same bytes, wherever and whenever.
+zipapp() {
+  local wanted
+  wanted=$(sources | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum)
+  if [[ -x dist/hfs && -e dist/made-of && $(<dist/made-of) == "$wanted" ]]; then return; fi
+  say "making dist/hfs"
+  rm -rf build/zipapp
+  mkdir -p build/zipapp/source dist
+  sources | tar --create --null --files-from=- | tar --extract --directory=build/zipapp/source
+  export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-315532800} # the first instant that a zip file can name
+  pip wheel --no-deps --no-build-isolation --wheel-dir build/zipapp build/zipapp/source
+  pip install --no-compile --target build/zipapp/site build/zipapp/*.whl
+  strip_site build/zipapp/site
+  "$venv" -m shiv --reproducible --uncompressed --site-packages build/zipapp/site --output-file build/zipapp/shiv \
+    --entry-point hfs_appliance.cli.main:main --python "$python -IS" # -IS: no modules but its own
+  compress build/zipapp/shiv build/zipapp/hfs
+  chmod 755 build/zipapp/hfs
+  mv build/zipapp/hfs dist/hfs
+  printf '%s' "$wanted" >dist/made-of
+}
+
+# Take away what the running hfs never reads and what tells where it was built.
+strip_site() {
+  rm -rf "${1:?}/bin"
+  find "$1" -type d \( -name tests -o -name _tests \) -prune -exec rm -rf {} +
+  find "$1" -path '*.dist-info/*' \( -name RECORD -o -name INSTALLER -o -name REQUESTED -o -name direct_url.json \) -delete
+  find "$1" -path '*/swagger_ui_bundle/*' \( -name '*.map' -o -name '*-es-bundle*.js' -o -name swagger-ui.js \) -delete
+}
+
+# Compress a zipapp, and sort it: shiv adds its own modules in whatever order the file system lists them.
+compress() {
+  "$venv" - "$@" <<'END'
+import sys, zipfile
+
+with open(sys.argv[1], "rb") as loose, open(sys.argv[2], "wb") as packed:
+    packed.write(loose.readline())  # the #! line
+    with zipfile.ZipFile(loose) as source, zipfile.ZipFile(packed, "w") as target:
+        for entry in sorted(source.infolist(), key=lambda entry: entry.filename):
+            target.writestr(entry, source.read(entry), zipfile.ZIP_DEFLATED, 9)
+END
+}
+
+# ---- commands
+
+check() {
+  say "ruff check" && "$venv" -m ruff check .
+  say "ruff format" && "$venv" -m ruff format --check .
+  say "mypy" && "$venv" -m mypy
+  say "import-linter" && .venv/bin/lint-imports
+}
+
+# prepare STEP...: carry out steps that make what is missing; one build at a time in one checkout.
+prepare() (
+  flock 9
+  umask 022 # file modes are part of what is made
+  for step; do $step; done
+) 9<"$root"
+
+packages_for_run() { packages "${for_run[@]}"; }
+packages_for_test() { packages "${for_test[@]}"; }
+
+command=${1-}
+shift || true
+case $command in
+  run)
+    prepare packages_for_run "virtualenv build" zipapp
+    exec dist/hfs run configs/local.toml "$@"
+    ;;
+  test)
+    prepare packages_for_test "virtualenv build test" zipapp
+    check
+    say "tests"
+    "$venv" -m pytest -n 2 --dist loadfile "$@" # loadfile: the tests of one file share their environment
+    ;;
+  check)
+    prepare packages_for_run "virtualenv build test"
+    check
+    ;;
+  zipapp)
+    prepare packages_for_run "virtualenv build" zipapp
+    say "dist/hfs: $(du -h dist/hfs | cut -f1), sha256 $(sha256sum dist/hfs | cut -d' ' -f1)"
+    ;;
+  bench)
+    prepare packages_for_test "virtualenv build test" zipapp
+    "$venv" -m bench "$@"
+    ;;
+  lock) prepare packages_for_run "virtualenv build" lock ;;
+  help | -h | --help) usage ;;
+  *)
+    usage >&2
+    exit 64 # EX_USAGE
+    ;;
+esac
