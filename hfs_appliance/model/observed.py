@@ -88,7 +88,8 @@ class ServerRecord:
     drain_at: Instant | None = None
     delete_at: Instant | None = None
     """Deletion decided: never taken back."""
-    delete_cause: str = ""
+    leave_cause: str = ""
+    """Why it must leave: the code of the Cause, set with `drain_at` or `delete_at`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from hfs_appliance.model.ids import AvailabilityZone, PoolName, ServerId, ServiceName, Version
 from hfs_appliance.model.instants import Instant
-from hfs_appliance.model.world import Setback
+from hfs_appliance.model.ledger import Setback
 
 
 class Phase(StrEnum):

@@ -6,30 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hfs_appliance.model.desired import DesiredState
-from hfs_appliance.model.ids import PoolName, ServerId, ServiceName, Version
+from hfs_appliance.model.ids import ServerId
 from hfs_appliance.model.instants import Instant
+from hfs_appliance.model.ledger import Failure, Ledger
 from hfs_appliance.model.observed import CloudView, Observation, RegistryView
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setback:
-    """Failures in a row of one thing, and the instant before which it is not tried again."""
-
-    failures: int
-    not_before: Instant
-    words: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ledger:
-    """What policy must remember between two reconciles; kept in the registry (`ledger/<scope>`)."""
-
-    next_serial: int = 1
-    """Serial of the next server to be made: never used twice, even after a crash."""
-    pool_setbacks: Mapping[PoolName, Setback] = field(default_factory=dict)
-    """Builds that failed, by pool."""
-    version_setbacks: Mapping[tuple[ServiceName, Version], Setback] = field(default_factory=dict)
-    """Instances that never became healthy, by service version."""
+from hfs_appliance.model.plan import Action
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +21,10 @@ class World:
     desired: DesiredState | None
     cloud: Observation[CloudView] | None
     registry: Observation[RegistryView] | None
-    ledger: Ledger = Ledger()
-    in_flight: frozenset[ServerId] = frozenset()
-    """Servers on which an action is being carried out: their lane is taken, nothing more is planned for them."""
+    ledger: Ledger = field(default_factory=Ledger)
+    in_flight: Mapping[ServerId, Action] = field(default_factory=dict)
+    """Actions being carried out: their servers' lanes are taken, and what they will bring already counts."""
+    failures: tuple[Failure, ...] = ()
+    """What failed since the last decision; each is told once."""
     is_closing: bool = False
     """`hfs down` was asked: everything is retired, nothing is started."""

@@ -1,8 +1,8 @@
 """Registrations in the JSON of Apache Curator's service discovery (`ServiceInstance`), readable by Curator and Spring.
 
-Source of the format: org.apache.curator.x.discovery.ServiceInstance and its InstanceSerializer: `name`, `id`, `address`,
-`port`, `sslPort`, `payload`, `registrationTimeUTC` (ms), `serviceType`, `uriSpec`. What Curator does not know (version, boot,
-status, document) stands in the payload. Nothing in a registration may carry proxy syntax: closed grammars or refusal.
+Source: org.apache.curator.x.discovery.ServiceInstance and its JsonInstanceSerializer: `name`, `id`, `address`,
+`port`, `sslPort`, `payload`, `registrationTimeUTC` (ms), `serviceType`, `uriSpec`. What Curator does not know (version,
+boot, status, document) stands in the payload. Nothing here may carry proxy syntax: closed grammars or refusal.
 """
 
 from __future__ import annotations

@@ -1,0 +1,323 @@
+"""Converge: from tallies to actions. Claims first, then creations, then what must leave; each within its limits.
+
+Order of safety: what adds capacity may always be planned; what removes any needs the cloud's and the registry's fresh
+word (`may_destroy`) and never takes a service version below its count by our own hand (add before remove).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import count
+
+from hfs_appliance.factory.policy import choose, spread, surplus, wanted_builds
+from hfs_appliance.mcp.facts import CREATE_RETRY_AFTER, Facts
+from hfs_appliance.mcp.setbacks import another
+from hfs_appliance.mcp.tally import InstanceTally, PoolTally, Tally
+from hfs_appliance.model.desired import DesiredState, Pool, Service
+from hfs_appliance.model.ids import PoolName, ServerId, ServiceName, Version, serial_of, server_id
+from hfs_appliance.model.instants import SECOND, Duration, after, format_duration
+from hfs_appliance.model.ledger import Setback
+from hfs_appliance.model.observed import CloudStatus
+from hfs_appliance.model.plan import (
+    Action,
+    Adopt,
+    Cause,
+    Claim,
+    ConfirmReady,
+    Create,
+    Delete,
+    Drain,
+    Forget,
+    Hold,
+    Reason,
+    Verdict,
+)
+from hfs_appliance.model.world import World
+
+DELETE_AGAIN_AFTER = Duration(10 * SECOND)
+"""A deletion that the cloud does not show as going on by then is asked for again (OS14)."""
+
+_CAUSE_OF_LOSS = {
+    "never-ready": Cause.NEVER_READY,
+    "build-failed": Cause.BUILD_FAILED,
+    "never-created": Cause.BUILD_FAILED,
+}
+
+
+@dataclass(slots=True)
+class Draft:
+    """A plan in the making."""
+
+    world: World
+    desired: DesiredState
+    tally: Tally
+    may_destroy: bool
+    may_create: bool
+    actions: list[Action] = field(default_factory=list)
+    holds: list[Hold] = field(default_factory=list)
+    pool_setbacks: dict[PoolName, Setback] = field(default_factory=dict)
+    version_setbacks: dict[tuple[ServiceName, Version], Setback] = field(default_factory=dict)
+    unmet: dict[PoolName, int] = field(default_factory=dict)
+    """Instances that found no warm server, by pool."""
+
+    def add(self, action: Action) -> None:
+        """Plan an action, unless the server's lane is taken."""
+        if action.server not in self.world.in_flight:
+            self.actions.append(action)
+
+    def is_free(self, facts: Facts) -> bool:
+        """Tell whether nothing is being done with a server."""
+        return facts.server not in self.world.in_flight
+
+    def hold(self, scope: str, rule: str, words: str, setback: Setback | None = None) -> None:
+        """Note what is withheld; with a setback, until when."""
+        until = setback.not_before if setback is not None else None
+        self.holds.append(Hold(scope=scope, rule=rule, words=words, until=until))
+        self.tally.look_again(until)
+
+
+def note_failures(draft: Draft) -> None:
+    """Carry the setbacks on: more failures grow them, a success of the same thing ends them."""
+    world, tally = draft.world, draft.tally
+    pools = dict(world.ledger.pool_setbacks)
+    for failure in world.failures:
+        if failure.pool is not None:
+            pools[failure.pool] = another(pools.get(failure.pool), world.now, failure.words, failure.until)
+    for facts, verdict in tally.lost:
+        if verdict.rule in ("build-failed", "never-created") and facts.record is not None and draft.is_free(facts):
+            name = facts.record.pool
+            pools[name] = another(pools.get(name), world.now, f"{facts.server} {verdict.words}")
+    draft.pool_setbacks = {
+        name: setback
+        for name, setback in pools.items()
+        if name in draft.desired.pools and not _has_built_since(tally.pools.get(name), setback)
+    }
+    versions = dict(world.ledger.version_setbacks)
+    for facts, verdict in tally.lost:
+        record = facts.record
+        if verdict.rule != "never-ready" or record is None or record.service is None or record.version is None:
+            continue
+        if draft.is_free(facts):
+            key = (record.service, record.version)
+            versions[key] = another(versions.get(key), world.now, f"{facts.server} {verdict.words}")
+    draft.version_setbacks = {
+        (service, version): setback
+        for (service, version), setback in versions.items()
+        if version in _versions(draft.desired, service) and not _has_come_up(tally.of(service, version))
+    }
+
+
+def _versions(desired: DesiredState, service: ServiceName) -> Iterable[Version]:
+    known = desired.services.get(service)
+    return known.versions if known is not None else ()
+
+
+def _has_built_since(pool: PoolTally | None, setback: Setback) -> bool:
+    """A server of the pool that was asked for after the last failure is warm now."""
+    if pool is None:
+        return False
+    return any(f.record is not None and f.record.created_at >= setback.not_before for f in pool.warm.values())
+
+
+def _has_come_up(instances: InstanceTally) -> bool:
+    """An instance registered for the first time just now: its claim is still to be confirmed."""
+    return any(f.record is not None and f.record.ready_at is None for f in instances.serving)
+
+
+def keep_books(draft: Draft) -> None:
+    """Adopt, confirm, forget: bring our records in line with what is."""
+    now = draft.world.now
+    for facts in draft.tally.gone:
+        draft.add(Forget(server=facts.server, reason=Reason(cause=Cause.BOOKKEEPING, words="gone from the cloud")))
+    for facts in draft.tally.ambiguous:
+        if facts.cloud is not None and draft.may_destroy and facts.cloud.status is not CloudStatus.DELETING:
+            words = "carries our identity, but has no record: a record is written and it is judged like any other"
+            draft.add(Adopt(server=facts.server, reason=Reason(cause=Cause.ADOPTION, words=words)))
+    for instances in draft.tally.instances.values():
+        for facts in instances.serving:
+            if facts.record is not None and facts.record.ready_at is None:
+                reason = Reason(cause=Cause.BOOKKEEPING, words="registered for the first time")
+                draft.add(ConfirmReady(server=facts.server, reason=reason))
+    for facts in draft.tally.unsent:
+        assert facts.record is not None
+        retry_at = after(facts.record.created_at, CREATE_RETRY_AFTER)
+        setback = draft.pool_setbacks.get(facts.record.pool)
+        if setback is not None:
+            retry_at = max(retry_at, setback.not_before)
+        if draft.may_create and now >= retry_at:
+            reason = Reason(cause=Cause.BOOKKEEPING, words="recorded, but the cloud does not list it: asked for again")
+            record = facts.record
+            draft.add(Create(server=facts.server, pool=record.pool, az=record.az, reason=reason, is_retry=True))
+        else:
+            draft.tally.look_again(retry_at if now < retry_at else None)
+
+
+def claim(draft: Draft) -> None:
+    """Give warm servers to the versions that are short of instances; the rest becomes `unmet`."""
+    for name in sorted(draft.desired.services):
+        service = draft.desired.services[name]
+        for version in sorted(service.versions):
+            _claim_version(draft, service, version)
+
+
+def _claim_version(draft: Draft, service: Service, version: Version) -> None:
+    wanted = service.versions[version]
+    have = draft.tally.of(service.name, version)
+    short = wanted - len(have.serving) - len(have.starting) - len(have.wavering)
+    if short <= 0:
+        return
+    setback = draft.version_setbacks.get((service.name, version))
+    if setback is not None and draft.world.now < setback.not_before:
+        words = (
+            f"{setback.failures} instances in a row did not come up (last: {setback.words}); "
+            f"{short} more wait {format_duration(Duration(setback.not_before - draft.world.now))}"
+        )
+        draft.hold(f"service/{service.name}", "version-setback", words, setback)
+        return
+    pool = draft.tally.pools.get(service.pool)
+    warm = pool.warm if pool is not None else {}
+    cause = Cause.REMEDIATION if have.missing or have.serving else Cause.MEET_DEMAND
+    slots = (slot for slot in count() if slot not in have.slots)
+    zones = have.zones.copy()
+    while short > 0:
+        free = ((s, f.record.az) for s, f in warm.items() if f.record is not None and draft.is_free(f))
+        server = choose(free, zones)
+        if server is None:
+            break
+        facts = warm.pop(server)
+        assert facts.record is not None
+        zones[facts.record.az] += 1
+        slot = next(slots)
+        words = f"{service.name} {version} has {wanted - short} of {wanted}"
+        reason = Reason(cause=cause, words=words)
+        draft.add(Claim(server=server, service=service.name, version=version, slot=slot, reason=reason))
+        short -= 1
+    if short > 0:
+        draft.unmet[service.pool] = draft.unmet.get(service.pool, 0) + short
+
+
+def build(draft: Draft) -> None:
+    """Ask for the servers that pools and unmet instances need, as far as the limits allow."""
+    limits, tally = draft.desired.limits, draft.tally
+    used = max((serial_of(server) for server in tally.known), default=0)
+    serial = max(draft.world.ledger.next_serial, used + 1)
+    headroom = limits.max_servers - tally.total
+    slots = limits.max_creating - tally.in_creation
+    # Pools with instances waiting come first: refilling must not take the last places from remediation.
+    for name in sorted(draft.desired.pools, key=lambda pool: (-draft.unmet.get(pool, 0), pool)):
+        wanted = _wanted_builds(draft, draft.desired.pools[name])
+        if wanted and not _may_build(draft, name, wanted):
+            continue
+        if wanted > headroom:
+            words = f"{wanted} more servers are needed, limits.max_servers = {limits.max_servers} leaves {headroom}"
+            draft.hold(f"pool/{name}", "max-servers", words)
+        pool = tally.pools.get(name) or PoolTally()
+        for _ in range(max(0, min(wanted, headroom, slots))):
+            az = spread(pool.zones, draft.desired.cloud.azs)
+            reason = _build_reason(draft, name)
+            draft.add(Create(server=server_id(name, serial), pool=name, az=az, reason=reason))
+            serial, headroom, slots = serial + 1, headroom - 1, slots - 1
+
+
+def _wanted_builds(draft: Draft, pool: Pool) -> int:
+    have = draft.tally.pools.get(pool.name) or PoolTally()
+    unmet = draft.unmet.get(pool.name, 0)
+    return wanted_builds(size=pool.size, warm=len(have.warm), building=have.building, unmet=unmet)
+
+
+def _may_build(draft: Draft, name: PoolName, wanted: int) -> bool:
+    setback = draft.pool_setbacks.get(name)
+    if setback is not None and draft.world.now < setback.not_before:
+        words = f"{setback.failures} builds in a row failed (last: {setback.words}); {wanted} more wait"
+        draft.hold(f"pool/{name}", "pool-setback", words, setback)
+        return False
+    return draft.may_create
+
+
+def _build_reason(draft: Draft, pool: PoolName) -> Reason:
+    unmet = draft.unmet.get(pool, 0)
+    if unmet:
+        return Reason(cause=Cause.MEET_DEMAND, words=f"{unmet} instances wait for a server of pool {pool}")
+    size = draft.desired.pools[pool].size
+    return Reason(cause=Cause.FILL_POOL, words=f"pool {pool} keeps {size} warm servers")
+
+
+def retire(draft: Draft) -> None:
+    """Plan what leaves: the lost, the drained, what is too many, and what nobody wants any more."""
+    if not draft.may_destroy:
+        return
+    for facts, verdict in draft.tally.lost:
+        draft.add(Delete(server=facts.server, reason=_loss(verdict)))
+    for facts in draft.tally.drained:
+        assert facts.record is not None
+        draft.add(Delete(server=facts.server, reason=Reason(cause=Cause(facts.record.leave_cause), words="drained")))
+    for facts in draft.tally.deleting:
+        _delete_again(draft, facts)
+    for (name, version), instances in sorted(draft.tally.instances.items()):
+        service = draft.desired.services.get(name)
+        if service is None:
+            _drain_all(draft, instances, Reason(cause=Cause.RETIRE_SERVICE, words=f"service {name} is not desired"))
+        elif service.versions.get(version, 0) > 0:
+            _scale_in(draft, service, version, instances)
+        elif _are_complete(draft.tally, service):
+            words = f"{name} {version} is not desired, and what is desired serves"
+            _drain_all(draft, instances, Reason(cause=Cause.RETIRE_VERSION, words=words))
+    for pool_name, pool in sorted(draft.tally.pools.items()):
+        _trim_pool(draft, pool_name, pool)
+
+
+def _loss(verdict: Verdict) -> Reason:
+    return Reason(cause=_CAUSE_OF_LOSS.get(verdict.rule, Cause.REMEDIATION), words=verdict.words)
+
+
+def _delete_again(draft: Draft, facts: Facts) -> None:
+    record, cloud = facts.record, facts.cloud
+    assert record is not None
+    assert record.delete_at is not None
+    is_going = cloud is None or cloud.status is CloudStatus.DELETING
+    due = after(record.delete_at, DELETE_AGAIN_AFTER)
+    if not is_going and draft.world.now >= due:
+        reason = Reason(cause=Cause(record.leave_cause), words="its deletion is not under way: asked for again")
+        draft.add(Delete(server=facts.server, reason=reason))
+    elif not is_going:
+        draft.tally.look_again(due)
+
+
+def _are_complete(tally: Tally, service: Service) -> bool:
+    """Every desired version of the service serves in full: add before remove."""
+    return all(len(tally.of(service.name, version).serving) >= n for version, n in service.versions.items())
+
+
+def _drain_all(draft: Draft, instances: InstanceTally, reason: Reason) -> None:
+    for facts in (*instances.serving, *instances.starting, *instances.wavering, *instances.missing):
+        draft.add(Drain(server=facts.server, reason=reason))
+
+
+def _scale_in(draft: Draft, service: Service, version: Version, instances: InstanceTally) -> None:
+    """Drain what is too many: those that do not serve yet first, then the highest slots."""
+    wanted = service.versions[version]
+    extra = len(instances.serving) + len(instances.starting) - wanted
+    if extra <= 0:
+        return
+    words = f"{service.name} {version} has {wanted + extra} of {wanted}"
+    reason = Reason(cause=Cause.SCALE_IN, words=words)
+    starting = sorted(instances.starting, key=_slot, reverse=True)
+    serving = sorted(instances.serving, key=_slot, reverse=True)
+    # Never below the count by our own hand: of the serving ones only what is above it may go.
+    spare = max(0, len(serving) - wanted)
+    for facts in (starting + serving[:spare])[:extra]:
+        draft.add(Drain(server=facts.server, reason=reason))
+
+
+def _slot(facts: Facts) -> tuple[int, ServerId]:
+    slot = facts.record.slot if facts.record is not None else None
+    return (slot if slot is not None else -1, facts.server)
+
+
+def _trim_pool(draft: Draft, name: PoolName, pool: PoolTally) -> None:
+    known = draft.desired.pools.get(name)
+    size = known.size if known is not None else 0
+    words = f"pool {name} keeps {size}" if known is not None else f"pool {name} is not desired"
+    for server in sorted(pool.warm, reverse=True)[: surplus(size=size, warm=len(pool.warm), unmet=0)]:
+        draft.add(Delete(server=server, reason=Reason(cause=Cause.POOL_SURPLUS, words=words)))

@@ -1,0 +1,81 @@
+"""Facts: what all sources say about one server, joined; and the circumstances under which they are judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from hfs_appliance.model.desired import DesiredState, Service
+from hfs_appliance.model.ids import ServerId, ServiceName
+from hfs_appliance.model.instants import Duration, Instant, seconds
+from hfs_appliance.model.observed import CloudServer, PoolEntry, Registration, RegistryView, ServerRecord
+from hfs_appliance.model.world import World
+
+CLOUD_FRESH_POLLS = 5
+"""A list of servers older than this many poll intervals (and CLOUD_FRESH_AT_LEAST) is stale."""
+CLOUD_FRESH_AT_LEAST = seconds(15)
+CREATE_WITHIN = seconds(60)
+"""A record whose server the cloud does not list by then is given up."""
+CREATE_RETRY_AFTER = seconds(5)
+"""A record whose server the cloud does not list by then is asked for again: perhaps nothing was ever sent."""
+DRAIN_MARGIN = seconds(15)
+"""Beyond its drain time, an instance gets this long to say that it has stopped."""
+
+
+class Facts(NamedTuple):
+    """One server, as every source knows it; None where a source does not."""
+
+    server: ServerId
+    record: ServerRecord | None
+    cloud: CloudServer | None
+    pool_entry: PoolEntry | None
+    registration: Registration | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances:
+    """What holds for all servers of one World."""
+
+    now: Instant
+    services: Mapping[ServiceName, Service]
+    build_within: Mapping[str, Duration]
+    """By pool."""
+    departed: Mapping[ServerId, Instant]
+    synced_at: Instant
+    is_cloud_known: bool
+    """The list of servers is fresh and complete: absence in it is one witness."""
+    listed_at: Instant
+    are_removals_believed: bool
+    removals_believed_at: Instant
+
+
+def circumstances(world: World, desired: DesiredState) -> Circumstances:
+    """Take from a World what the rules need beside the facts. The registry must have been observed."""
+    assert world.registry is not None
+    view = world.registry.value
+    allowed = Duration(max(CLOUD_FRESH_AT_LEAST, CLOUD_FRESH_POLLS * desired.cloud.poll))
+    cloud = world.cloud
+    return Circumstances(
+        now=world.now,
+        services=desired.services,
+        build_within={name: pool.build_within for name, pool in desired.pools.items()},
+        departed=view.departed,
+        synced_at=view.synced_at,
+        is_cloud_known=cloud is not None and cloud.value.is_complete and cloud.is_fresh(world.now, allowed),
+        listed_at=cloud.observed_at if cloud is not None else Instant(0),
+        are_removals_believed=world.now >= view.removals_believed_at,
+        removals_believed_at=view.removals_believed_at,
+    )
+
+
+def join(view: RegistryView, servers: Mapping[ServerId, CloudServer]) -> Iterator[Facts]:
+    """Give the facts of every server that a record, the cloud or the pool knows, sorted by id."""
+    records, pool = view.records, view.pool
+    none: Mapping[str, Registration] = {}
+    for server in sorted(records.keys() | servers.keys() | pool.keys()):
+        record = records.get(server)
+        registration = None
+        if record is not None and record.service is not None:
+            registration = view.registrations.get(record.service, none).get(server)
+        yield Facts(server, record, servers.get(server), pool.get(server), registration)

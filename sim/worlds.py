@@ -1,0 +1,276 @@
+"""Worlds without a runtime: builders of Worlds, and the plan carried out on them at once (the *policy* rung).
+
+Property tests apply plans until quiet and look at every World on the way; benchmarks take whole fleets from here.
+Nothing waits: what a real server needs minutes for happens when `step` is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from hfs_appliance.mcp.decide import decide
+from hfs_appliance.model.desired import (
+    Admin,
+    CloudProvider,
+    CloudSettings,
+    DesiredState,
+    Endpoint,
+    Limits,
+    Pool,
+    RegistrySettings,
+    RunSpec,
+    Service,
+)
+from hfs_appliance.model.ids import (
+    AvailabilityZone,
+    CloudId,
+    EnvironmentName,
+    Nonce,
+    PoolName,
+    ServerId,
+    ServiceName,
+    Version,
+    serial_of,
+    server_id,
+)
+from hfs_appliance.model.instants import HOUR, SECOND, Duration, Instant, after
+from hfs_appliance.model.ledger import Ledger
+from hfs_appliance.model.observed import (
+    CloudServer,
+    CloudStatus,
+    CloudView,
+    Observation,
+    PoolEntry,
+    Registration,
+    RegistryView,
+    ServerRecord,
+)
+from hfs_appliance.model.plan import (
+    Action,
+    Adopt,
+    Cause,
+    Claim,
+    ConfirmReady,
+    Create,
+    Delete,
+    Drain,
+    Forget,
+    Plan,
+    Reason,
+)
+from hfs_appliance.model.world import World
+
+EPOCH = Instant(1_700_000_000 * SECOND)
+ZONES = tuple(AvailabilityZone(f"az{n}") for n in (1, 2, 3))
+SMALL = PoolName("small")
+_BUILT = Reason(cause=Cause.MEET_DEMAND, words="built before the story begins")
+
+
+def desired(
+    counts: Mapping[str, Mapping[str, int]], *, pool_size: int = 2, max_servers: int = 1_000_000
+) -> DesiredState:
+    """Build a desired state: instances by service and version, one pool."""
+    services = {
+        ServiceName(name): Service(
+            name=ServiceName(name),
+            pool=SMALL,
+            port=8000,
+            run=RunSpec(command=("serve",)),
+            versions={Version(version): n for version, n in versions.items()},
+        )
+        for name, versions in counts.items()
+    }
+    return DesiredState(
+        environment=EnvironmentName("test"),
+        generation=1,
+        registry=RegistrySettings(),
+        cloud=CloudSettings(provider=CloudProvider.LOCAL, azs=ZONES),
+        endpoint=Endpoint(address="127.0.0.1", port=8080),
+        admin=Admin(address="127.0.0.1", port=8081),
+        limits=Limits(max_servers=max_servers, max_creating=100_000, max_deleting=100_000),
+        pools={SMALL: Pool(name=SMALL, size=pool_size)},
+        services=services,
+    )
+
+
+@dataclass(slots=True)
+class Fleet:
+    """A world that can be changed: the truth behind the Worlds that policy sees."""
+
+    desired: DesiredState
+    now: Instant = EPOCH
+    records: dict[ServerId, ServerRecord] = field(default_factory=dict)
+    cloud: dict[ServerId, CloudServer] = field(default_factory=dict)
+    pool: dict[ServerId, PoolEntry] = field(default_factory=dict)
+    registrations: dict[ServiceName, dict[str, Registration]] = field(default_factory=dict)
+    departed: dict[ServerId, Instant] = field(default_factory=dict)
+    ledger: Ledger = field(default_factory=Ledger)
+    broken_versions: frozenset[Version] = frozenset()
+    """Instances of these never become healthy."""
+
+    def world(self) -> World:
+        """Show the fleet as a World: all observations fresh."""
+        view = RegistryView(
+            records=dict(self.records),
+            pool=dict(self.pool),
+            registrations={name: dict(entries) for name, entries in self.registrations.items()},
+            departed=dict(self.departed),
+            synced_at=EPOCH,
+        )
+        return World(
+            now=self.now,
+            desired=self.desired,
+            cloud=Observation(value=CloudView(servers=dict(self.cloud)), observed_at=self.now, revision=1),
+            registry=Observation(value=view, observed_at=self.now, revision=1),
+            ledger=self.ledger,
+        )
+
+    def step(self, span: Duration = SECOND) -> Plan:
+        """Decide, carry the plan out, and let `span` pass, in which every server does what it should."""
+        plan = decide(self.world())
+        for action in plan.actions:
+            self._carry_out(action)
+        made = [serial_of(action.server) for action in plan.actions if isinstance(action, Create)]
+        self.ledger = Ledger(
+            next_serial=max([self.ledger.next_serial, *(serial + 1 for serial in made)]),
+            pool_setbacks=plan.pool_setbacks,
+            version_setbacks=plan.version_setbacks,
+        )
+        self.now = after(self.now, span)
+        self._live()
+        return plan
+
+    def settle(self, *, limit: int = 100, span: Duration = SECOND) -> int:
+        """Step until a plan has no actions and the environment is converged; give the number of steps."""
+        for steps in range(limit):
+            if self.step(span).is_converged:
+                return steps
+        raise AssertionError(f"not converged after {limit} steps: {decide(self.world())}")
+
+    def kill(self, server: ServerId) -> None:
+        """Stop a server: the cloud says so, its session has expired."""
+        self.cloud[server] = replace(self.cloud[server], status=CloudStatus.STOPPED)
+        self.unregister(server)
+
+    def unregister(self, server: ServerId) -> None:
+        """End the registrations of a server."""
+        self.pool.pop(server, None)
+        for entries in self.registrations.values():
+            entries.pop(server, None)
+        self.departed[server] = self.now
+
+    def serving(self, service: str, version: str) -> list[ServerId]:
+        """List the servers that are registered for a service version."""
+        entries = self.registrations.get(ServiceName(service), {})
+        return sorted(ServerId(name) for name, entry in entries.items() if entry.version == version)
+
+    def _carry_out(self, action: Action) -> None:
+        record = self.records.get(action.server)
+        match action:
+            case Create():
+                self._create(action)
+            case Adopt():
+                found = self.cloud[action.server]
+                self.records[action.server] = ServerRecord(
+                    server=action.server,
+                    nonce=found.nonce,
+                    pool=found.pool,
+                    az=found.az,
+                    created_at=found.created_at,
+                    cause=action.reason.cause,
+                )
+            case Forget():
+                del self.records[action.server]
+                self.departed.pop(action.server, None)
+            case _ if record is None:
+                raise AssertionError(f"no record for {action}")
+            case Claim():
+                self.records[action.server] = replace(
+                    record, service=action.service, version=action.version, slot=action.slot, assigned_at=self.now
+                )
+            case ConfirmReady():
+                self.records[action.server] = replace(record, ready_at=self.now)
+            case Drain():
+                self.records[action.server] = replace(record, drain_at=self.now, leave_cause=action.reason.cause)
+            case Delete():
+                self.records[action.server] = replace(record, delete_at=self.now, leave_cause=action.reason.cause)
+                self.cloud.pop(action.server, None)
+                self.unregister(action.server)
+
+    def _create(self, action: Create) -> None:
+        nonce = Nonce(f"{serial_of(action.server):016x}")
+        if action.server not in self.records:
+            self.records[action.server] = ServerRecord(
+                server=action.server,
+                nonce=nonce,
+                pool=action.pool,
+                az=action.az,
+                created_at=self.now,
+                cause=action.reason.cause,
+            )
+        self.cloud[action.server] = CloudServer(
+            cloud_id=CloudId(action.server),
+            server=action.server,
+            nonce=nonce,
+            pool=action.pool,
+            az=action.az,
+            status=CloudStatus.ACTIVE,
+            address=f"10.0.{serial_of(action.server) >> 8 & 255}.{serial_of(action.server) & 255}",
+            created_at=self.now,
+        )
+
+    def _live(self) -> None:
+        """Every running server announces itself, takes its role, registers or leaves."""
+        for server, machine in self.cloud.items():
+            record = self.records.get(server)
+            if record is None or machine.status is not CloudStatus.ACTIVE:
+                continue
+            if record.drain_at is not None:
+                self.unregister(server)
+            elif record.service is None or record.version is None:
+                self.pool[server] = PoolEntry(
+                    server=server, nonce=machine.nonce, pool=machine.pool, address=machine.address
+                )
+                self.departed.pop(server, None)
+            elif record.version not in self.broken_versions:
+                self.pool.pop(server, None)
+                self.departed.pop(server, None)
+                entries = self.registrations.setdefault(record.service, {})
+                entries[server] = Registration(
+                    service=record.service,
+                    instance=server,
+                    version=record.version,
+                    address=machine.address,
+                    port=8000,
+                    server=server,
+                )
+            else:
+                self.pool.pop(server, None)
+
+
+def converged_fleet(servers: int, *, per_service: int = 50) -> Fleet:
+    """Build a fleet that has been serving for an hour, in services of `per_service` instances, with a pool of two."""
+    services = max(1, servers // per_service)
+    counts = {f"service-{n:04d}": {"1.0.0": per_service} for n in range(services)}
+    fleet = Fleet(desired=desired(counts), now=after(EPOCH, HOUR))
+    names = [(ServiceName(name), slot) for name in counts for slot in range(per_service)]
+    for serial in range(1, len(names) + 3):
+        server = server_id(SMALL, serial)
+        fleet._carry_out(  # noqa: SLF001  # this module's own class
+            Create(server=server, pool=SMALL, az=ZONES[serial % 3], reason=_BUILT)
+        )
+        if serial <= len(names):
+            service, slot = names[serial - 1]
+            fleet.records[server] = replace(
+                fleet.records[server],
+                service=service,
+                version=Version("1.0.0"),
+                slot=slot,
+                assigned_at=fleet.now,
+                ready_at=fleet.now,
+            )
+    fleet.ledger = Ledger(next_serial=len(names) + 3)
+    fleet.now = after(fleet.now, HOUR)
+    fleet._live()  # noqa: SLF001  # this module's own class
+    return fleet
