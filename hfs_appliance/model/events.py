@@ -84,6 +84,9 @@ class PhaseChanged(_Event):
     before: str
     rule: str
     words: str
+    service: ServiceName | None = None
+    version: Version | None = None
+    address: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

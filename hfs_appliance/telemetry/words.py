@@ -5,7 +5,7 @@ Sentences say who and what first, numbers next, why last. Nobody parses them: ma
 
 from __future__ import annotations
 
-from typing import assert_never
+from typing import Final, assert_never
 
 from hfs_appliance.model import events
 from hfs_appliance.model.events import Event, Recorded
@@ -42,7 +42,7 @@ def words(event: Event) -> str:  # noqa: C901 - one row for each member of the c
         case events.DesiredRefused():
             return _join("the stored desired state is refused, the former one stays in force", event.words)
         case events.PhaseChanged():
-            return _join(f"{event.server} {_PHASES.get(event.phase, event.phase)}", event.words)
+            return _phase(event)
         case events.ActionStarted():
             return _join(f"{event.action} {event.server}{_role(event)}", event.words)
         case events.ActionDone():
@@ -82,7 +82,7 @@ def words(event: Event) -> str:  # noqa: C901 - one row for each member of the c
             assert_never(event)
 
 
-_PHASES = {
+_PHASES: Final = {
     "planned": "is planned",
     "creating": "is being created",
     "ambiguous": "may or may not exist",
@@ -99,11 +99,23 @@ _PHASES = {
     "deleting": "is being deleted",
     "gone": "is gone",
 }
+_EXPECTED: Final = frozenset(
+    {"planned", "creating", "booting", "configuring", "warm", "assigned", "warming", "serving"}
+)
+"""Phases of a life without trouble: nobody asks why."""
 
 
 def _join(what: str, why: str) -> str:
     """Append the reason; a sentence is one line whatever an adapter put into it."""
     return f"{what}: {' '.join(why.split())}" if why.strip() else what
+
+
+def _phase(event: events.PhaseChanged) -> str:
+    who = f"{event.service} {event.version} on {event.server}" if event.service and event.version else event.server
+    where = f" ({event.address})" if event.address else ""
+    return _join(
+        f"{who} {_PHASES.get(event.phase, event.phase)}{where}", "" if event.phase in _EXPECTED else event.words
+    )
 
 
 def _role(event: events.ActionStarted) -> str:

@@ -1,0 +1,195 @@
+"""The admin API: routes over a Control. Reports become JSON field by field; errors become problems (problems.py).
+
+Routes hold no state and decide nothing. What changes the environment takes a small JSON object, checked as strictly as
+the configuration file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import trio
+from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
+from pydantic_core import to_json
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.responses import Response
+from starlette.routing import Route
+
+from hfs_appliance.model.ids import ServerId, ServiceName, Version
+from hfs_appliance.telemetry.metrics import CONTENT_TYPE
+from hfs_appliance.web.border import Border
+from hfs_appliance.web.control import Control
+from hfs_appliance.web.listener import serve
+from hfs_appliance.web.problems import HANDLERS, BadRequest
+from hfs_appliance.web.stream import EventStream
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+__all__ = ["build", "serve"]
+
+BASE: Final = "/api/v1"
+_MAX_BODY_BYTES: Final = 1 << 20
+"""A source must fit into one registry entry anyway."""
+_BODY_WITHIN_S: Final = 30.0
+_STRICT: Final = ConfigDict(extra="forbid", strict=True)
+_Body = TypeVar("_Body")
+
+
+@with_config(_STRICT)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Nothing:
+    """Body of requests that need no words."""
+
+
+@with_config(_STRICT)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Source:
+    source: str
+    file: str
+
+
+@with_config(_STRICT)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _NewDesired:
+    source: str
+    file: str
+    author: str
+    base_generation: int | None = None
+
+
+@with_config(_STRICT)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scale:
+    instances: int
+    author: str
+    version: Version | None = None
+
+
+def build(control: Control, metrics: Callable[[], bytes]) -> Starlette:
+    """Make the ASGI application; `metrics` writes the Prometheus text."""
+    api = _Api(control, metrics)
+    get, put, post = ["GET"], ["PUT"], ["POST"]
+    routes = [
+        Route("/", api.index, methods=get),
+        Route("/healthz", api.healthz, methods=get),
+        Route("/metrics", api.metrics, methods=get),
+        Route(f"{BASE}/status", api.status, methods=get),
+        Route(f"{BASE}/servers", api.servers, methods=get),
+        Route(f"{BASE}/servers/{{server}}", api.explain, methods=get),
+        Route(f"{BASE}/servers/{{server}}/kill", api.kill, methods=post),
+        Route(f"{BASE}/desired", api.desired, methods=get),
+        Route(f"{BASE}/desired", api.apply, methods=put),
+        Route(f"{BASE}/plan", api.plan, methods=post),
+        Route(f"{BASE}/services/{{service}}/scale", api.scale, methods=post),
+        Route(f"{BASE}/events", api.events, methods=get),
+        Route(f"{BASE}/down", api.down, methods=post),
+    ]
+    return Starlette(routes=routes, middleware=[Middleware(Border)], exception_handlers=HANDLERS)
+
+
+class _Api:
+    def __init__(self, control: Control, metrics: Callable[[], bytes]) -> None:
+        self._control = control
+        self._metrics = metrics
+
+    async def index(self, request: Request) -> Response:
+        """List the routes: what a newcomer sees who opens the address."""
+        routes = [
+            f"{method} {route.path}" for route in request.app.routes for method in sorted(route.methods - {"HEAD"})
+        ]
+        return _json({"title": "hfs admin API", "routes": routes})
+
+    async def healthz(self, _: Request) -> Response:
+        """Answer: the appliance is alive (whether the environment is well is the business of /status)."""
+        return _json({"alive": True})
+
+    async def metrics(self, _: Request) -> Response:
+        """Give the metrics in Prometheus' text format."""
+        return Response(self._metrics(), media_type=CONTENT_TYPE)
+
+    async def status(self, _: Request) -> Response:
+        """Tell how the environment stands."""
+        return _json(self._control.status())
+
+    async def servers(self, _: Request) -> Response:
+        """List the servers."""
+        return _json(list(self._control.servers()))
+
+    async def explain(self, request: Request) -> Response:
+        """Tell all about one server."""
+        return _json(await self._control.explain(ServerId(request.path_params["server"])))
+
+    async def kill(self, request: Request) -> Response:
+        """Break a server."""
+        await _read(request, _Nothing)
+        await self._control.kill(ServerId(request.path_params["server"]))
+        return _json({}, HTTPStatus.ACCEPTED)
+
+    async def desired(self, _: Request) -> Response:
+        """Give the source in force."""
+        generation, source = await self._control.desired_source()
+        return _json({"generation": generation, "source": source})
+
+    async def plan(self, request: Request) -> Response:
+        """Tell what a source would change and do."""
+        wanted = await _read(request, _Source)
+        return _json(await self._control.plan(wanted.source, wanted.file))
+
+    async def apply(self, request: Request) -> Response:
+        """Store a source as the next generation."""
+        wanted = await _read(request, _NewDesired)
+        applied = await self._control.apply(wanted.source, wanted.file, wanted.author, wanted.base_generation)
+        return _json(applied)
+
+    async def scale(self, request: Request) -> Response:
+        """Store another count."""
+        wanted = await _read(request, _Scale)
+        service = ServiceName(request.path_params["service"])
+        return _json(await self._control.scale(service, wanted.version, wanted.instances, wanted.author))
+
+    async def events(self, request: Request) -> Response:
+        """Stream events as NDJSON."""
+        after = request.query_params.get("after", "0")
+        follow = request.query_params.get("follow", "0")
+        if not (after.isascii() and after.isdigit() and len(after) < 19) or follow not in {"0", "1"}:
+            raise BadRequest(HTTPStatus.BAD_REQUEST, "`after` is the number of an event, `follow` is 0 or 1")
+        return EventStream(self._control, int(after), is_following=follow == "1", shutdown=request.state.shutdown)
+
+    async def down(self, request: Request) -> Response:
+        """Retire everything."""
+        await _read(request, _Nothing)
+        await self._control.down()
+        return _json({}, HTTPStatus.ACCEPTED)
+
+
+def _json(content: Any, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    """Write a report; `fallback` turns read-only mappings into objects."""
+    body = to_json(content, fallback=dict)
+    return Response(body, status, media_type="application/json", headers={"cache-control": "no-store"})
+
+
+async def _read(request: Request, kind: type[_Body]) -> _Body:
+    """Read and check the body. Errors: BadRequest."""
+    body = bytearray()
+    with trio.move_on_after(_BODY_WITHIN_S) as reading:
+        async for part in request.stream():
+            body += part
+            if len(body) > _MAX_BODY_BYTES:
+                raise BadRequest(
+                    HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body may have {_MAX_BODY_BYTES} bytes at most"
+                )
+    if reading.cancelled_caught:
+        raise BadRequest(HTTPStatus.REQUEST_TIMEOUT, f"the body did not come within {_BODY_WITHIN_S:.0f} s")
+    try:
+        return TypeAdapter(kind).validate_json(bytes(body))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise BadRequest(
+            HTTPStatus.BAD_REQUEST, f"the body is not as it should be: {place or 'body'}: {first['msg']}"
+        ) from error
