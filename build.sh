@@ -70,9 +70,10 @@ install_quietly() {
 # virtualenv GROUP...: bring .venv to the locked versions of these dependency groups; `test` also needs `build`.
 virtualenv() {
   local group wanted
-  wanted="$root $("$python" -V) $(cat pyproject.toml requirements.lock | sha256sum)"
+  wanted="$("$python" -V) $(cat pyproject.toml requirements.lock | sha256sum)"
   if [[ ! -x $venv || $("$venv" -V) != "$("$python" -V)" ]]; then "$python" -m venv --clear .venv; fi
   for group; do
+    if [[ $group == test ]]; then wanted+=" $root"; fi # where the editable install points
     if [[ -e .venv/made-$group && $(<".venv/made-$group") == "$wanted" ]]; then continue; fi
     say "installing Python packages: $group"
     case $group in
@@ -149,6 +150,7 @@ END
 # ---- commands
 
 check() {
+  say "shellcheck" && .venv/bin/shellcheck build.sh .ci/run
   say "ruff check" && "$venv" -m ruff check .
   say "ruff format" && "$venv" -m ruff format --check .
   say "mypy" && "$venv" -m mypy
