@@ -1,0 +1,146 @@
+"""Checks of how the values of a desired state go together. Pure; single values were checked when they were read."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from hfs_appliance.config.durations import write
+from hfs_appliance.config.keys import KeyPath, suggest, write_path
+from hfs_appliance.config.mistakes import Finding
+from hfs_appliance.model.desired import CloudProvider, DesiredState, Service
+from hfs_appliance.model.instants import Duration
+
+_EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 - compared with, not listened on
+
+
+def contradictions(desired: DesiredState) -> Iterator[Finding]:
+    """Give everything that does not go together."""
+    yield from capacity(desired)
+    yield from _repetitions(desired)
+    yield from _listeners(desired)
+    yield from _local_cloud(desired)
+    yield from _in_order(
+        ("endpoint", "connect_timeout"),
+        desired.endpoint.connect_timeout,
+        ("endpoint", "response_timeout"),
+        desired.endpoint.response_timeout,
+    )
+    for service in desired.services.values():
+        yield from _service(desired, service)
+
+
+def capacity(desired: DesiredState) -> Iterator[Finding]:
+    """Check that everything wanted fits below the limit."""
+    wanted: dict[KeyPath, int] = {("pool", name, "size"): pool.size for name, pool in desired.pools.items()}
+    for service in desired.services.values():
+        for version, instances in service.versions.items():
+            wanted["service", service.name, "version", version, "instances"] = instances
+    total, most = sum(wanted.values()), desired.limits.max_servers
+    if total > most:
+        yield Finding(
+            path=("limits", "max_servers"),
+            words=f"{most} servers are fewer than the {total} that pools and services want together",
+            hint=f"at least {total}",
+            others=tuple(wanted),
+        )
+
+
+def _repetitions(desired: DesiredState) -> Iterator[Finding]:
+    """Check that no item stands twice in a list of names."""
+    lists: Sequence[tuple[KeyPath, Sequence[str]]] = (
+        (("registry", "hosts"), desired.registry.hosts),
+        (("cloud", "azs"), desired.cloud.azs),
+    )
+    for path, names in lists:
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                yield Finding(path=(*path, index), words=f"{name!r} stands here twice")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Listener:
+    path: KeyPath
+    address: str
+    port: int
+
+    def is_hit_by(self, other: _Listener) -> bool:
+        same_address = self.address == other.address or _EVERYWHERE in (self.address, other.address)
+        return same_address and self.port == other.port
+
+    def is_in(self, network: ipaddress.IPv4Network) -> bool:
+        return self.address == _EVERYWHERE or ipaddress.IPv4Address(self.address) in network
+
+
+def _listeners(desired: DesiredState) -> Iterator[Finding]:
+    """Check that nothing listens where something else does."""
+    listeners = [
+        _Listener(path=("endpoint", "listen"), address=desired.endpoint.address, port=desired.endpoint.port),
+        _Listener(path=("admin", "listen"), address=desired.admin.address, port=desired.admin.port),
+    ]
+    if not desired.registry.hosts:
+        embedded = ("registry", "embedded_port")
+        listeners.append(_Listener(path=embedded, address="127.0.0.1", port=desired.registry.embedded_port))
+    for index, listener in enumerate(listeners):
+        for other in listeners[:index]:
+            if listener.is_hit_by(other):
+                words = f"{listener.address}:{listener.port} is taken by {write_path(other.path)}"
+                yield Finding(path=listener.path, words=words, others=(other.path, ("registry", "hosts")))
+    if desired.cloud.provider is not CloudProvider.LOCAL:
+        return
+    network = ipaddress.IPv4Network(desired.cloud.local.network)
+    for service in desired.services.values():
+        for listener in listeners:
+            if service.port == listener.port and listener.is_in(network):
+                words = f"port {service.port} is taken on the servers' addresses by {write_path(listener.path)}"
+                others = (listener.path, ("cloud", "local", "network"))
+                yield Finding(path=("service", service.name, "port"), words=words, others=others)
+
+
+def _local_cloud(desired: DesiredState) -> Iterator[Finding]:
+    """Check that this machine can hold the servers, and that pools wait long enough for them."""
+    if desired.cloud.provider is not CloudProvider.LOCAL:
+        return
+    local, most = desired.cloud.local, desired.limits.max_servers
+    path: KeyPath = ("cloud", "local", "network")
+    # The first and the last address of a network are nobody's.
+    addresses = max(0, ipaddress.IPv4Network(local.network).num_addresses - 2)
+    if addresses < most:
+        words = f"{local.network} has {addresses} addresses for the {most} servers of limits.max_servers"
+        yield Finding(path=path, words=words, hint="choose a larger network", others=(("limits", "max_servers"),))
+    stages = Duration(local.boot + local.updates + local.configuration)
+    for pool in desired.pools.values():
+        if pool.build_within <= stages:
+            yield Finding(
+                path=("pool", pool.name, "build_within"),
+                words=f"{write(pool.build_within)} are too short: the stages of [cloud.local] take {write(stages)}",
+                others=tuple(("cloud", "local", stage) for stage in ("boot", "updates", "configuration")),
+            )
+
+
+def _service(desired: DesiredState, service: Service) -> Iterator[Finding]:
+    path: KeyPath = ("service", service.name)
+    if service.name == "docs" or service.name.startswith("hfs"):  # `/docs/` and `/hfs…` are the endpoint's own
+        yield Finding(path=path, words="is a name that the endpoint keeps for itself", hint="choose another one")
+    if service.pool not in desired.pools:
+        known = ", ".join(f'"{name}"' for name in desired.pools)
+        hint = suggest(service.pool, desired.pools) or (
+            f"there are {known}" if known else "there is no [pool.…] at all"
+        )
+        words = f'there is no pool "{service.pool}"'
+        yield Finding(path=(*path, "pool"), words=words, hint=hint, others=(("pool", service.pool),))
+    health = service.health
+    ready = (*path, "health", "ready_within")
+    yield from _in_order((*path, "health", "timeout"), health.timeout, ready, health.ready_within)
+    yield from _in_order((*path, "health", "interval"), health.interval, ready, health.ready_within)
+    pause, longest = (*path, "run", "restart_backoff"), (*path, "run", "restart_backoff_max")
+    yield from _in_order(pause, service.run.restart_backoff, longest, service.run.restart_backoff_max)
+
+
+def _in_order(shorter: KeyPath, short: Duration, longer: KeyPath, long: Duration) -> Iterator[Finding]:
+    """Check that one duration is not longer than another one."""
+    if short > long:
+        words = f"{write(short)} are longer than {write_path(longer)}, {write(long)}"
+        yield Finding(path=shorter, words=words, others=(longer,))

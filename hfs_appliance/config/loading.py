@@ -1,0 +1,118 @@
+"""The way in: a TOML text becomes a DesiredState, or a ConfigError with every mistake in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import tomli
+
+from hfs_appliance.config.checks import capacity, contradictions
+from hfs_appliance.config.keys import KeyPath, suggest, write_path
+from hfs_appliance.config.mistakes import ConfigError, Finding, Mistake
+from hfs_appliance.config.positions import Position, key_positions
+from hfs_appliance.config.reading import read_shape
+from hfs_appliance.config.translate import to_model
+from hfs_appliance.model.desired import DesiredState
+from hfs_appliance.model.ids import ServiceName, Version
+
+
+def load_file(path: Path) -> tuple[DesiredState, str]:
+    """Read a file that an operator wrote; give the desired state and the source text.
+
+    More than `load_text`, it looks at the disk: directories that services run from must be there. Errors: ConfigError.
+    """
+    try:
+        source = path.read_bytes().decode()
+    except OSError as error:
+        raise _no_text(path, error.strerror or str(error)) from error
+    except UnicodeDecodeError as error:
+        raise _no_text(path, f"is not UTF-8 at byte {error.start}") from error
+    return _load(source, str(path), generation=0, base=path.absolute().parent, is_on_disk=True), source
+
+
+def load_text(source: str, file: str, *, generation: int = 0, base: Path | None = None) -> DesiredState:
+    """Read a TOML text; `file` names it in mistakes, relative directories become absolute below `base`.
+
+    Pure: the same text gives the same value wherever it is read. Errors: ConfigError.
+    """
+    return _load(source, file, generation=generation, base=base, is_on_disk=False)
+
+
+def overridden(desired: DesiredState, counts: Mapping[tuple[ServiceName, Version], int]) -> DesiredState:
+    """Put the counts of `hfs scale` in place of the file's. Errors: ConfigError, whose mistakes have no place."""
+    findings: list[Finding] = []
+    services = dict(desired.services)
+    for (name, version), instances in sorted(counts.items()):
+        path: KeyPath = ("service", name, "version", version)
+        if name not in services:
+            findings.append(Finding(path=path[:2], words="there is no such service", hint=suggest(name, services)))
+        elif version not in services[name].versions:
+            hint = suggest(version, services[name].versions)
+            findings.append(Finding(path=path, words="there is no such version", hint=hint))
+        elif instances < 0:
+            findings.append(Finding(path=(*path, "instances"), words=f"{instances} is too small", hint="at least 0"))
+        else:
+            versions = {**services[name].versions, version: instances}
+            services[name] = replace(services[name], versions=versions)
+    scaled = replace(desired, services=services)
+    findings.extend(capacity(scaled))
+    if findings:
+        raise ConfigError(_placed(finding, "", None) for finding in findings)
+    return scaled
+
+
+def _load(source: str, file: str, *, generation: int, base: Path | None, is_on_disk: bool) -> DesiredState:
+    try:
+        document = tomli.loads(source)
+        places = key_positions(source)
+    except tomli.TOMLDecodeError as error:
+        words = error.msg[:1].lower() + error.msg[1:]
+        mistake = Mistake(file=file, line=error.lineno, column=error.colno, key="", words=f"not TOML: {words}")
+        raise ConfigError([mistake]) from error
+    except RecursionError as error:
+        raise _no_text(file, "arrays or tables are nested too deeply") from error
+    reading = read_shape(document)
+    desired = to_model(reading.file, generation=generation, base=base)
+    findings = list(reading.findings)
+    contradictory = [*contradictions(desired), *(_missing_directories(desired) if is_on_disk else ())]
+    findings.extend(finding for finding in contradictory if _is_sound(finding, reading.unsound))
+    if findings:
+        raise ConfigError(_placed(finding, file, places) for finding in findings)
+    return desired
+
+
+def _is_sound(finding: Finding, unsound: frozenset[KeyPath]) -> bool:
+    """Tell whether every key of the finding holds what the operator wrote."""
+    return not any(path[:length] in unsound for path in finding.keys for length in range(1, len(path) + 1))
+
+
+def _missing_directories(desired: DesiredState) -> Iterable[Finding]:
+    for service in desired.services.values():
+        directory = service.run.directory
+        if directory is not None and not Path(directory).is_dir():
+            path: KeyPath = ("service", service.name, "run", "directory")
+            yield Finding(path=path, words=f"there is no directory {directory}")
+
+
+def _placed(finding: Finding, file: str, places: Mapping[KeyPath, Position] | None) -> Mistake:
+    """Place a finding at its key; a key that is not written stands where its table does, or where the file begins."""
+    path = finding.path
+    position = None
+    if places is not None:
+        while path and path not in places:
+            path = path[:-1]
+        position = places.get(path, Position(line=1, column=1))
+    return Mistake(
+        file=file,
+        line=position.line if position else 0,
+        column=position.column if position else 0,
+        key=write_path(finding.path),
+        words=finding.words,
+        hint=finding.hint,
+    )
+
+
+def _no_text(file: Path | str, words: str) -> ConfigError:
+    return ConfigError([Mistake(file=str(file), line=0, column=0, key="", words=words)])

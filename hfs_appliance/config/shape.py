@@ -1,0 +1,217 @@
+"""The shape of a configuration file: its tables and keys, in the operator's language.
+
+One source for what is accepted, for the JSON schema of editors and for the reference in docs/configuration.md. Values
+are checked one by one here; how they go together is the business of `checks`. Defaults are the model's own. Every
+required key has an example: it stands in the reference, and in place of a wrong value while the rest is checked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from hfs_appliance.config import spellings
+from hfs_appliance.config.spellings import Listen, misspelt, span
+from hfs_appliance.model import desired
+from hfs_appliance.model.instants import Duration
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Name: TypeAlias = Annotated[str, spellings.ANY_NAME]
+Path: TypeAlias = Annotated[str, spellings.URL_PATH]
+Template: TypeAlias = Annotated[str, spellings.TEMPLATE]
+Text: TypeAlias = Annotated[str, spellings.FREE_TEXT]
+ListenAt: TypeAlias = Annotated[Listen, spellings.LISTEN]
+Port: TypeAlias = Annotated[int, Field(ge=1, le=65535)]
+Count: TypeAlias = Annotated[int, Field(ge=0, le=100_000)]
+AtLeastOne: TypeAlias = Annotated[int, Field(ge=1, le=100_000)]
+
+_STAGE = span("0s", "1h")
+
+
+def _default(model: type[DataclassInstance], name: str) -> Any:
+    """Give the model's own default of a field."""
+    return next(field.default for field in fields(model) if field.name == name)
+
+
+class Table(BaseModel):
+    """A table of the file: unknown keys are mistakes, and nothing is converted silently."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Environment(Table):
+    """Which environment this is."""
+
+    name: Name = Field(examples=["local"])
+    """Name of the environment; everything it keeps in the registry lies below `/hfs/<name>`."""
+
+
+class Registry(Table):
+    """The ZooKeeper that the environment lives in."""
+
+    hosts: list[Annotated[str, spellings.REGISTRY_HOST]] = []
+    """Servers of the ensemble, each `"host:port"`. Empty: the registry that is embedded in `hfs run`."""
+    session_timeout: Annotated[Duration, span("1s", "5m")] = _default(desired.RegistrySettings, "session_timeout")
+    """How long an instance may be cut off from the registry before its registration goes."""
+    embedded_port: Port = _default(desired.RegistrySettings, "embedded_port")
+    """Port of the embedded registry on 127.0.0.1."""
+
+
+class LocalCloud(Table):
+    """The local provider: each server is a group of processes on this machine, with a loopback address of its own."""
+
+    network: Annotated[str, spellings.NETWORK] = _default(desired.LocalCloud, "network")
+    """Loopback network from which the servers get their addresses."""
+    boot: Annotated[Duration, _STAGE] = _default(desired.LocalCloud, "boot")
+    """How long a new server takes to boot."""
+    updates: Annotated[Duration, _STAGE] = _default(desired.LocalCloud, "updates")
+    """How long a new server takes to install updates."""
+    configuration: Annotated[Duration, _STAGE] = _default(desired.LocalCloud, "configuration")
+    """How long a new server takes to be configured."""
+
+
+def _refuse_future_provider(value: object) -> object:
+    if value == desired.CloudProvider.OPENSTACK:
+        raise misspelt('"openstack" is not available in this version', 'use "local"')
+    return value
+
+
+class Cloud(Table):
+    """Where servers come from."""
+
+    provider: Annotated[Literal["local"], BeforeValidator(_refuse_future_provider)] = Field(examples=["local"])
+    """The cloud: `local` makes servers of processes on this machine."""
+    azs: Annotated[list[Name], Field(min_length=1)] = list(_default(desired.CloudSettings, "azs"))
+    """Availability zones; servers are spread evenly over them."""
+    poll: Annotated[Duration, span("100ms", "5m")] = _default(desired.CloudSettings, "poll")
+    """How often the list of servers is read."""
+    local: LocalCloud = LocalCloud()
+
+
+class Endpoint(Table):
+    """The one public REST endpoint."""
+
+    listen: ListenAt = Field(examples=["127.0.0.1:8080"])
+    """IPv4 address and port."""
+    title: Text = _default(desired.Endpoint, "title")
+    """Title of the merged Swagger document."""
+    description: Text = _default(desired.Endpoint, "description")
+    """Description in the merged Swagger document."""
+    connect_timeout: Annotated[Duration, span("10ms", "1m")] = _default(desired.Endpoint, "connect_timeout")
+    """How long an instance may take to accept a connection before the next one is tried."""
+    response_timeout: Annotated[Duration, span("100ms", "1h")] = _default(desired.Endpoint, "response_timeout")
+    """Longest silence of an instance before the next one is tried (idempotent requests) or 504 is answered."""
+    reload_interval: Annotated[Duration, span("100ms", "1m")] = _default(desired.Endpoint, "reload_interval")
+    """Shortest time between two reloads of nginx; the first change of a burst is published at once."""
+
+
+class Admin(Table):
+    """The admin API and the console."""
+
+    listen: ListenAt = Listen(address="127.0.0.1", port=8081)
+    """IPv4 address and port; whoever reaches it rules the environment."""
+
+
+class Limits(Table):
+    """What hfs may never exceed, whatever the rest of the file says."""
+
+    max_servers: AtLeastOne = Field(examples=[30])
+    """Servers that may exist at one time, the warm ones and those being built included."""
+    max_creating: AtLeastOne = _default(desired.Limits, "max_creating")
+    """Servers that may be in creation at one time."""
+    max_deleting: AtLeastOne = _default(desired.Limits, "max_deleting")
+    """Servers that may be in deletion at one time."""
+
+
+class Pool(Table):
+    """A warm pool: servers built ahead of time, waiting for a role."""
+
+    size: Count = Field(examples=[2])
+    """Warm servers to keep ready, beyond what the services use."""
+    build_within: Annotated[Duration, span("1s", "1d")] = _default(desired.Pool, "build_within")
+    """A server that is not ready by then counts as failed and is replaced."""
+
+
+class Run(Table):
+    """How an instance is started. No shell is involved."""
+
+    command: Annotated[list[Template], Field(min_length=1)] = Field(examples=[["python3", "{directory}/service.py"]])
+    """Program and arguments. Placeholders: `{address} {port} {version} {service} {server} {venv} {directory}`."""
+    environment: dict[Annotated[str, spellings.VARIABLE], Template] = {}
+    """Environment variables, with the same placeholders."""
+    pip: list[Annotated[str, spellings.REQUIREMENT]] = []
+    """Python packages installed into the server's own virtual environment (`{venv}`) before the first start."""
+    directory: Annotated[str | None, spellings.FILLED] = None
+    """Directory copied to the server (`{directory}`) before the first start; relative to this file."""
+    restart_backoff: Annotated[Duration, span("10ms", "1h")] = _default(desired.RunSpec, "restart_backoff")
+    """Pause before an instance that ended by itself is started again; doubles with each failure in a row."""
+    restart_backoff_max: Annotated[Duration, span("10ms", "1h")] = _default(desired.RunSpec, "restart_backoff_max")
+    """Longest such pause."""
+
+
+class Health(Table):
+    """How it is decided that an instance may have traffic."""
+
+    path: Path = _default(desired.Health, "path")
+    """URL path that answers with a status from 200 to 399 when the instance is well."""
+    interval: Annotated[Duration, span("100ms", "1h")] = _default(desired.Health, "interval")
+    """Time between two probes."""
+    timeout: Annotated[Duration, span("10ms", "5m")] = _default(desired.Health, "timeout")
+    """A probe without an answer by then has failed."""
+    unhealthy_after: Annotated[int, Field(ge=1, le=1000)] = _default(desired.Health, "unhealthy_after")
+    """Failed probes in a row until the instance is taken out of traffic."""
+    ready_within: Annotated[Duration, span("1s", "1d")] = _default(desired.Health, "ready_within")
+    """An instance that is not well by then is replaced."""
+
+
+class Version(Table):
+    """One version of a service; several may run side by side."""
+
+    instances: Count = Field(examples=[2])
+    """Instances wanted."""
+
+
+class Service(Table):
+    """A service: it answers at `/<name>/` of the endpoint."""
+
+    pool: Name = Field(examples=["small"])
+    """Warm pool that gives its servers."""
+    port: Port = Field(examples=[9000])
+    """Port on which an instance listens, on its server's address."""
+    document: Annotated[str, spellings.DOCUMENT] = _default(desired.Service, "document")
+    """URL path of the service's own Swagger or OpenAPI document; `""` when it has none."""
+    base_path: Annotated[str, spellings.BASE_PATH] = _default(desired.Service, "base_path")
+    """Path on the instance that `/<name>/` leads to; ends with a slash."""
+    drain: Annotated[Duration, span("0s", "1h")] = _default(desired.Service, "drain")
+    """Time between the last new request and the stop of an instance that leaves."""
+    suspect_grace: Annotated[Duration, span("0s", "1h")] = _default(desired.Service, "suspect_grace")
+    """How long an instance may be without registration before capacity is added in its place."""
+    registrar: Literal["agent", "self"] = "agent"
+    """Who registers an instance: the agent once it is healthy, or the service by itself."""
+    run: Run = Field(examples=[{"command": ["python3", "service.py"]}])
+    health: Health = Health()
+    version: Annotated[dict[Annotated[str, spellings.VERSION_NAME], Version], Field(min_length=1)] = Field(
+        examples=[{"1.0.0": {"instances": 2}}]
+    )
+    """The versions that run, by name: `[service.dns.version."1.4.2"]`."""
+
+
+class File(Table):
+    """A whole file."""
+
+    format: Literal[1] = Field(default=1, alias="schema")
+    """Format of this file."""
+    environment: Environment = Field(examples=[{"name": "local"}])
+    registry: Registry = Registry()
+    cloud: Cloud = Field(examples=[{"provider": "local"}])
+    endpoint: Endpoint = Field(examples=[{"listen": "127.0.0.1:8080"}])
+    admin: Admin = Admin()
+    limits: Limits = Field(examples=[{"max_servers": 30}])
+    pool: dict[Annotated[str, spellings.POOL_NAME], Pool] = {}
+    """Warm pools, by name: `[pool.small]`."""
+    service: dict[Name, Service] = {}
+    """Services, by name: `[service.dns]`."""

@@ -1,0 +1,207 @@
+"""Spellings: single values as an operator writes them, with the grammar each must keep.
+
+What passes here may reach nginx, a znode path, a command line or the cloud: odd text is refused, never escaped.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic_core import PydanticCustomError, core_schema
+
+from hfs_appliance.config import durations
+from hfs_appliance.model.ids import NAME, VERSION
+from hfs_appliance.model.instants import Duration
+
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+    from pydantic.json_schema import JsonSchemaValue
+    from pydantic_core import CoreSchema
+
+MISSPELT: Final = "hfs"
+"""Type of pydantic error that carries `words` and `hint` of ours in its context."""
+
+PLACEHOLDERS: Final = ("address", "port", "version", "service", "server", "venv", "directory")
+
+_LOOPBACK: Final = ipaddress.IPv4Network("127.0.0.0/8")
+# Server ids are `<pool>-<serial>` and names themselves: the serial needs room.
+_POOL_NAME_MAX: Final = 48
+_TEXT_MAX: Final = 2000
+
+
+def misspelt(words: str, hint: str = "") -> PydanticCustomError:
+    """Make the error that a reader raises."""
+    return PydanticCustomError(MISSPELT, "misspelt", {"words": words, "hint": hint})
+
+
+@dataclass(frozen=True, slots=True, eq=False)  # hashed as itself: the type system asks for it
+class Spelling:
+    """How a value is written as a string; used as `Annotated[T, Spelling(…)]` in the shape."""
+
+    read: Callable[[str], Any]
+    """Errors: `misspelt`."""
+    schema: JsonSchemaValue
+    """What an editor may check: a part of `read`'s grammar."""
+    write: Callable[[Any], str] = str
+
+    def _validate(self, value: Any) -> Any:
+        if not isinstance(value, str):
+            hint = f'write it like "{self.schema["examples"][0]}"' if "examples" in self.schema else ""
+            raise PydanticCustomError("string_type", "not a string", {"hint": hint})
+        return self.read(value)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            self._validate, serialization=core_schema.plain_serializer_function_ser_schema(self.write)
+        )
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"type": "string", **self.schema}
+
+
+def _matching(pattern: str, words: str, hint: str = "") -> Spelling:
+    compiled = re.compile(pattern)
+
+    def read(text: str) -> str:
+        if compiled.fullmatch(text) is None:
+            raise misspelt(f"{text!r} {words}", hint)
+        return text
+
+    return Spelling(read, {"pattern": f"^{pattern}$"})
+
+
+def span(least: str, most: str) -> Spelling:
+    """Spell a duration between two others, both included."""
+    low, high = durations.read(least), durations.read(most)
+
+    def read(text: str) -> Duration:
+        try:
+            found = durations.read(text)
+        except ValueError:
+            raise misspelt(f"{text!r} is not a duration", 'write it like "500ms", "30s" or "1m30s"') from None
+        if not low <= found <= high:
+            raise misspelt(f"{text!r} is out of bounds", f"from {least} to {most}")
+        return found
+
+    return Spelling(read, {"pattern": f"^{durations.PATTERN}$", "examples": [most]}, durations.write)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listen:
+    """Where something listens."""
+
+    address: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.address}:{self.port}"
+
+
+def _read_port(text: str) -> int:
+    if re.fullmatch(r"[0-9]{1,5}", text) is None or not 1 <= int(text) <= 65535:
+        raise misspelt(f"{text!r} is not a port", "from 1 to 65535")
+    return int(text)
+
+
+def _read_listen(text: str) -> Listen:
+    address, colon, port = text.rpartition(":")
+    if not colon:
+        raise misspelt(f"{text!r} is not an address and a port", 'write it like "127.0.0.1:8080"')
+    try:
+        ipaddress.IPv4Address(address)
+    except ValueError:
+        raise misspelt(f"{address!r} is not an IPv4 address", "names are not resolved here") from None
+    return Listen(address=address, port=_read_port(port))
+
+
+def _read_registry_host(text: str) -> str:
+    host, colon, port = text.rpartition(":")
+    if not colon or re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", host) is None:
+        raise misspelt(f"{text!r} is not a host and a port", 'write it like "zk1:2181"')
+    _read_port(port)
+    return text
+
+
+def _read_network(text: str) -> str:
+    try:
+        network = ipaddress.IPv4Network(text, strict=False)
+    except ValueError:
+        raise misspelt(f"{text!r} is not an IPv4 network", 'write it like "127.77.0.0/16"') from None
+    if str(network) != text:
+        raise misspelt(f"{text!r} does not begin a network", f'write "{network}"')
+    if not network.subnet_of(_LOOPBACK):
+        raise misspelt(f"{text!r} is not a loopback network", "choose one inside 127.0.0.0/8")
+    return text
+
+
+_PATH: Final = r"/[A-Za-z0-9._~/-]*"
+
+
+def _read_path(text: str) -> str:
+    if re.fullmatch(_PATH, text) is None or {".", ".."} & set(text.split("/")):
+        raise misspelt(f"{text!r} is not a plain URL path", 'it begins with "/"; letters, digits and . _ ~ - follow')
+    return text
+
+
+def _read_base_path(text: str) -> str:
+    if not _read_path(text).endswith("/"):
+        raise misspelt(f"{text!r} does not end with a slash", f'write "{text}/"')
+    return text
+
+
+def _read_document(text: str) -> str:
+    return text and _read_path(text)
+
+
+def _read_text(text: str) -> str:
+    if len(text) > _TEXT_MAX:
+        raise misspelt(f"is longer than {_TEXT_MAX} characters")
+    if any(ord(letter) < ord(" ") and letter != "\n" for letter in text):
+        raise misspelt("holds control characters")
+    return text
+
+
+def _read_filled(text: str) -> str:
+    if not text or "\0" in text:
+        raise misspelt("must not be empty" if not text else "holds a NUL character")
+    return text
+
+
+def _read_template(text: str) -> str:
+    if "\0" in text:
+        raise misspelt("holds a NUL character")
+    for name in re.findall(r"\{([A-Za-z_][A-Za-z0-9_]*)\}", text):
+        if name not in PLACEHOLDERS:
+            known = ", ".join(f"{{{known}}}" for known in PLACEHOLDERS)
+            raise misspelt(f"{{{name}}} is not a placeholder", f"there are {known}")
+    return text
+
+
+_NAME_HINT: Final = "lower-case letters, digits and hyphens, 63 at most, not beginning with a hyphen"
+
+ANY_NAME: Final = _matching(NAME.pattern, "is not a name", _NAME_HINT)
+POOL_NAME: Final = _matching(
+    f"[a-z0-9][a-z0-9-]{{0,{_POOL_NAME_MAX - 1}}}",
+    "is not a pool's name",
+    _NAME_HINT.replace("63", str(_POOL_NAME_MAX)),
+)
+VERSION_NAME: Final = _matching(
+    VERSION.pattern, "is not a version", "letters, digits and . _ + -, 64 at most, beginning with a letter or digit"
+)
+LISTEN: Final = Spelling(_read_listen, {"pattern": r"^[0-9.]+:[0-9]{1,5}$"})
+REGISTRY_HOST: Final = Spelling(_read_registry_host, {"pattern": r"^[A-Za-z0-9.-]+:[0-9]{1,5}$"})
+NETWORK: Final = Spelling(_read_network, {"pattern": r"^127\.[0-9.]+/[0-9]{1,2}$"})
+URL_PATH: Final = Spelling(_read_path, {"pattern": f"^{_PATH}$"})
+BASE_PATH: Final = Spelling(_read_base_path, {"pattern": f"^({_PATH})?/$"})
+DOCUMENT: Final = Spelling(_read_document, {"pattern": f"^({_PATH})?$"})
+FREE_TEXT: Final = Spelling(_read_text, {"maxLength": _TEXT_MAX})
+FILLED: Final = Spelling(_read_filled, {"minLength": 1})
+TEMPLATE: Final = Spelling(_read_template, {})
+VARIABLE: Final = _matching("[A-Za-z_][A-Za-z0-9_]*", "is not the name of an environment variable")
+REQUIREMENT: Final = _matching(
+    r"[A-Za-z0-9].*", "is not a requirement", 'write it as for pip, like "httpbin==0.10.4"; options are not possible'
+)

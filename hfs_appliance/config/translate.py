@@ -1,0 +1,109 @@
+"""From the shape of a file to the model: a pure renaming, nothing is judged here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hfs_appliance.config import shape
+from hfs_appliance.model.desired import (
+    Admin,
+    CloudProvider,
+    CloudSettings,
+    DesiredState,
+    Endpoint,
+    Health,
+    Limits,
+    LocalCloud,
+    Pool,
+    Registrar,
+    RegistrySettings,
+    RunSpec,
+    Service,
+)
+from hfs_appliance.model.ids import AvailabilityZone, EnvironmentName, PoolName, ServiceName, Version
+
+
+def to_model(file: shape.File, *, generation: int, base: Path | None) -> DesiredState:
+    """Translate a whole file; directories that are relative become absolute below `base`."""
+    endpoint = file.endpoint
+    return DesiredState(
+        environment=EnvironmentName(file.environment.name),
+        generation=generation,
+        registry=RegistrySettings(
+            hosts=tuple(file.registry.hosts),
+            session_timeout=file.registry.session_timeout,
+            embedded_port=file.registry.embedded_port,
+        ),
+        cloud=_cloud(file.cloud),
+        endpoint=Endpoint(
+            address=endpoint.listen.address,
+            port=endpoint.listen.port,
+            title=endpoint.title,
+            description=endpoint.description,
+            connect_timeout=endpoint.connect_timeout,
+            response_timeout=endpoint.response_timeout,
+            reload_interval=endpoint.reload_interval,
+        ),
+        admin=Admin(address=file.admin.listen.address, port=file.admin.listen.port),
+        limits=Limits(
+            max_servers=file.limits.max_servers,
+            max_creating=file.limits.max_creating,
+            max_deleting=file.limits.max_deleting,
+        ),
+        pools={
+            PoolName(name): Pool(name=PoolName(name), size=pool.size, build_within=pool.build_within)
+            for name, pool in sorted(file.pool.items())
+        },
+        services={
+            ServiceName(name): _service(ServiceName(name), service, base)
+            for name, service in sorted(file.service.items())
+        },
+    )
+
+
+def _cloud(cloud: shape.Cloud) -> CloudSettings:
+    return CloudSettings(
+        provider=CloudProvider(cloud.provider),
+        azs=tuple(map(AvailabilityZone, cloud.azs)),
+        poll=cloud.poll,
+        local=LocalCloud(
+            network=cloud.local.network,
+            boot=cloud.local.boot,
+            updates=cloud.local.updates,
+            configuration=cloud.local.configuration,
+        ),
+    )
+
+
+def _service(name: ServiceName, service: shape.Service, base: Path | None) -> Service:
+    health = service.health
+    return Service(
+        name=name,
+        pool=PoolName(service.pool),
+        port=service.port,
+        run=_run(service.run, base),
+        versions={Version(text): version.instances for text, version in sorted(service.version.items())},
+        health=Health(
+            path=health.path,
+            interval=health.interval,
+            timeout=health.timeout,
+            unhealthy_after=health.unhealthy_after,
+            ready_within=health.ready_within,
+        ),
+        document=service.document or None,
+        base_path=service.base_path,
+        drain=service.drain,
+        suspect_grace=service.suspect_grace,
+        registrar=Registrar(service.registrar),
+    )
+
+
+def _run(run: shape.Run, base: Path | None) -> RunSpec:
+    return RunSpec(
+        command=tuple(run.command),
+        environment=dict(sorted(run.environment.items())),
+        pip=tuple(run.pip),
+        directory=None if run.directory is None else str((base or Path()) / run.directory),
+        restart_backoff=run.restart_backoff,
+        restart_backoff_max=run.restart_backoff_max,
+    )
