@@ -1,0 +1,156 @@
+"""One instance of a service on this server: installed, started, watched, and registered while it is healthy.
+
+A crashed service is started again with a growing pause; one that hangs is only taken out of traffic (whether its server
+is replaced is MCP's decision).
+"""
+
+from __future__ import annotations
+
+from typing import Final, Never
+
+import trio
+
+from hfs_appliance.agent.install import InstallError, install
+from hfs_appliance.agent.log import Log
+from hfs_appliance.agent.presence import Presence
+from hfs_appliance.agent.probe import Answer, probe
+from hfs_appliance.agent.service import Service, StartError, running_service, start_service, stop_service
+from hfs_appliance.agent.site import Site
+from hfs_appliance.model.assignment import Assignment
+from hfs_appliance.model.desired import Registrar
+from hfs_appliance.model.instants import Duration, Instant, after, format_duration, seconds, to_seconds
+from hfs_appliance.model.observed import InstanceStatus, Registration
+from hfs_appliance.ports.clock import Clock, Entropy
+from hfs_appliance.ports.registry import Registry
+from hfs_appliance.registry.curator import write_registration
+from hfs_appliance.registry.paths import Layout
+
+_WITHDRAW_WITHIN: Final = seconds(2)
+"""A registry that is away may not hold up the stop of a service: our entry then ends with our session."""
+
+
+class Instance:
+    """Carries out one assignment."""
+
+    def __init__(
+        self, site: Site, assignment: Assignment, registry: Registry, clock: Clock, entropy: Entropy, log: Log
+    ) -> None:
+        self._site: Final = site
+        self._assignment: Final = assignment
+        self._clock: Final = clock
+        self._entropy: Final = entropy
+        self._log: Final = log
+        path = Layout(site.identity.environment).registration(assignment.service, assignment.server)
+        self._registration: Final = Presence(registry, path, log)
+        self._service: Service | None = None
+        self._healthy_since: Instant | None = None
+        self._is_draining = False
+        self._failed_probes = 0
+        self._failed_starts = 0
+
+    async def run(self) -> Never:
+        """Keep the instance running and its registration true."""
+        async with trio.open_nursery() as nursery:
+            if self._assignment.registrar is Registrar.AGENT:
+                nursery.start_soon(self._registration.keep)
+            service = running_service(self._site)
+            if service is not None:
+                self._log.say(f"service found running, pid {service.process.pid}")
+            while True:
+                if service is None:
+                    self._registration.want(None)
+                    service = await self._start()
+                await self._watch(service)
+                service = None
+                await self._pause()
+        raise AssertionError("unreachable")
+
+    def drain(self) -> None:
+        """Say in the registration that new requests should go elsewhere; the service goes on."""
+        self._is_draining = True
+        self._log.say(f"draining for {format_duration(self._assignment.drain)}")
+        self._register()
+
+    async def stop(self) -> None:
+        """Take the registration back, then end the service; call it when `run` has ended."""
+        self._log.say("stopping")
+        if self._assignment.registrar is Registrar.AGENT:
+            with trio.move_on_after(to_seconds(_WITHDRAW_WITHIN)):
+                await self._registration.withdraw()
+        await stop_service(self._site)
+        self._log.say("stopped")
+
+    async def _start(self) -> Service:
+        while True:
+            try:
+                if self._is_draining:
+                    await trio.sleep_forever()  # what leaves is not started again
+                if not self._site.is_installed:
+                    await install(self._site, self._assignment.run, self._log)
+                service = await start_service(self._site, self._assignment)
+            except (InstallError, StartError) as error:
+                self._log.say(f"cannot start {self._assignment.service}: {error}")
+                await self._pause()
+            else:
+                self._log.say(
+                    f"started {self._assignment.service} {self._assignment.version}, pid {service.process.pid}"
+                )
+                return service
+
+    async def _watch(self, service: Service) -> None:
+        """Probe the service until it has ended."""
+        self._service, self._failed_probes = service, 0
+        health = self._assignment.health
+        url = f"http://{self._site.identity.address}:{self._assignment.port}{health.path}"
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(probe, url, health, self._judge)
+            ending = await service.wait()
+            nursery.cancel_scope.cancel()
+        self._log.say(f"service {ending}")
+        backoff_max = self._assignment.run.restart_backoff_max
+        if self._healthy_since is not None and self._clock.now() > after(self._healthy_since, backoff_max):
+            self._failed_starts = 0
+        self._service = self._healthy_since = None
+        self._register()
+
+    def _judge(self, answer: Answer) -> None:
+        """Turn the answers of the probes into the word healthy or not."""
+        if answer.is_healthy:
+            self._failed_probes = 0
+            if self._healthy_since is None:
+                self._healthy_since = self._clock.now()
+                self._log.say(f"healthy: {answer.words}")
+        else:
+            self._failed_probes += 1
+            if self._failed_probes == self._assignment.health.unhealthy_after:
+                self._healthy_since = None
+                self._log.say(f"not healthy: {answer.words}")
+        if answer.is_healthy or self._failed_probes >= self._assignment.health.unhealthy_after:
+            self._register()
+
+    def _register(self) -> None:
+        """Want the registration that is true now."""
+        if self._service is None or self._healthy_since is None:
+            self._registration.want(None)
+            return
+        registration = Registration(
+            service=self._assignment.service,
+            instance=self._assignment.server,
+            version=self._assignment.version,
+            address=self._site.identity.address,
+            port=self._assignment.port,
+            status=InstanceStatus.DRAINING if self._is_draining else InstanceStatus.UP,
+            server=self._assignment.server,
+            boot=self._service.boot,
+            document=self._assignment.document,
+        )
+        self._registration.want(write_registration(registration, self._healthy_since))
+
+    async def _pause(self) -> None:
+        """Wait before the next start: doubled by each failure in a row, with jitter, within the bound."""
+        run = self._assignment.run
+        span = min(run.restart_backoff << min(self._failed_starts, 30), run.restart_backoff_max)
+        self._failed_starts += 1
+        span = Duration(round(span * (0.75 + self._entropy.uniform() / 2)))
+        self._log.say(f"next start in {format_duration(span)}")
+        await trio.sleep(to_seconds(span))
