@@ -100,10 +100,9 @@ class Instance:
     async def _watch(self, service: Service) -> None:
         """Probe the service until it has ended."""
         self._service, self._failed_probes = service, 0
-        health = self._assignment.health
-        url = f"http://{self._site.identity.address}:{self._assignment.port}{health.path}"
+        address = self._site.identity.address
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(probe, url, health, self._judge)
+            nursery.start_soon(probe, address, self._assignment.port, self._assignment.health, self._judge)
             ending = await service.wait()
             nursery.cancel_scope.cancel()
         self._log.say(f"service {ending}")

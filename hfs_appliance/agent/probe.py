@@ -1,13 +1,15 @@
-"""Health: asks an instance over HTTP as its clients do, each time over a new connection."""
+"""Health: asks an instance over HTTP as its clients do, each time over a new connection.
+
+h11 on a plain stream, not httpx: importing that takes a third of the agent's start and 9 MB of every server.
+"""
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Never
 
-import httpx
+import h11
 import trio
 
 from hfs_appliance.model.desired import Health
@@ -15,6 +17,7 @@ from hfs_appliance.model.instants import Duration, seconds, to_seconds
 
 _FIRST: Final = seconds(0.1)
 _GROWTH: Final = 1.5
+_CHUNK: Final = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,27 +28,33 @@ class Answer:
     words: str
 
 
-async def probe(url: str, health: Health, tell: Callable[[Answer], None]) -> Never:
+async def probe(address: str, port: int, health: Health, tell: Callable[[Answer], None]) -> Never:
     """Ask again and again, and tell each answer: in quick succession until one was good, then at the interval."""
     pause: Duration = min(_FIRST, health.interval)
-    # No proxy of the environment, no certificates to load: the address is an instance's own.
-    no_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    limits = httpx.Limits(max_keepalive_connections=0)
     patience = to_seconds(health.timeout)
-    async with httpx.AsyncClient(trust_env=False, verify=no_tls, timeout=patience, limits=limits) as client:
-        while True:
-            asked_at = trio.current_time()
-            answer = Answer(is_healthy=False, words=f"no answer within {patience:g} s")
-            with trio.move_on_after(patience):
-                answer = await _ask(client, url)
-            pause = health.interval if answer.is_healthy else min(Duration(round(pause * _GROWTH)), health.interval)
-            tell(answer)
-            await trio.sleep_until(asked_at + to_seconds(pause))
+    while True:
+        asked_at = trio.current_time()
+        answer = Answer(is_healthy=False, words=f"no answer within {patience:g} s")
+        with trio.move_on_after(patience):
+            answer = await _ask(address, port, health.path)
+        pause = health.interval if answer.is_healthy else min(Duration(round(pause * _GROWTH)), health.interval)
+        tell(answer)
+        await trio.sleep_until(asked_at + to_seconds(pause))
 
 
-async def _ask(client: httpx.AsyncClient, url: str) -> Answer:
+async def _ask(address: str, port: int, path: str) -> Answer:
+    headers = [("host", f"{address}:{port}"), ("user-agent", "hfs-agent"), ("connection", "close")]
     try:
-        async with client.stream("GET", url, headers={"user-agent": "hfs-agent"}) as response:
-            return Answer(is_healthy=response.is_success, words=f"status {response.status_code}")
-    except httpx.HTTPError as error:
-        return Answer(is_healthy=False, words=str(error) or type(error).__name__)
+        async with await trio.open_tcp_stream(address, port) as stream:
+            http = h11.Connection(h11.CLIENT)
+            await stream.send_all(http.send(h11.Request(method="GET", target=path, headers=headers)) or b"")
+            while True:
+                event = http.next_event()
+                if event is h11.NEED_DATA:
+                    http.receive_data(await stream.receive_some(_CHUNK))
+                elif isinstance(event, h11.Response):
+                    return Answer(is_healthy=200 <= event.status_code < 300, words=f"status {event.status_code}")
+    except OSError as error:
+        return Answer(is_healthy=False, words=error.strerror or str(error))
+    except (trio.BrokenResourceError, h11.ProtocolError) as error:
+        return Answer(is_healthy=False, words=f"no HTTP answer: {error}")
