@@ -1,0 +1,49 @@
+"""The benchmark report."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from pathlib import Path
+
+import pytest
+
+from bench.__main__ import NAMES, ROOT, describe_machine, figure, markdown
+from bench.measure import Spread
+
+
+def test_every_benchmark_is_listed() -> None:
+    modules = sorted(path.stem for path in Path(ROOT, "bench").glob("*.py") if not path.stem.startswith("__"))
+    runnable = {name for name in modules if hasattr(importlib.import_module(f"bench.{name}"), "run")}
+    assert runnable == set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_benchmark_runs_without_arguments(name: str) -> None:
+    assert not inspect.signature(importlib.import_module(f"bench.{name}").run).parameters
+
+
+def test_the_report_says_on_which_machine_it_was_made() -> None:
+    machine = describe_machine()
+    assert set(machine) == {"at", "commit", "cores", "memory_gib", "kernel", "python", "load_before"}
+
+
+def test_the_report_has_a_table_for_durations_and_one_for_figures() -> None:
+    spread = Spread(count=3, ms_min=0.1234, ms_p50=1, ms_p99=1234.5, ms_max=2000)
+    lines = list(markdown({"cores": 2}, {"decide": {"a pass": spread, "servers": 5000, "by": "hand"}}))
+    assert lines[lines.index("## decide") + 1 :] == [
+        "",
+        "| ms | p50 | p99 | min | max | n |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+        "| a pass | 1 | 1,234 | 0.123 | 2,000 | 3 |",
+        "",
+        "|  | figure |",
+        "| --- | ---: |",
+        "| servers | 5,000 |",
+        "| by | hand |",
+    ]
+
+
+@pytest.mark.parametrize(("found", "words"), [(0.01234, "0.0123"), (99.94, "99.9"), (12345.6, "12,346"), (7, "7")])
+def test_figures_show_what_means_something(found: float, words: str) -> None:
+    assert figure(found) == words
