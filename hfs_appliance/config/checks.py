@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from hfs_appliance.config.durations import write
-from hfs_appliance.config.keys import KeyPath, suggest, write_path
+from hfs_appliance.config.keys import KeyPath, quote, suggest, write_path
 from hfs_appliance.config.mistakes import Finding
 from hfs_appliance.model.desired import CloudProvider, DesiredState, Service
 from hfs_appliance.model.instants import Duration
@@ -57,7 +57,7 @@ def _repetitions(desired: DesiredState) -> Iterator[Finding]:
     for path, names in lists:
         for index, name in enumerate(names):
             if name in names[:index]:
-                yield Finding(path=(*path, index), words=f"{name!r} stands here twice")
+                yield Finding(path=(*path, index), words=f"{quote(name)} stands here twice")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,11 +125,11 @@ def _service(desired: DesiredState, service: Service) -> Iterator[Finding]:
     if service.name == "docs" or service.name.startswith("hfs"):  # `/docs/` and `/hfs…` are the endpoint's own
         yield Finding(path=path, words="is a name that the endpoint keeps for itself", hint="choose another one")
     if service.pool not in desired.pools:
-        known = ", ".join(f'"{name}"' for name in desired.pools)
+        known = ", ".join(map(quote, desired.pools))
         hint = suggest(service.pool, desired.pools) or (
             f"there are {known}" if known else "there is no [pool.…] at all"
         )
-        words = f'there is no pool "{service.pool}"'
+        words = f"there is no pool {quote(service.pool)}"
         yield Finding(path=(*path, "pool"), words=words, hint=hint, others=(("pool", service.pool),))
     health = service.health
     ready = (*path, "health", "ready_within")

@@ -21,12 +21,17 @@ def write_path(path: KeyPath) -> str:
         if isinstance(part, int):
             written += f"[{part}]"
         else:
-            key = part if _BARE.fullmatch(part) else json.dumps(part, ensure_ascii=False)
+            key = part if _BARE.fullmatch(part) else quote(part)
             written += f".{key}" if written else key
     return written
+
+
+def quote(text: str) -> str:
+    """Write a string as TOML, on one line."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
     """Name the nearest of the known names, if any is near."""
     nearest = difflib.get_close_matches(name, sorted(known), n=1)
-    return f'did you mean "{nearest[0]}"?' if nearest else ""
+    return f"did you mean {quote(nearest[0])}?" if nearest else ""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
-from hfs_appliance.config.keys import KeyPath, suggest, write_path
+from hfs_appliance.config.keys import KeyPath, quote, suggest, write_path
 from hfs_appliance.config.mistakes import Finding
 from hfs_appliance.config.shape import File, Table
 from hfs_appliance.config.spellings import MISSPELT
@@ -134,7 +134,8 @@ def _explain(detail: ErrorDetails) -> Finding:
     if kind == "too_short":
         return Finding(path=path, words="must not be empty")
     assert kind == "literal_error", f"no words for {detail}"
-    return Finding(path=path, words=f"{given!r} is not possible here", hint=f"it may be {context['expected']}")
+    possible = context["expected"].replace("'", '"')
+    return Finding(path=path, words=f"{_as_toml(given)} is not possible here", hint=f"it may be {possible}")
 
 
 def _example(path: KeyPath) -> str:
@@ -150,4 +151,4 @@ def _example(path: KeyPath) -> str:
 def _as_toml(value: Any) -> str:
     if isinstance(value, list):
         return f"[{', '.join(map(_as_toml, value))}]"
-    return f'"{value}"' if isinstance(value, str) else str(value)
+    return quote(value) if isinstance(value, str) else str(value)

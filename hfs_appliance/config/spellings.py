@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic_core import PydanticCustomError, core_schema
 
 from hfs_appliance.config import durations
+from hfs_appliance.config.keys import quote
 from hfs_appliance.model.ids import NAME, VERSION
 from hfs_appliance.model.instants import Duration
 
@@ -47,11 +48,12 @@ class Spelling:
     schema: JsonSchemaValue
     """What an editor may check: a part of `read`'s grammar."""
     write: Callable[[Any], str] = str
+    hint: str = ""
+    """What to tell somebody who wrote something that is no string at all."""
 
     def _validate(self, value: Any) -> Any:
         if not isinstance(value, str):
-            hint = f'write it like "{self.schema["examples"][0]}"' if "examples" in self.schema else ""
-            raise PydanticCustomError("string_type", "not a string", {"hint": hint})
+            raise PydanticCustomError("string_type", "not a string", {"hint": self.hint})
         return self.read(value)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -68,7 +70,7 @@ def _matching(pattern: str, words: str, hint: str = "") -> Spelling:
 
     def read(text: str) -> str:
         if compiled.fullmatch(text) is None:
-            raise misspelt(f"{text!r} {words}", hint)
+            raise misspelt(f"{quote(text)} {words}", hint)
         return text
 
     return Spelling(read, {"pattern": f"^{pattern}$"})
@@ -82,12 +84,13 @@ def span(least: str, most: str) -> Spelling:
         try:
             found = durations.read(text)
         except ValueError:
-            raise misspelt(f"{text!r} is not a duration", 'write it like "500ms", "30s" or "1m30s"') from None
+            raise misspelt(f"{quote(text)} is not a duration", 'write it like "500ms", "30s" or "1m30s"') from None
         if not low <= found <= high:
-            raise misspelt(f"{text!r} is out of bounds", f"from {least} to {most}")
+            raise misspelt(f"{quote(text)} is out of bounds", f"from {least} to {most}")
         return found
 
-    return Spelling(read, {"pattern": f"^{durations.PATTERN}$", "examples": [most]}, durations.write)
+    schema = {"pattern": f"^{durations.PATTERN}$", "$comment": f"from {least} to {most}"}
+    return Spelling(read, schema, durations.write, hint='write it like "30s"')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,25 +106,25 @@ class Listen:
 
 def _read_port(text: str) -> int:
     if re.fullmatch(r"[0-9]{1,5}", text) is None or not 1 <= int(text) <= 65535:
-        raise misspelt(f"{text!r} is not a port", "from 1 to 65535")
+        raise misspelt(f"{quote(text)} is not a port", "from 1 to 65535")
     return int(text)
 
 
 def _read_listen(text: str) -> Listen:
     address, colon, port = text.rpartition(":")
     if not colon:
-        raise misspelt(f"{text!r} is not an address and a port", 'write it like "127.0.0.1:8080"')
+        raise misspelt(f"{quote(text)} is not an address and a port", 'write it like "127.0.0.1:8080"')
     try:
         ipaddress.IPv4Address(address)
     except ValueError:
-        raise misspelt(f"{address!r} is not an IPv4 address", "names are not resolved here") from None
+        raise misspelt(f"{quote(address)} is not an IPv4 address", "names are not resolved here") from None
     return Listen(address=address, port=_read_port(port))
 
 
 def _read_registry_host(text: str) -> str:
     host, colon, port = text.rpartition(":")
     if not colon or re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", host) is None:
-        raise misspelt(f"{text!r} is not a host and a port", 'write it like "zk1:2181"')
+        raise misspelt(f"{quote(text)} is not a host and a port", 'write it like "zk1:2181"')
     _read_port(port)
     return text
 
@@ -130,11 +133,11 @@ def _read_network(text: str) -> str:
     try:
         network = ipaddress.IPv4Network(text, strict=False)
     except ValueError:
-        raise misspelt(f"{text!r} is not an IPv4 network", 'write it like "127.77.0.0/16"') from None
+        raise misspelt(f"{quote(text)} is not an IPv4 network", 'write it like "127.77.0.0/16"') from None
     if str(network) != text:
-        raise misspelt(f"{text!r} does not begin a network", f'write "{network}"')
+        raise misspelt(f"{quote(text)} does not begin a network", f"write {quote(str(network))}")
     if not network.subnet_of(_LOOPBACK):
-        raise misspelt(f"{text!r} is not a loopback network", "choose one inside 127.0.0.0/8")
+        raise misspelt(f"{quote(text)} is not a loopback network", "choose one inside 127.0.0.0/8")
     return text
 
 
@@ -143,13 +146,15 @@ _PATH: Final = r"/[A-Za-z0-9._~/-]*"
 
 def _read_path(text: str) -> str:
     if re.fullmatch(_PATH, text) is None or {".", ".."} & set(text.split("/")):
-        raise misspelt(f"{text!r} is not a plain URL path", 'it begins with "/"; letters, digits and . _ ~ - follow')
+        raise misspelt(
+            f"{quote(text)} is not a plain URL path", 'it begins with "/"; letters, digits and . _ ~ - follow'
+        )
     return text
 
 
 def _read_base_path(text: str) -> str:
     if not _read_path(text).endswith("/"):
-        raise misspelt(f"{text!r} does not end with a slash", f'write "{text}/"')
+        raise misspelt(f"{quote(text)} does not end with a slash", f"write {quote(text + '/')}")
     return text
 
 
