@@ -55,11 +55,16 @@ def _reap(pid: int) -> None:
 
 
 def spawn_detached(
-    argv: Sequence[str], *, log: Path, environment: Mapping[str, str] | None = None, directory: Path | None = None
+    argv: Sequence[str],
+    *,
+    log: Path,
+    environment: Mapping[str, str] | None = None,
+    directory: Path | None = None,
+    inherited: Sequence[int] = (),
 ) -> ProcessId:
     """Start a process in a session (and process group) of its own; its output is appended to `log`.
 
-    Errors: OSError when it cannot be started.
+    Of our file descriptors it gets those `inherited`. Errors: OSError when it cannot be started.
     """
     with log.open("ab") as output:
         child = subprocess.Popen(
@@ -69,6 +74,7 @@ def spawn_detached(
             stderr=output,
             env=None if environment is None else dict(environment),
             cwd=directory,
+            pass_fds=inherited,
             start_new_session=True,
         )
     # The object is dropped on purpose: the process belongs to nobody. identify() reaps it if it dies as our child.

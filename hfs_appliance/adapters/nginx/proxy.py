@@ -1,0 +1,271 @@
+"""NginxProxy: the Proxy port over Debian's nginx, which outlives us and is known again.
+
+A configuration is written beside the present one, checked by `nginx -t`, put in place by one rename, and counts as
+served when a worker says so and no former worker accepts connections any more; otherwise the former file is put back.
+
+We listen, nginx inherits the socket and we keep ours: when nginx dies, new connections wait in the kernel until the
+next nginx takes them, and a port in use shows before anything is changed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+import shutil
+import signal as signals
+import socket
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import trio
+
+from hfs_appliance.adapters import process
+from hfs_appliance.adapters.nginx.files import Files
+from hfs_appliance.adapters.nginx.workers import ask_revision, find_master, find_workers, is_accepting
+from hfs_appliance.adapters.process import ProcessId
+from hfs_appliance.ports.errors import Rejected, Transient
+from hfs_appliance.proxy.render import Host, OddField, Rendered, endpoint_of, render
+from hfs_appliance.proxy.table import RouteTable
+
+CHECK_WITHIN_S: Final = 20.0
+SERVE_WITHIN_S: Final = 20.0
+"""1,000 APIs take 0.2 s on an idle machine."""
+STOP_WITHIN_S: Final = 10.0
+"""Requests that are open when the proxy is stopped have this long to end."""
+HOUSEKEEPING_EVERY_S: Final = 60.0
+
+_POLL_S: Final = 0.005
+"""Neither a worker's title nor its first answer can be waited for."""
+_WORDS_MAX: Final = 64 * 1024
+_COMPLAINT_MAX: Final = 1000
+_REASON: Final = re.compile(r"\[(?:emerg|alert)\] (?:\d+#\d+: )?(.+)")
+_BACKLOG: Final = 511
+_OPEN_FILES_MAX: Final = 65536
+
+
+class NginxProxy:
+    """One nginx on this host, with all its files below one directory."""
+
+    def __init__(self, directory: Path, executable: str = "nginx") -> None:
+        self._files = Files(directory)
+        self._executable = executable
+        self._listener: socket.socket | None = None
+        """Ours, when nginx runs on it; None after we adopted an nginx."""
+        self._lock = trio.Lock()
+        self._was_served = trio.Event()
+
+    async def publish(self, table: RouteTable) -> None:
+        """Serve `table`; see the port."""
+        async with self._lock:
+            await self._serve(table)
+
+    async def publish_files(self, files: Mapping[str, bytes]) -> None:
+        """Replace the static files; `swagger.json` is the only one there is."""
+        if odd := sorted(files.keys() - {"swagger.json"}):
+            raise Rejected(f"the endpoint has no static file {odd[0]!r}")
+        self._files.prepare()
+        for content in files.values():
+            self._files.publish_document(content)
+
+    async def ensure_running(self) -> bool:
+        """Start nginx with the last good table if it does not run; False also when there is no such table yet."""
+        async with self._lock:
+            if self._master() is not None or (table := self.last_good()) is None:
+                return False
+            await self._serve(table)
+            return True
+
+    async def wait_dead(self) -> None:
+        """Wait until nginx has died, and keep its logs short meanwhile; before the first start, wait for that too."""
+        if self.last_good() is None:
+            await self._was_served.wait()
+        while (master := self._master()) is not None:
+            with trio.move_on_after(HOUSEKEEPING_EVERY_S):
+                await process.wait_dead(master)
+            if self._files.rotate_logs():
+                process.send_signal(master, signals.SIGUSR1)
+
+    async def stop(self) -> None:
+        """Let open requests end and stop nginx; whatever is left after `STOP_WITHIN_S` is killed."""
+        async with self._lock:
+            self._hold(None)
+            remains = find_workers(self._files.root)
+            if (master := self._master()) is not None:
+                remains.append(master)
+            for member in remains:
+                process.send_signal(member, signals.SIGQUIT)
+            with trio.move_on_after(STOP_WITHIN_S):
+                for member in remains:
+                    await process.wait_dead(member)
+            for member in reversed(remains):  # the master first, lest it starts new workers
+                process.send_signal(member, signals.SIGKILL)
+
+    def last_good(self) -> RouteTable | None:
+        """Give the table that was served last, by this appliance or the one before it."""
+        return self._files.last_good()
+
+    def _master(self) -> ProcessId | None:
+        return find_master(self._files.root, self._files.pid)
+
+    async def _serve(self, table: RouteTable) -> None:
+        try:
+            rendered = render(table, _host())
+        except OddField as error:
+            raise Rejected(f"route table refused: {error}") from None
+        self._files.prepare()
+        master = self._master()
+        served = await ask_revision(self._files.root) if master is not None else None
+        if served != rendered.revision:
+            await self._check(rendered)
+            if master is None:
+                await self._start(table, rendered)
+            else:
+                await self._reload(master, table, rendered, former=served or self._files.current())
+        self._files.keep_last_good(table)
+        self._was_served.set()
+
+    async def _check(self, rendered: Rendered) -> None:
+        """Have nginx read the new file. Errors: Rejected, with its words; Transient when it takes too long."""
+        path = self._files.write(rendered)
+        try:
+            with trio.fail_after(CHECK_WITHIN_S):
+                command = self._command("-t", "-c", str(path.relative_to(self._files.root)))
+                done = await trio.run_process(
+                    command, cwd=self._files.root, check=False, capture_stderr=True, stdin=b""
+                )
+        except trio.TooSlowError:
+            path.unlink()
+            raise Transient(f"nginx did not check its configuration within {CHECK_WITHIN_S:.0f} s") from None
+        if done.returncode:
+            path.unlink()
+            raise Rejected(f"nginx refuses the configuration: {_complaint(done.stderr)}")
+
+    async def _start(self, table: RouteTable, rendered: Rendered) -> None:
+        orphans = find_workers(self._files.root)
+        if self._listener is None or _bound_to(self._listener) != (table.address, table.port):
+            await _retire(orphans)  # they hold the port, and go on serving until here
+            self._hold(_listen(table.address, table.port))
+        assert self._listener is not None
+        (self._files.root / "control.sock").unlink(missing_ok=True)
+        self._files.start_log.unlink(missing_ok=True)
+        self._files.switch(rendered.revision)
+        # NGINX names the sockets that a master hands to its successor (nginx(8), upgrading on the fly).
+        master = process.spawn_detached(
+            self._command("-c", "nginx.conf"),
+            log=self._files.start_log,
+            environment={**os.environ, "NGINX": f"{self._listener.fileno()};"},
+            directory=self._files.root,
+            inherited=(self._listener.fileno(),),
+        )
+        if not await self._is_served(rendered.revision, (), by=master):
+            self._hold(None)
+            await process.terminate(master, 1.0)
+            raise Transient(f"nginx does not start: {_complaint(_tail(self._files.start_log))}")
+        await _retire(orphans)
+
+    async def _reload(self, master: ProcessId, table: RouteTable, rendered: Rendered, *, former: str | None) -> None:
+        known = self.last_good()
+        is_moved = known is None or (known.address, known.port) != (table.address, table.port)
+        if is_moved:
+            _listen(table.address, table.port).close()  # nginx would try for 2.5 s, and only its log would tell why
+        workers = [worker for worker in find_workers(self._files.root) if is_accepting(worker)]
+        written = self._files.errors.stat().st_size
+        self._files.switch(rendered.revision)
+        if former is not None:
+            # The master gives the new workers 100 ms before it sends the old ones away: so long do clients have to go.
+            self._files.leave(former)
+        process.send_signal(master, signals.SIGHUP)
+        is_served = await self._is_served(rendered.revision, workers, by=master)
+        if former is not None:
+            self._files.stay(former)
+            if not is_served:
+                self._files.switch(former)
+        if not is_served:
+            raise Rejected(f"nginx does not take the configuration: {_complaint(_tail(self._files.errors, written))}")
+        if is_moved:
+            self._hold(None)
+        self._files.forget_all_but(rendered.revision, former)
+
+    async def _is_served(self, revision: str, former: Sequence[ProcessId], *, by: ProcessId) -> bool:
+        """Wait until new connections are served by that revision alone; False when it comes to nothing in time."""
+        root = self._files.root
+        is_served = False
+        with trio.move_on_after(SERVE_WITHIN_S):
+            while process.is_alive(by):
+                is_served = is_served or await ask_revision(root) == revision
+                if is_served and not any(is_accepting(worker) for worker in former):
+                    break
+                await trio.sleep(_POLL_S)
+        # A former worker that is frozen does not get in the way of the new ones: it accepts nothing.
+        return is_served and process.is_alive(by)
+
+    def _hold(self, listener: socket.socket | None) -> None:
+        if self._listener is not None:
+            self._listener.close()
+        self._listener = listener
+
+    def _command(self, *arguments: str) -> tuple[str, ...]:
+        # Debian keeps nginx where an ordinary user's PATH does not look.
+        path = f"{os.environ.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin"
+        found = shutil.which(self._executable, path=path)
+        if found is None:
+            raise Rejected(f"no executable {self._executable!r} here; nginx comes with: apt-get install nginx-light")
+        return (found, "-p", str(self._files.root), *arguments)
+
+
+def _host() -> Host:
+    # Workers of a root's nginx stay root: an account of their own could not read below /root, where the state of a
+    # root's environment lies by default. Whoever wants less starts hfs as an ordinary user; nothing here needs root.
+    hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return Host(
+        user="root" if os.geteuid() == 0 else None,
+        open_files=_OPEN_FILES_MAX if hard_limit == resource.RLIM_INFINITY else min(hard_limit, _OPEN_FILES_MAX),
+    )
+
+
+def _listen(address: str, port: int) -> socket.socket:
+    """Open the endpoint's socket. Errors: Rejected."""
+    listener = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if listener.family is socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # nginx's own default
+        listener.bind((address, port))
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise Rejected(f"cannot listen on {endpoint_of(address, port)}: {os.strerror(error.errno or 0)}") from None
+    return listener
+
+
+def _bound_to(listener: socket.socket) -> tuple[str, int]:
+    address, port, *_ = listener.getsockname()
+    return address, port
+
+
+async def _retire(workers: Sequence[ProcessId]) -> None:
+    """Make workers without a master give up their listening sockets; requests that they have begun go on."""
+    for worker in workers:
+        process.send_signal(worker, signals.SIGQUIT)
+    with trio.move_on_after(STOP_WITHIN_S):
+        while any(is_accepting(worker) for worker in workers):  # noqa: ASYNC110  # see _POLL_S
+            await trio.sleep(_POLL_S)
+        return
+    for worker in workers:
+        process.send_signal(worker, signals.SIGKILL)
+
+
+def _tail(log: Path, start: int = 0) -> bytes:
+    """Read what a log has had since `start`, the end of it when it is long."""
+    with log.open("rb") as file:
+        file.seek(max(start, log.stat().st_size - _WORDS_MAX))
+        return file.read(_WORDS_MAX)
+
+
+def _complaint(output: bytes) -> str:
+    """Give the line that says why, out of nginx's words."""
+    text = output[:_WORDS_MAX].decode(errors="replace")
+    reason = _REASON.search(text)
+    return (reason[1] if reason else text.strip() or "without a word")[:_COMPLAINT_MAX]
