@@ -1,0 +1,50 @@
+"""The clouds that the contract is tested over. A provider joins by one more parameter; tests know none of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+
+from hfs_appliance.adapters.clock import SystemClock
+from hfs_appliance.adapters.local.cloud import LocalCloud
+from hfs_appliance.model import desired
+from hfs_appliance.model.ids import EnvironmentName
+from hfs_appliance.model.instants import seconds
+from hfs_appliance.ports.cloud import Cloud
+from tests.support.clouds import IDLE_AGENT, kill_all
+
+ENVIRONMENT = EnvironmentName("contract")
+
+Door: TypeAlias = Callable[[], Cloud]
+"""Opens one more client of the same cloud, as another process or a restarted one would."""
+
+
+@asynccontextmanager
+async def _local(state: Path) -> AsyncIterator[Door]:
+    settings = desired.LocalCloud(boot=seconds(0.3))
+
+    def door() -> Cloud:
+        return LocalCloud(ENVIRONMENT, state, settings, SystemClock(), IDLE_AGENT)
+
+    try:
+        yield door
+    finally:
+        await kill_all(door())
+
+
+@pytest.fixture(params=[pytest.param(_local, id="local")])
+async def door(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Door]:
+    """Give the way into an empty cloud."""
+    provider: Callable[[Path], AbstractAsyncContextManager[Door]] = request.param
+    async with provider(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def cloud(door: Door) -> Cloud:
+    """Give a client of an empty cloud."""
+    return door()

@@ -1,0 +1,161 @@
+"""The contract of the Cloud port: what the runtime relies on, whatever the provider."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+
+from hfs_appliance.model.ids import EnvironmentName, ServerId
+from hfs_appliance.model.observed import CloudServer, CloudStatus
+from hfs_appliance.ports.cloud import Cloud
+from hfs_appliance.ports.errors import Conflict, Missing, Rejected, Unsupported
+from tests.contract.cloud.conftest import ENVIRONMENT, Door
+from tests.support.clouds import spec, wait_gone, wait_status
+
+ONE = ServerId("small-0001")
+PATIENCE_SECONDS = 20
+
+
+def identity(server: CloudServer) -> tuple[str, ...]:
+    """Give what never changes in the life of a server."""
+    return (
+        server.cloud_id,
+        server.server,
+        server.nonce,
+        server.pool,
+        server.az,
+        server.address,
+        str(server.created_at),
+    )
+
+
+async def test_an_empty_cloud_lists_nothing_and_is_sure_of_it(cloud: Cloud) -> None:
+    view = await cloud.servers()
+    assert view.servers == {}
+    assert view.is_complete
+
+
+async def test_a_new_server_is_listed_with_what_was_asked_for(cloud: Cloud) -> None:
+    asked = spec(ENVIRONMENT, ONE)
+    made = await cloud.create(asked)
+    assert (made.server, made.nonce, made.pool, made.az) == (asked.server, asked.nonce, asked.pool, asked.az)
+    view = await cloud.servers()
+    assert list(view.servers) == [ONE]
+    assert identity(view.servers[ONE]) == identity(made) == identity(await cloud.server(ONE))
+
+
+async def test_a_server_is_built_before_it_is_active(cloud: Cloud) -> None:
+    made = await cloud.create(spec(ENVIRONMENT, ONE))
+    assert made.status is CloudStatus.BUILDING
+    with trio.fail_after(PATIENCE_SECONDS):
+        active = await wait_status(cloud, ONE, CloudStatus.ACTIVE)
+    assert identity(active) == identity(made)
+
+
+async def test_asking_again_gives_the_same_server(cloud: Cloud) -> None:
+    made = await cloud.create(spec(ENVIRONMENT, ONE))
+    again = await cloud.create(spec(ENVIRONMENT, ONE))
+    assert identity(again) == identity(made)
+    assert list((await cloud.servers()).servers) == [ONE]
+
+
+async def test_asking_many_times_at_once_gives_one_server(door: Door) -> None:
+    made: list[CloudServer] = []
+
+    async def ask(cloud: Cloud) -> None:
+        made.append(await cloud.create(spec(ENVIRONMENT, ONE)))
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(5):
+            nursery.start_soon(ask, door())
+    assert len({identity(server) for server in made}) == 1
+    assert list((await door().servers()).servers) == [ONE]
+
+
+async def test_an_id_is_not_taken_over_by_another_nonce(cloud: Cloud) -> None:
+    made = await cloud.create(spec(ENVIRONMENT, ONE, nonce="00000000000000aa"))
+    with pytest.raises(Conflict):
+        await cloud.create(spec(ENVIRONMENT, ONE, nonce="00000000000000bb"))
+    assert identity(await cloud.server(ONE)) == identity(made)
+
+
+async def test_a_server_of_another_environment_is_refused(cloud: Cloud) -> None:
+    with pytest.raises(Rejected):
+        await cloud.create(spec(EnvironmentName("somebody-else"), ONE))
+    assert (await cloud.servers()).servers == {}
+
+
+async def test_every_server_has_an_address_of_its_own(door: Door) -> None:
+    async with trio.open_nursery() as nursery:
+        for number in range(1, 11):
+            nursery.start_soon(door().create, spec(ENVIRONMENT, f"small-{number:04d}"))
+    servers = (await door().servers()).servers
+    assert len(servers) == 10
+    assert len({server.address for server in servers.values()}) == 10
+
+
+async def test_a_client_that_starts_later_finds_everything(door: Door) -> None:
+    made = await door().create(spec(ENVIRONMENT, ONE))
+    later = door()
+    assert identity((await later.servers()).servers[ONE]) == identity(made)
+    assert identity(await later.create(spec(ENVIRONMENT, ONE))) == identity(made)
+
+
+async def test_a_deleted_server_is_on_its_way_out_until_it_is_gone(cloud: Cloud) -> None:
+    await cloud.create(spec(ENVIRONMENT, ONE))
+    await cloud.delete(ONE)
+    left = (await cloud.servers()).servers
+    assert all(server.status is CloudStatus.DELETING for server in left.values())
+    with trio.fail_after(PATIENCE_SECONDS):
+        await wait_gone(cloud, ONE)
+    assert (await cloud.servers()).servers == {}
+    with pytest.raises(Missing):
+        await cloud.delete(ONE)
+
+
+async def test_deletion_goes_on_for_a_client_that_starts_later(door: Door) -> None:
+    await door().create(spec(ENVIRONMENT, ONE))
+    await door().delete(ONE)
+    with trio.fail_after(PATIENCE_SECONDS):
+        await wait_gone(door(), ONE)
+
+
+async def test_deleting_one_server_leaves_the_others_alone(cloud: Cloud) -> None:
+    other = await cloud.create(spec(ENVIRONMENT, "small-0002"))
+    await cloud.create(spec(ENVIRONMENT, ONE))
+    await cloud.delete(ONE)
+    with trio.fail_after(PATIENCE_SECONDS):
+        await wait_gone(cloud, ONE)
+        assert identity(await wait_status(cloud, other.server, CloudStatus.ACTIVE)) == identity(other)
+
+
+async def test_what_is_not_there_is_missing(cloud: Cloud) -> None:
+    for call in (cloud.server, cloud.delete, lambda server: cloud.log(server, 10)):
+        with pytest.raises((Missing, Unsupported)):
+            await call(ONE)
+
+
+async def test_a_killed_server_stops_and_keeps_its_identity(cloud: Cloud) -> None:
+    made = await cloud.create(spec(ENVIRONMENT, ONE))
+    try:
+        await cloud.kill(ONE)
+    except Unsupported:
+        return
+    with trio.fail_after(PATIENCE_SECONDS):
+        stopped = await wait_status(cloud, ONE, CloudStatus.STOPPED)
+    assert identity(stopped) == identity(made)
+    assert stopped.fault
+    again = await cloud.create(spec(ENVIRONMENT, ONE))
+    assert (identity(again), again.status) == (identity(made), CloudStatus.STOPPED), "asking again is no repair"
+    await cloud.delete(ONE)
+    with trio.fail_after(PATIENCE_SECONDS):
+        await wait_gone(cloud, ONE)
+
+
+async def test_the_log_is_bounded_by_lines(cloud: Cloud) -> None:
+    await cloud.create(spec(ENVIRONMENT, ONE))
+    try:
+        tail = await cloud.log(ONE, 3)
+    except Unsupported:
+        return
+    assert len(tail.splitlines()) <= 3
