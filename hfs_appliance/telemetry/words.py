@@ -70,6 +70,8 @@ def words(event: Event) -> str:  # noqa: C901 - one row for each member of the c
             return _join(f"the document of {event.service} is refused", event.words)
         case events.EntryRefused():
             return _join(f"registry entry {event.path} is ignored", event.words)
+        case events.ResyncFoundDrift():
+            return _join(f"the watch had missed {event.entries} entries", event.words)
         case events.PartRestarted():
             return _join(f"{event.part} failed and was started again", event.words)
         case events.PartFailed():
@@ -99,10 +101,8 @@ _PHASES: Final = {
     "deleting": "is being deleted",
     "gone": "is gone",
 }
-_EXPECTED: Final = frozenset(
-    {"planned", "creating", "booting", "configuring", "warm", "assigned", "warming", "serving"}
-)
-"""Phases of a life without trouble: nobody asks why."""
+_EXPLAINED: Final = frozenset({"ambiguous", "suspect", "lost", "draining", "quarantined", "deleting"})
+"""Phases of which everybody asks why."""
 
 
 def _join(what: str, why: str) -> str:
@@ -113,9 +113,8 @@ def _join(what: str, why: str) -> str:
 def _phase(event: events.PhaseChanged) -> str:
     who = f"{event.service} {event.version} on {event.server}" if event.service and event.version else event.server
     where = f" ({event.address})" if event.address else ""
-    return _join(
-        f"{who} {_PHASES.get(event.phase, event.phase)}{where}", "" if event.phase in _EXPECTED else event.words
-    )
+    why = event.words if event.phase in _EXPLAINED else ""
+    return _join(f"{who} {_PHASES.get(event.phase, event.phase)}{where}", why)
 
 
 def _role(event: events.ActionStarted) -> str:

@@ -7,11 +7,13 @@ the configuration file.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import trio
+from annotated_types import Ge
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 from pydantic_core import to_json
 from starlette.applications import Starlette
@@ -65,7 +67,7 @@ class _NewDesired:
 @with_config(_STRICT)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Scale:
-    instances: int
+    instances: Annotated[int, Ge(0)]
     author: str
     version: Version | None = None
 
@@ -176,15 +178,17 @@ def _json(content: Any, status: HTTPStatus = HTTPStatus.OK) -> Response:
 async def _read(request: Request, kind: type[_Body]) -> _Body:
     """Read and check the body. Errors: BadRequest."""
     body = bytearray()
+    size = 0
     with trio.move_on_after(_BODY_WITHIN_S) as reading:
-        async for part in request.stream():
-            body += part
-            if len(body) > _MAX_BODY_BYTES:
-                raise BadRequest(
-                    HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body may have {_MAX_BODY_BYTES} bytes at most"
-                )
+        async with aclosing(request.stream()) as parts:
+            async for part in parts:
+                size += len(part)
+                if size <= _MAX_BODY_BYTES:
+                    body += part  # what is too long is read to its end all the same: the client must hear the answer
     if reading.cancelled_caught:
         raise BadRequest(HTTPStatus.REQUEST_TIMEOUT, f"the body did not come within {_BODY_WITHIN_S:.0f} s")
+    if size > _MAX_BODY_BYTES:
+        raise BadRequest(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body has more than {_MAX_BODY_BYTES} bytes")
     try:
         return TypeAdapter(kind).validate_json(bytes(body))
     except ValidationError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
 from hfs_appliance.model.ids import ServerId, ServiceName, Version
@@ -24,8 +24,11 @@ class Control(Protocol):
         """Tell all about one server."""
         ...
 
-    def events(self, after: int, *, is_following: bool) -> AsyncIterator[EventReport]:
-        """Give the events with seq > after that are still kept; then, when following, each new one."""
+    def events(self, after: int, *, is_following: bool) -> AsyncGenerator[EventReport, None]:
+        """Give the events with seq > after that are still kept; then, when following, each new one.
+
+        The reader closes it (`aclosing`).
+        """
         ...
 
     async def desired_source(self) -> tuple[int, str]:

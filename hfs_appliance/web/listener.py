@@ -30,6 +30,8 @@ GRACE_S: Final = 2.0
 """What requests under way get on shutdown."""
 SEND_WITHIN_S: Final = 10.0
 """A client that takes nothing for so long is gone."""
+IDLE_S: Final = 5.0
+"""A connection without a whole request head for so long is closed."""
 MAX_CONNECTIONS: Final = 200
 
 _REASONS: Final = {
@@ -84,6 +86,7 @@ class _Server:
         self._config = Config()
         self._config.errorlog = _LOG
         self._config.include_server_header = False
+        self._config.keep_alive_timeout = IDLE_S
 
     async def talk(self, socket_stream: trio.SocketStream) -> None:
         """Carry one connection to its end; whatever it does, it ends alone."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -38,9 +39,9 @@ class EventStream(Response):
             nursery.start_soon(_wait_disconnected, receive, nursery.cancel_scope)
             nursery.start_soon(self._wait_shutdown, nursery.cancel_scope)
             nursery.start_soon(_beat, send)
-            events = self._control.events(self._after, is_following=self._is_following)
-            async for event in events:
-                await send(_chunk(to_json(event) + b"\n"))
+            async with aclosing(self._control.events(self._after, is_following=self._is_following)) as events:
+                async for event in events:
+                    await send(_chunk(to_json(event) + b"\n"))
             nursery.cancel_scope.cancel()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 

@@ -1,0 +1,178 @@
+"""A Control in memory, for tests of the API, the commands and the live view: obedient; keeps what it was asked."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+
+from hfs_appliance.config.mistakes import ConfigError, Mistake
+from hfs_appliance.model.events import Event
+from hfs_appliance.model.ids import PoolName, ServerId, ServiceName, Version
+from hfs_appliance.model.instants import Instant, format_instant
+from hfs_appliance.model.plan import Hold, PoolCount, VersionCount
+from hfs_appliance.model.reports import (
+    Applied,
+    Change,
+    EventReport,
+    Explanation,
+    PlannedStep,
+    PlanReport,
+    ServerReport,
+    Status,
+)
+from hfs_appliance.ports.errors import Conflict, Unsupported
+from hfs_appliance.telemetry import words
+from hfs_appliance.telemetry.bus import EventBus
+from hfs_appliance.web.control import UnknownName
+
+DNS = ServiceName("dns")
+V1 = Version("1.0.0")
+MISTAKE = Mistake(file="env.toml", line=3, column=1, key="servic", words="unknown key", hint="did you mean 'service'?")
+START = Instant(1_700_000_000_000_000_000)
+
+
+@dataclass
+class ManualClock:
+    """A clock that a test turns."""
+
+    instant: int = START
+
+    def now(self) -> Instant:
+        return Instant(self.instant)
+
+
+def counts(desired: int, serving: int, *, starting: int = 0) -> VersionCount:
+    return VersionCount(desired=desired, serving=serving, starting=starting, suspect=0, draining=0)
+
+
+def status(*, serving: int = 2, desired: int = 2, generation: int = 1, holds: tuple[Hold, ...] = ()) -> Status:
+    """Give the status of an environment with one service and one pool."""
+    return Status(
+        environment="local",
+        generation=generation,
+        converged=serving == desired,
+        mode="active",
+        session="connected",
+        endpoint="http://127.0.0.1:8080",
+        uptime_s=5,
+        services={DNS: {V1: counts(desired, serving, starting=max(0, desired - serving))}},
+        pools={PoolName("small"): PoolCount(size=3, warm=3, building=0)},
+        servers_by_phase={"serving": serving, "warm": 3},
+        servers_total=serving + 3,
+        servers_max=40,
+        routed={DNS: serving},
+        holds=holds,
+    )
+
+
+def server(name: str = "small-0001") -> ServerReport:
+    return ServerReport(
+        server=ServerId(name),
+        phase="serving",
+        rule="registered",
+        words="registered and up",
+        since=format_instant(START),
+        pool="small",
+        az="az1",
+        address="127.77.0.1",
+        service="dns",
+        version="1.0.0",
+        slot=0,
+    )
+
+
+@dataclass
+class FakeControl:
+    """Obeys at once: what `apply` and `scale` ask for is what `status` tells next."""
+
+    clock: ManualClock = field(default_factory=ManualClock)
+    now: Status = field(default_factory=status)
+    asked: list[tuple[object, ...]] = field(default_factory=list)
+    failure: Exception | None = None
+    """Raised by the next call that may fail."""
+    log: str = "agent log\n"
+
+    def __post_init__(self) -> None:
+        self.bus = EventBus(self.clock)
+
+    def tell(self, event: Event, *, actor: str = "test") -> int:
+        return self.bus.emit(actor, event)
+
+    def status(self) -> Status:
+        self._fail()
+        return self.now
+
+    def servers(self) -> Sequence[ServerReport]:
+        return [server()]
+
+    async def explain(self, server_id: ServerId) -> Explanation:
+        if server_id != "small-0001":
+            raise UnknownName("server", server_id, "small-0001")
+        return Explanation(
+            report=server(), evidence={"cloud": "running", "registration": "up"}, events=(), log=self.log
+        )
+
+    async def events(self, after: int, *, is_following: bool) -> AsyncGenerator[EventReport, None]:
+        async with aclosing(self.bus.follow(after, is_following=is_following)) as stream:
+            async for recorded in stream:
+                yield words.report(recorded)
+
+    async def desired_source(self) -> tuple[int, str]:
+        return self.now.generation, "schema = 1\n"
+
+    async def plan(self, source: str, file: str) -> PlanReport:
+        self._fail()
+        self.asked.append(("plan", source, file))
+        if "mistake" in source:
+            raise ConfigError([MISTAKE])
+        if "same" in source:
+            return PlanReport(generation=self.now.generation, changes=(), steps=(), holds=())
+        return PlanReport(
+            generation=self.now.generation,
+            changes=(Change(path='service.dns.version."1.0.0".instances', before="2", after="3"),),
+            steps=(
+                PlannedStep(
+                    verb="claim",
+                    subject="small-0003",
+                    service="dns",
+                    version="1.0.0",
+                    cause="meet-demand",
+                    words="dns 1.0.0 has 2 of 3",
+                ),
+            ),
+            holds=(Hold(scope="pool/small", rule="limit", words="40 servers are the most"),),
+            restart_needed=("admin.port",),
+        )
+
+    async def apply(self, source: str, file: str, author: str, base_generation: int | None) -> Applied:
+        self._fail()
+        self.asked.append(("apply", source, file, author, base_generation))
+        if base_generation not in {None, self.now.generation}:
+            raise Conflict(f"generation {base_generation} is no longer in force, {self.now.generation} is")
+        self.now = status(serving=3, desired=3, generation=self.now.generation + 1)
+        return Applied(generation=self.now.generation, changes=())
+
+    async def scale(self, service: ServiceName, version: Version | None, instances: int, author: str) -> Applied:
+        self._fail()
+        self.asked.append(("scale", service, version, instances, author))
+        if service != DNS:
+            raise UnknownName("service", service, DNS)
+        self.now = status(serving=instances, desired=instances, generation=self.now.generation + 1)
+        change = Change(path='service.dns.version."1.0.0".instances', before="2", after=str(instances))
+        return Applied(generation=self.now.generation, changes=(change,))
+
+    async def kill(self, server_id: ServerId) -> None:
+        self._fail()
+        self.asked.append(("kill", server_id))
+        if server_id == "small-0002":
+            raise Unsupported("only local servers can be killed")
+
+    async def down(self) -> None:
+        self.asked.append(("down",))
+        self.now = replace(self.now, mode="closing")
+
+    def _fail(self) -> None:
+        if self.failure is not None:
+            failure, self.failure = self.failure, None
+            raise failure
