@@ -14,52 +14,46 @@ from typing import Final, TypeVar, assert_never
 
 from sim.wire.zookeeper import jute
 from sim.wire.zookeeper.jute import INT, Malformed, Reader
-from sim.wire.zookeeper.values import (
-    OPEN,
-    Access,
-    AccessList,
-    AccessOf,
+from sim.wire.zookeeper.requests import (
     AddWatch,
     Authenticate,
     Check,
     CloseSession,
-    Code,
     Connect,
-    Content,
-    Count,
     CountDescendants,
     Create,
-    Created,
     Delete,
-    Event,
     Exists,
-    Failure,
     GetAccess,
     GetChildren,
     GetEphemerals,
     GetValue,
-    Identities,
-    Many,
     Multi,
     MultiRead,
-    Names,
     Operation,
     Ping,
-    Refused,
     RemoveWatches,
     Request,
-    Result,
     SetAccess,
     SetValue,
     SetWatches,
-    Single,
-    Stat,
     Sync,
-    Synced,
-    WatcherType,
-    WatchMode,
     WhoAmI,
 )
+from sim.wire.zookeeper.results import (
+    AccessOf,
+    Content,
+    Count,
+    Created,
+    Failure,
+    Identities,
+    Many,
+    Names,
+    Result,
+    Single,
+    Synced,
+)
+from sim.wire.zookeeper.values import OPEN, Access, AccessList, Code, Event, Refused, Stat, WatcherType, WatchMode
 
 T = TypeVar("T")
 E = TypeVar("E", bound=IntEnum)

@@ -6,9 +6,7 @@ from struct import Struct
 from typing import Final, assert_never
 
 from sim.wire.zookeeper import jute
-from sim.wire.zookeeper.jute import INT, LONG, Malformed, Reader
-from sim.wire.zookeeper.protocol import read_access, write_access
-from sim.wire.zookeeper.values import (
+from sim.wire.zookeeper.effects import (
     AccessSet,
     Effect,
     NodeCreated,
@@ -18,6 +16,8 @@ from sim.wire.zookeeper.values import (
     Transaction,
     ValueSet,
 )
+from sim.wire.zookeeper.jute import INT, LONG, Malformed, Reader
+from sim.wire.zookeeper.protocol import read_access, write_access
 
 _HEAD: Final = Struct("!qqi")
 _CREATED, _DELETED, _VALUE_SET, _ACCESS_SET, _OPENED, _CLOSED = (INT.pack(number) for number in range(1, 7))

@@ -17,8 +17,7 @@ from sim.wire.zookeeper.connection import Connection
 from sim.wire.zookeeper.core import Caller, Core, Outcome
 from sim.wire.zookeeper.journal import Journal
 from sim.wire.zookeeper.jute import Malformed
-from sim.wire.zookeeper.storage import Storage
-from sim.wire.zookeeper.values import (
+from sim.wire.zookeeper.requests import (
     AddWatch,
     Authenticate,
     Check,
@@ -26,21 +25,20 @@ from sim.wire.zookeeper.values import (
     Connect,
     Create,
     Delete,
-    Event,
-    Failure,
     Multi,
     Ping,
     Read,
-    Refused,
     RemoveWatches,
     Request,
-    Result,
     SetAccess,
     SetValue,
     SetWatches,
     Watching,
     Write,
 )
+from sim.wire.zookeeper.results import Failure, Result
+from sim.wire.zookeeper.storage import Storage
+from sim.wire.zookeeper.values import Event, Refused
 
 _AUTH_XID: Final = -4
 _SESSION_BITS: Final = 1 << 56
@@ -61,7 +59,7 @@ async def serve(
     """
     with Storage.open(data) as storage:
         core = storage.recover(now_ms=_now_ms())
-        journal = Journal(storage, core.zxid)
+        journal = Journal(storage, core)
         server = Server(core, journal, tick_ms=tick_ms)
         (listener,) = await trio.open_tcp_listeners(port, host=address)
         async with trio.open_nursery() as nursery:

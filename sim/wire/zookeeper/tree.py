@@ -9,20 +9,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias, assert_never
 
+from sim.wire.zookeeper.effects import AccessSet, NodeCreated, NodeDeleted, TreeEffect, ValueSet
 from sim.wire.zookeeper.paths import ROOT, name_of, parent_of
-from sim.wire.zookeeper.values import (
-    OPEN,
-    READ_ONLY,
-    AccessList,
-    AccessSet,
-    Code,
-    NodeCreated,
-    NodeDeleted,
-    Refused,
-    Stat,
-    TreeEffect,
-    ValueSet,
-)
+from sim.wire.zookeeper.values import OPEN, READ_ONLY, AccessList, Code, Refused, Stat
 
 Undo: TypeAlias = Callable[[], None]
 
