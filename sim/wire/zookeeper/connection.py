@@ -40,6 +40,11 @@ class Connection:
         self._posted = trio.Event()
         self._room = trio.Event()
 
+    @property
+    def queued(self) -> int:
+        """Bytes that wait to be sent."""
+        return len(self._output)
+
     def post(self, message: bytes, zxid: int) -> None:
         """Queue bytes that tell the state as of `zxid`. Never waits."""
         self._output += message

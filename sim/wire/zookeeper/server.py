@@ -6,13 +6,14 @@ the journal has it on disk. So a client never hears of what a crash could undo, 
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 from typing import Final
 
 import trio
 
-from sim.wire.zookeeper import access, protocol, words
+from sim.wire.zookeeper import access, protocol
 from sim.wire.zookeeper.connection import Connection
 from sim.wire.zookeeper.core import Caller, Core, Outcome
 from sim.wire.zookeeper.journal import Journal
@@ -39,6 +40,8 @@ from sim.wire.zookeeper.requests import (
 from sim.wire.zookeeper.results import Failure, Result
 from sim.wire.zookeeper.storage import Storage
 from sim.wire.zookeeper.values import Event, Refused
+from sim.wire.zookeeper.words import Condition, Settings
+from sim.wire.zookeeper.words import answer as answer_word
 
 _AUTH_XID: Final = -4
 _SESSION_BITS: Final = 1 << 56
@@ -60,13 +63,14 @@ async def serve(
     with Storage.open(data) as storage:
         core = storage.recover(now_ms=_now_ms())
         journal = Journal(storage, core)
-        server = Server(core, journal, tick_ms=tick_ms)
         (listener,) = await trio.open_tcp_listeners(port, host=address)
+        bound = listener.socket.getsockname()[1]
+        server = Server(core, journal, Settings(address=address, port=bound, data=data, tick_ms=tick_ms))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(journal.run)
             nursery.start_soon(server.expire)
             nursery.start_soon(trio.serve_listeners, server.converse, [listener])
-            task_status.started(listener.socket.getsockname()[1])
+            task_status.started(bound)
 
 
 def _now_ms() -> int:
@@ -80,11 +84,11 @@ def _wall_ms() -> int:
 class Server:
     """All connections to one core."""
 
-    def __init__(self, core: Core, journal: Journal, *, tick_ms: int) -> None:
-        self.core = core
-        self.tick_ms = tick_ms
-        self.connections: dict[int, Connection] = {}
+    def __init__(self, core: Core, journal: Journal, settings: Settings) -> None:
+        self._core = core
         self._journal = journal
+        self._settings = settings
+        self._connections: dict[int, Connection] = {}
         self._by_session: dict[int, Connection] = {}
         self._last_number = 0
 
@@ -92,16 +96,16 @@ class Server:
         """End sessions whose time is over, for ever."""
         while True:
             now_ms = _now_ms()
-            for session_id in self.core.sessions.expired(now_ms):
+            for session_id in self._core.sessions.expired(now_ms):
                 self._end_session(session_id)
             # No session can come up sooner than the shortest timeout that is granted.
-            soonest_ms = now_ms + 2 * self.tick_ms
-            deadline_ms = self.core.sessions.next_deadline_ms()
+            soonest_ms = now_ms + self._settings.shortest_session_ms
+            deadline_ms = self._core.sessions.next_deadline_ms()
             wake_ms = soonest_ms if deadline_ms is None else min(deadline_ms, soonest_ms)
             await trio.sleep_until(wake_ms / 1000)
-            if _now_ms() - wake_ms > self.tick_ms:
+            if _now_ms() - wake_ms > self._settings.tick_ms:
                 # We stood still (stopped, or the machine slept), and could not hear anybody.
-                self.core.sessions.renew_all(_now_ms())
+                self._core.sessions.renew_all(_now_ms())
 
     async def converse(self, stream: trio.SocketStream) -> None:
         """Serve one connection to its end."""
@@ -111,16 +115,18 @@ class Server:
         except OSError:  # gone before we looked
             await trio.aclose_forcefully(stream)
             return
-        self.connections[connection.number] = connection
+        self._connections[connection.number] = connection
         try:
             async with stream:
                 with connection.life:
+                    # Whoever has no session by then will not ask for one.
+                    connection.life.deadline = trio.current_time() + self._settings.longest_session_ms / 1000
                     await self._converse(connection)
         except* (trio.BrokenResourceError, Malformed):
             pass  # the client went away, or is none
         finally:
-            del self.connections[connection.number]
-            self.core.watches.drop(connection.number)
+            del self._connections[connection.number]
+            self._core.watches.drop(connection.number)
             if self._by_session.get(connection.session_id) is connection:
                 del self._by_session[connection.session_id]
 
@@ -136,17 +142,17 @@ class Server:
     async def _listen(self, connection: Connection) -> bool:
         """Answer until the conversation ends; False when the client just went away."""
         word = await connection.receive_word()
-        if word in words.ANSWERS:
-            connection.post(words.ANSWERS[word](self).encode(), self.core.zxid)
+        condition = Condition(core=self._core, connections=tuple(self._connections.values()), settings=self._settings)
+        text = answer_word(word, condition)
+        if text is not None:
+            connection.post(text.encode(), self._core.zxid)
             return True
-        is_greeted = False
         while frames := await connection.receive_frames():
             for frame in frames:
-                if not is_greeted:
-                    is_greeted = True
-                    goes_on = self._greet(connection, protocol.read_connect(frame))
-                else:
+                if connection.session_id:
                     goes_on = self._answer(connection, *protocol.read_request(frame))
+                else:
+                    goes_on = self._greet(connection, protocol.read_connect(frame))
                 if not goes_on:
                     return True
             await connection.wait_room()
@@ -154,34 +160,35 @@ class Server:
 
     def _greet(self, connection: Connection, connect: Connect) -> bool:
         """Open or resume a session; False when there is none to resume."""
-        if connect.last_zxid > self.core.zxid:
+        if connect.last_zxid > self._core.zxid:
             # It has seen a future that is not ours: it must not read from us (as real servers do).
             raise Malformed("client has seen a later zxid")
-        sessions = self.core.sessions
-        timeout_ms = min(max(connect.timeout_ms, 2 * self.tick_ms), 20 * self.tick_ms)
+        sessions = self._core.sessions
+        timeout_ms = min(max(connect.timeout_ms, self._settings.shortest_session_ms), self._settings.longest_session_ms)
         session_id = connect.session_id
         if session_id == 0:
-            zxid = self.core.zxid + 1
+            zxid = self._core.zxid + 1
             session_id = _SESSION_BITS | zxid
             self._publish(
-                self.core.open_session(session_id, timeout_ms, now_ms=_now_ms(), zxid=zxid, time_ms=_wall_ms())
+                self._core.open_session(session_id, timeout_ms, now_ms=_now_ms(), zxid=zxid, time_ms=_wall_ms())
             )
         elif session_id in sessions and connect.password == sessions.password(session_id):
             sessions.resume(session_id, timeout_ms, _now_ms())
             if session_id in self._by_session:
                 self._by_session[session_id].life.cancel(reason="session moved to a new connection")
         else:
-            connection.post(protocol.write_expired(connect), self.core.zxid)
+            connection.post(protocol.write_expired(connect), self._core.zxid)
             return False
         connection.session_id = session_id
+        connection.life.deadline = math.inf
         self._by_session[session_id] = connection
         answer = protocol.write_connected(connect, session_id, timeout_ms, sessions.password(session_id))
-        connection.post(answer, self.core.zxid)
+        connection.post(answer, self._core.zxid)
         return True
 
     def _answer(self, connection: Connection, xid: int, request: Request | Failure) -> bool:
         """Carry out one request and post its answer; False when it was the last."""
-        self.core.sessions.touch(connection.session_id, _now_ms())
+        self._core.sessions.touch(connection.session_id, _now_ms())
         goes_on = True
         result: Result = None
         match request:
@@ -197,18 +204,18 @@ class Server:
                 goes_on = False
             case _:
                 result = self._carry_out(request, connection)
-        connection.post(protocol.write_reply(xid, self.core.zxid, result), self.core.zxid)
+        connection.post(protocol.write_reply(xid, self._core.zxid, result), self._core.zxid)
         return goes_on
 
     def _carry_out(self, request: Write | Read | Watching, connection: Connection) -> Result:
         caller = Caller(watcher=connection.number, session_id=connection.session_id, identities=connection.identities)
         match request:
             case Create() | Delete() | SetValue() | SetAccess() | Check() | Multi():
-                outcome = self.core.write(request, caller, zxid=self.core.zxid + 1, time_ms=_wall_ms())
+                outcome = self._core.write(request, caller, zxid=self._core.zxid + 1, time_ms=_wall_ms())
             case AddWatch() | RemoveWatches() | SetWatches():
-                outcome = self.core.watch(request, caller)
+                outcome = self._core.watch(request, caller)
             case _:
-                return self.core.read(request, caller)
+                return self._core.read(request, caller)
         self._publish(outcome)
         return outcome.result
 
@@ -223,7 +230,7 @@ class Server:
 
     def _end_session(self, session_id: int, by: Connection | None = None) -> None:
         """End a session; its connection is cut unless it asked for it and waits for the answer."""
-        self._publish(self.core.close_session(session_id, zxid=self.core.zxid + 1, time_ms=_wall_ms()))
+        self._publish(self._core.close_session(session_id, zxid=self._core.zxid + 1, time_ms=_wall_ms()))
         connection = self._by_session.pop(session_id, None)
         if connection is not None and connection is not by:
             connection.life.cancel(reason="session expired")
@@ -235,4 +242,4 @@ class Server:
         for watcher, event in outcome.notifications:
             if event not in messages:
                 messages[event] = protocol.write_event(event)
-            self.connections[watcher].post(messages[event], self.core.zxid)
+            self._connections[watcher].post(messages[event], self._core.zxid)
