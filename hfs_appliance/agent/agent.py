@@ -77,7 +77,7 @@ async def _carry_out(role: Role, instance: Instance) -> None:
                 with trio.move_on_after(to_seconds(role.assignment.drain)):
                     await role.removed.wait()
             nursery.cancel_scope.cancel()
-    except trio.Cancelled:
+    except* trio.Cancelled:
         with trio.CancelScope(shield=True):
             await instance.stop()
         raise
