@@ -1,0 +1,5 @@
+"""Hosting Foundation Services: the appliance."""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"

@@ -224,9 +224,11 @@ class Fleet:
         """Every running server announces itself, takes its role, registers or leaves."""
         for server, machine in self.cloud.items():
             record = self.records.get(server)
-            if record is None or machine.status is not CloudStatus.ACTIVE:
+            if machine.status is not CloudStatus.ACTIVE:
+                self.unregister(server)  # its session expires
+            elif record is None:
                 continue
-            if record.drain_at is not None:
+            elif record.drain_at is not None:
                 self.unregister(server)
             elif record.service is None or record.version is None:
                 self.pool[server] = PoolEntry(

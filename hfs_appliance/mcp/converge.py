@@ -55,6 +55,7 @@ class Draft:
     may_destroy: bool
     may_create: bool
     actions: list[Action] = field(default_factory=list)
+    planned: set[ServerId] = field(default_factory=set)
     holds: list[Hold] = field(default_factory=list)
     pool_setbacks: dict[PoolName, Setback] = field(default_factory=dict)
     version_setbacks: dict[tuple[ServiceName, Version], Setback] = field(default_factory=dict)
@@ -62,13 +63,14 @@ class Draft:
     """Instances that found no warm server, by pool."""
 
     def add(self, action: Action) -> None:
-        """Plan an action, unless the server's lane is taken."""
-        if action.server not in self.world.in_flight:
+        """Plan an action, unless the server's lane is taken: by one in flight, or by an earlier one of this plan."""
+        if self.is_free(action.server):
             self.actions.append(action)
+            self.planned.add(action.server)
 
-    def is_free(self, facts: Facts) -> bool:
+    def is_free(self, server: ServerId) -> bool:
         """Tell whether nothing is being done with a server."""
-        return facts.server not in self.world.in_flight
+        return server not in self.world.in_flight and server not in self.planned
 
     def hold(self, scope: str, rule: str, words: str, setback: Setback | None = None) -> None:
         """Note what is withheld; with a setback, until when."""
@@ -85,7 +87,8 @@ def note_failures(draft: Draft) -> None:
         if failure.pool is not None:
             pools[failure.pool] = another(pools.get(failure.pool), world.now, failure.words, failure.until)
     for facts, verdict in tally.lost:
-        if verdict.rule in ("build-failed", "never-created") and facts.record is not None and draft.is_free(facts):
+        is_failed_build = _CAUSE_OF_LOSS.get(verdict.rule) is Cause.BUILD_FAILED
+        if is_failed_build and facts.record is not None and draft.is_free(facts.server):
             name = facts.record.pool
             pools[name] = another(pools.get(name), world.now, f"{facts.server} {verdict.words}")
     draft.pool_setbacks = {
@@ -98,7 +101,7 @@ def note_failures(draft: Draft) -> None:
         record = facts.record
         if verdict.rule != "never-ready" or record is None or record.service is None or record.version is None:
             continue
-        if draft.is_free(facts):
+        if draft.is_free(facts.server):
             key = (record.service, record.version)
             versions[key] = another(versions.get(key), world.now, f"{facts.server} {verdict.words}")
     draft.version_setbacks = {
@@ -181,7 +184,7 @@ def _claim_version(draft: Draft, service: Service, version: Version) -> None:
     slots = (slot for slot in count() if slot not in have.slots)
     zones = have.zones.copy()
     while short > 0:
-        free = ((s, f.record.az) for s, f in warm.items() if f.record is not None and draft.is_free(f))
+        free = ((s, f.record.az) for s, f in warm.items() if f.record is not None and draft.is_free(s))
         server = choose(free, zones)
         if server is None:
             break
@@ -265,6 +268,16 @@ def retire(draft: Draft) -> None:
             _drain_all(draft, instances, Reason(cause=Cause.RETIRE_VERSION, words=words))
     for pool_name, pool in sorted(draft.tally.pools.items()):
         _trim_pool(draft, pool_name, pool)
+
+
+def close(draft: Draft) -> None:
+    """Delete every server: the environment is being ended."""
+    assert draft.world.registry is not None
+    for server, record in sorted(draft.world.registry.value.records.items()):
+        if record.delete_at is None:
+            draft.add(Delete(server=server, reason=Reason(cause=Cause.CLOSING, words="the environment is being ended")))
+    for facts in draft.tally.deleting:
+        _delete_again(draft, facts)
 
 
 def _loss(verdict: Verdict) -> Reason:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hfs_appliance.mcp.converge import Draft, build, claim, keep_books, note_failures, retire
+from hfs_appliance.mcp.converge import Draft, build, claim, close, keep_books, note_failures, retire
 from hfs_appliance.mcp.facts import circumstances
 from hfs_appliance.mcp.tally import PoolTally, Tally, take
 from hfs_appliance.model.desired import DesiredState
@@ -32,7 +32,8 @@ def decide(world: World) -> Plan:
         world=world,
         desired=desired,
         tally=tally,
-        may_destroy=is_registry_fresh and c.is_cloud_known and c.are_removals_believed,
+        # Closing needs no belief in what is gone: everything goes.
+        may_destroy=is_registry_fresh and c.is_cloud_known and (c.are_removals_believed or world.is_closing),
         may_create=is_registry_fresh and c.is_cloud_known,
     )
     note_failures(draft)
@@ -62,6 +63,9 @@ def _plan(draft: Draft, *, is_cloud_known: bool) -> None:
         words = "the cloud's list of servers is missing, old or incomplete: nothing is created or destroyed"
         draft.holds.append(_hold("cloud-stale", words))
     keep_books(draft)
+    if draft.world.is_closing:
+        close(draft)
+        return
     claim(draft)
     build(draft)
     retire(draft)
@@ -100,7 +104,7 @@ def _is_converged(
     if draft.actions or draft.holds or draft.world.in_flight:
         return False
     tally = draft.tally
-    if tally.lost or tally.deleting or tally.gone or tally.ambiguous or tally.drained:
+    if tally.lost or tally.deleting or tally.gone or tally.ambiguous or tally.drained or tally.doubtful:
         return False
     are_counts_met = all(
         n.serving == n.desired and not (n.starting or n.suspect or n.draining)

@@ -62,6 +62,8 @@ class Tally:
     deleting: list[Facts] = field(default_factory=list)
     gone: list[Facts] = field(default_factory=list)
     ambiguous: list[Facts] = field(default_factory=list)
+    doubtful: list[Facts] = field(default_factory=list)
+    """Suspects without a role."""
     unsent: list[Facts] = field(default_factory=list)
     """Recorded, not listed by the cloud."""
     total: int = 0
@@ -181,7 +183,7 @@ def _sort_spare(tally: Tally, pool: PoolTally, facts: Facts, phase: Phase) -> No
         pool.warm[facts.server] = facts
     elif phase is Phase.SUSPECT:
         # A warm server that the cloud calls dead: not claimable, and its end will be seen when its session expires.
-        return
+        tally.doubtful.append(facts)
     elif phase is Phase.DRAINING:
         tally.drained.append(facts)
     else:

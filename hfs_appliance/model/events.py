@@ -218,6 +218,16 @@ class EntryRefused(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ResyncFoundDrift(_Event):
+    """The regular re-read found entries that the watch had missed: a fault of ours or of the registry's."""
+
+    kind: ClassVar[str] = "resync-found-drift"
+    severity: ClassVar[Severity] = Severity.ERROR
+    entries: int
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PartRestarted(_Event):
     """A part of the appliance failed and was started again by its supervisor."""
 
@@ -274,6 +284,7 @@ Event: TypeAlias = (
     | DocumentsMerged
     | DocumentRefused
     | EntryRefused
+    | ResyncFoundDrift
     | PartRestarted
     | PartFailed
     | EventsSkipped

@@ -5,14 +5,18 @@ Every reader raises `FormatError` with words and never anything else: a broken e
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from hfs_appliance.model.assignment import Assignment
 from hfs_appliance.model.identity import Identity
+from hfs_appliance.model.ids import PoolName, ServiceName, Version
+from hfs_appliance.model.ledger import Ledger, Setback
 from hfs_appliance.model.observed import PoolEntry, ServerRecord
+from hfs_appliance.model.stored import StoredDesired
 
 T = TypeVar("T")
 
@@ -21,10 +25,21 @@ class FormatError(ValueError):
     """An entry's content is not what its place promises; the words say what is wrong with it."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _LedgerEntry:
+    """The ledger as JSON can say it: objects by service, then by version."""
+
+    next_serial: int
+    pools: Mapping[PoolName, Setback]
+    versions: Mapping[ServiceName, Mapping[Version, Setback]]
+
+
 _RECORD: Final = TypeAdapter(ServerRecord)
 _POOL_ENTRY: Final = TypeAdapter(PoolEntry)
 _ASSIGNMENT: Final = TypeAdapter(Assignment)
 _IDENTITY: Final = TypeAdapter(Identity)
+_DESIRED: Final = TypeAdapter(StoredDesired)
+_LEDGER: Final = TypeAdapter(_LedgerEntry)
 
 
 def _read(adapter: TypeAdapter[T], content: bytes) -> T:
@@ -44,14 +59,41 @@ read_record: Final = _reader(_RECORD)
 read_pool_entry: Final = _reader(_POOL_ENTRY)
 read_assignment: Final = _reader(_ASSIGNMENT)
 read_identity: Final = _reader(_IDENTITY)
+read_desired: Final = _reader(_DESIRED)
+
+_ADAPTERS: Final[Mapping[type, TypeAdapter[object]]] = {
+    ServerRecord: _RECORD,  # type: ignore[dict-item]  # each adapter is only given values of its own type
+    PoolEntry: _POOL_ENTRY,  # type: ignore[dict-item]
+    Assignment: _ASSIGNMENT,  # type: ignore[dict-item]
+    Identity: _IDENTITY,  # type: ignore[dict-item]
+    StoredDesired: _DESIRED,  # type: ignore[dict-item]
+}
 
 
-def write(value: ServerRecord | PoolEntry | Assignment | Identity) -> bytes:
+def write(value: ServerRecord | PoolEntry | Assignment | Identity | StoredDesired) -> bytes:
     """Write a record as compact JSON with its fields in the order of the class."""
-    adapter: TypeAdapter[object] = {  # type: ignore[assignment]  # one adapter per type, chosen by the type itself
-        ServerRecord: _RECORD,
-        PoolEntry: _POOL_ENTRY,
-        Assignment: _ASSIGNMENT,
-        Identity: _IDENTITY,
-    }[type(value)]
-    return adapter.dump_json(value, exclude_none=True)
+    return _ADAPTERS[type(value)].dump_json(value, exclude_none=True)
+
+
+def read_ledger(content: bytes) -> Ledger:
+    """Read the ledger. Errors: FormatError."""
+    entry = _read(_LEDGER, content)
+    return Ledger(
+        next_serial=entry.next_serial,
+        pool_setbacks=entry.pools,
+        version_setbacks={
+            (service, version): setback
+            for service, versions in entry.versions.items()
+            for version, setback in versions.items()
+        },
+    )
+
+
+def write_ledger(ledger: Ledger) -> bytes:
+    """Write the ledger as compact JSON."""
+    versions: dict[ServiceName, dict[Version, Setback]] = {}
+    for service, version in sorted(ledger.version_setbacks):
+        versions.setdefault(service, {})[version] = ledger.version_setbacks[service, version]
+    return _LEDGER.dump_json(
+        _LedgerEntry(next_serial=ledger.next_serial, pools=ledger.pool_setbacks, versions=versions)
+    )

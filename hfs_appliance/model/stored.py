@@ -1,0 +1,26 @@
+"""The stored desired state: the operator's own text with its generation, as it lies in the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from hfs_appliance.model.ids import ServiceName, Version
+from hfs_appliance.model.instants import Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredDesired:
+    """Content of `desired`. What is in force is `source`, with `counts` in place of its instance counts."""
+
+    generation: int
+    author: str
+    at: Instant
+    file: str
+    """Name of the file that `source` came from: for messages, and relative paths start from its folder."""
+    source: str
+    """TOML, exactly as the operator wrote it."""
+    offered: str = ""
+    """SHA-256 of the file that `hfs run` was last started with: offered again, it is not news."""
+    counts: Mapping[ServiceName, Mapping[Version, int]] = field(default_factory=dict)
+    """What `hfs scale` has set since the source was applied."""

@@ -1,0 +1,162 @@
+"""The desired state in force: read from its registry entry, changed only by a write with a version check.
+
+The entry holds the operator's own TOML. It is checked again whenever it is read: a bad one is refused, told, and the
+former one stays in force.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import trio
+
+from hfs_appliance.config import ConfigError, differences, load_text, overridden
+from hfs_appliance.model.desired import DesiredState
+from hfs_appliance.model.events import DesiredChanged, DesiredRefused
+from hfs_appliance.model.ids import ServiceName, Version
+from hfs_appliance.model.instants import seconds, to_seconds
+from hfs_appliance.model.reports import Applied, Change
+from hfs_appliance.model.stored import StoredDesired
+from hfs_appliance.ports.clock import Clock
+from hfs_appliance.ports.errors import Conflict, Missing
+from hfs_appliance.ports.events import EventSink
+from hfs_appliance.ports.registry import Registry, Znode
+from hfs_appliance.registry.formats import FormatError, read_desired, write
+from hfs_appliance.registry.paths import Layout
+from hfs_appliance.runtime.dirty import Dirty
+
+WRITE_WITHIN: Final = seconds(10)
+
+
+class DesiredStore:
+    """The desired state of one environment."""
+
+    def __init__(
+        self, registry: Registry, layout: Layout, *, clock: Clock, sink: EventSink, dirty: tuple[Dirty, ...]
+    ) -> None:
+        self._registry = registry
+        self._path = layout.desired
+        self._clock = clock
+        self._sink = sink
+        self._dirty = dirty
+        self._version = -1
+        self.stored: StoredDesired | None = None
+        self.current: DesiredState | None = None
+
+    def hear(self, znode: Znode | None) -> None:
+        """Take the entry as the registry has it now."""
+        if znode is None or znode.version == self._version:
+            return
+        try:
+            stored = read_desired(znode.value)
+            current = effective(stored)
+        except (FormatError, ConfigError) as error:
+            self._version = znode.version
+            self._sink.emit("desired", DesiredRefused(words=str(error)))
+            return
+        before, self.stored, self.current = self.current, stored, current
+        self._version = znode.version
+        words = describe(differences(before, current)) if before is not None else stored.file
+        event = DesiredChanged(generation=stored.generation, author=stored.author, words=words)
+        self._sink.emit("desired", event)
+        for dirty in self._dirty:
+            dirty.mark()
+
+    async def offer(self, source: str, file: str, author: str) -> None:
+        """Make the file that `hfs run` was started with the desired state, if it is news.
+
+        A file that was offered before is not: what was applied and scaled since then stays.
+
+        Errors: ConfigError, PortError, TooSlowError.
+        """
+        await self._read()
+        digest = hashlib.sha256(source.encode()).hexdigest()
+        if self.stored is None or digest != self.stored.offered:
+            await self._apply(source, file, author, offered=digest)
+
+    async def apply(self, source: str, file: str, author: str, base_generation: int | None) -> Applied:
+        """Store a source as the next generation. Errors: ConfigError; Conflict: `base_generation` is not in force."""
+        await self._read()
+        generation = self.stored.generation if self.stored is not None else 0
+        if base_generation is not None and base_generation != generation:
+            raise Conflict(f"generation {generation} is in force, not {base_generation}: plan again")
+        return await self._apply(source, file, author, offered=None)
+
+    async def _apply(self, source: str, file: str, author: str, *, offered: str | None) -> Applied:
+        def change(stored: StoredDesired | None) -> StoredDesired:
+            return StoredDesired(
+                generation=stored.generation + 1 if stored is not None else 1,
+                author=author,
+                at=self._clock.now(),
+                file=file,
+                source=source,
+                offered=offered or (stored.offered if stored is not None else ""),
+            )
+
+        return await self._change(change)
+
+    async def scale(self, service: ServiceName, version: Version, instances: int, author: str) -> Applied:
+        """Store another count of one version. Errors: ConfigError, Conflict."""
+
+        def change(stored: StoredDesired | None) -> StoredDesired:
+            assert stored is not None
+            counts = {name: dict(versions) for name, versions in stored.counts.items()}
+            counts.setdefault(service, {})[version] = instances
+            return replace(stored, generation=stored.generation + 1, author=author, at=self._clock.now(), counts=counts)
+
+        return await self._change(change)
+
+    async def clear(self) -> None:
+        """Remove the entry: the next `hfs run` starts from its file. Errors: PortError."""
+        with trio.fail_after(to_seconds(WRITE_WITHIN)):
+            try:
+                await self._registry.delete(self._path)
+            except Missing:
+                return
+
+    async def _read(self) -> Znode | None:
+        with trio.fail_after(to_seconds(WRITE_WITHIN)):
+            try:
+                znode = await self._registry.get(self._path)
+            except Missing:
+                return None
+        self.hear(znode)
+        return znode
+
+    async def _change(self, change: Callable[[StoredDesired | None], StoredDesired]) -> Applied:
+        znode = await self._read()
+        stored = change(self.stored)
+        before, after = self.current, effective(stored)
+        with trio.fail_after(to_seconds(WRITE_WITHIN)):
+            if znode is None:
+                await self._registry.create(self._path, write(stored))
+            else:
+                await self._registry.set(self._path, write(stored), version=znode.version)
+        await self._read()
+        return Applied(generation=stored.generation, changes=differences(before, after))
+
+
+def effective(stored: StoredDesired) -> DesiredState:
+    """Give what a stored entry asks for. Errors: ConfigError."""
+    desired = load_text(
+        stored.source, stored.file, generation=stored.generation, base=Path(stored.file).absolute().parent
+    )
+    return overridden(desired, _counts(stored))
+
+
+def _counts(stored: StoredDesired) -> Mapping[tuple[ServiceName, Version], int]:
+    return {
+        (service, version): instances
+        for service, versions in stored.counts.items()
+        for version, instances in versions.items()
+    }
+
+
+def describe(changes: Iterable[Change], *, limit: int = 5) -> str:
+    """Say changes in one line, the first `limit` of them."""
+    told = [f"{change.path}: {change.before or 'nothing'} → {change.after or 'nothing'}" for change in changes]
+    return "; ".join(told[:limit]) + (f" and {len(told) - limit} more" if len(told) > limit else "")

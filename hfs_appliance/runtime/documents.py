@@ -1,0 +1,178 @@
+"""The document publisher: fetches the services' documents from registered instances and publishes the merged one.
+
+A document is fetched again when the instance that gave it was replaced or restarted, when a fetch failed, and now and
+then; what has not changed is not prepared again. One service's trouble is its own: its last good document stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+import trio
+
+from hfs_appliance.model.desired import DesiredState, Service
+from hfs_appliance.model.events import DocumentRefused, DocumentsMerged
+from hfs_appliance.model.ids import ServiceName
+from hfs_appliance.model.instants import Instant, after, seconds, to_seconds
+from hfs_appliance.model.observed import InstanceStatus, Registration
+from hfs_appliance.ports.clock import Clock
+from hfs_appliance.ports.errors import PortError
+from hfs_appliance.ports.events import EventSink
+from hfs_appliance.ports.web import Proxy, SpecSource
+from hfs_appliance.runtime.desired import DesiredStore
+from hfs_appliance.runtime.dirty import Dirty
+from hfs_appliance.runtime.observe_registry import RegistryObserver
+from hfs_appliance.swagger.merge import DocumentState, Prepared, ServiceDocument, assemble, prepare
+
+FETCH_WITHIN: Final = seconds(10)
+FETCH_AGAIN_AFTER: Final = seconds(300)
+RETRY_AFTER: Final = seconds(5)
+LOOK_EVERY: Final = seconds(1)
+FILE: Final = "swagger.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Held:
+    """What is known of one service's document."""
+
+    origin: Registration | None
+    """The instance that it was asked of."""
+    again_at: Instant
+    document: ServiceDocument
+    prepared: Prepared
+
+
+class DocumentPublisher:
+    """Keeps the merged document in step with the registrations."""
+
+    def __init__(
+        self,
+        proxy: Proxy,
+        source: SpecSource,
+        desired: DesiredStore,
+        registry: RegistryObserver,
+        *,
+        clock: Clock,
+        sink: EventSink,
+        dirty: Dirty,
+    ) -> None:
+        self._proxy = proxy
+        self._source = source
+        self._desired = desired
+        self._registry = registry
+        self._clock = clock
+        self._sink = sink
+        self._dirty = dirty
+        self._held: dict[ServiceName, _Held] = {}
+        self._digest = ""
+        self.is_in_step = False
+
+    async def run(self) -> None:
+        """Follow the registrations until cancelled."""
+        while True:
+            desired, view = self._desired.current, self._registry.observation()
+            if desired is not None and view is not None:
+                await self._refresh(desired, view.value.registrations)
+                self.is_in_step = await self._publish(desired)
+            with trio.move_on_after(to_seconds(LOOK_EVERY)):
+                await self._dirty.wait()
+
+    async def _refresh(
+        self, desired: DesiredState, registrations: Mapping[ServiceName, Mapping[str, Registration]]
+    ) -> None:
+        for name in self._held.keys() - desired.services.keys():
+            del self._held[name]
+        async with trio.open_nursery() as nursery:
+            for name, service in desired.services.items():
+                origin = _origin(service, registrations.get(name, {}))
+                if self._is_due(service, origin):
+                    nursery.start_soon(self._fetch, service, origin)
+
+    def _is_due(self, service: Service, origin: Registration | None) -> bool:
+        held = self._held.get(service.name)
+        if held is None:
+            return True
+        is_other = _identity(held.origin) != _identity(origin) or held.document.base_path != service.base_path
+        return is_other or (origin is not None and self._clock.now() >= held.again_at)
+
+    async def _fetch(self, service: Service, origin: Registration | None) -> None:
+        held = self._held.get(service.name)
+        last_good = _last_good(held)
+        content, reason = None, ""
+        path = origin.document if origin is not None and origin.document is not None else service.document
+        if path is not None and origin is None:
+            reason = "no instance is registered"
+        elif path is not None and origin is not None:
+            host = f"[{origin.address}]" if ":" in origin.address else origin.address
+            try:
+                with trio.fail_after(to_seconds(FETCH_WITHIN)):
+                    content = await self._source.fetch(f"http://{host}:{origin.port}{path}")
+            except (PortError, trio.TooSlowError) as error:
+                reason = str(error) or "no answer in time"
+        document = ServiceDocument(
+            service=service.name,
+            versions=tuple(sorted(service.versions)),
+            content=content,
+            reason=reason,
+            last_good=last_good,
+            base_path=service.base_path,
+            document_path=path or "/",
+        )
+        # What was fetched and is the same as before is not prepared again: a value, compared as one.
+        if held is not None and replace(held.document, last_good=None) == replace(document, last_good=None):
+            prepared = held.prepared
+        else:
+            prepared = prepare(document)
+        pause = FETCH_AGAIN_AFTER if prepared.status.state is DocumentState.CURRENT else RETRY_AFTER
+        self._tell(service.name, held, prepared)
+        self._held[service.name] = _Held(
+            origin=origin, again_at=after(self._clock.now(), pause), document=document, prepared=prepared
+        )
+
+    def _tell(self, service: ServiceName, held: _Held | None, prepared: Prepared) -> None:
+        reason = prepared.status.reason
+        is_absent = held is None and prepared.status.state is DocumentState.MISSING
+        if reason and not is_absent and (held is None or held.prepared.status.reason != reason):
+            self._sink.emit("documents", DocumentRefused(service=service, words=reason))
+
+    async def _publish(self, desired: DesiredState) -> bool:
+        endpoint = desired.endpoint
+        merged = assemble(
+            [held.prepared for held in self._held.values()], title=endpoint.title, description=endpoint.description
+        )
+        if merged.digest == self._digest:
+            return True
+        try:
+            await self._proxy.publish_files({FILE: merged.content})
+        except PortError as error:
+            self._sink.emit("documents", DocumentRefused(service=ServiceName("endpoint"), words=error.words))
+            return False
+        self._digest = merged.digest
+        event = DocumentsMerged(services=len(merged.services), operations=merged.operations, digest=merged.digest[:12])
+        self._sink.emit("documents", event)
+        return True
+
+
+def _identity(origin: Registration | None) -> tuple[str, str, int, str, str | None] | None:
+    """What a document depends on: the instance's process, not its registration's session."""
+    if origin is None:
+        return None
+    return (origin.instance, origin.address, origin.port, origin.boot, origin.document)
+
+
+def _origin(service: Service, entries: Mapping[str, Registration]) -> Registration | None:
+    """Choose the instance to ask: in traffic, of a desired version, the last version, the first instance."""
+    usable = [entry for entry in entries.values() if entry.status is InstanceStatus.UP]
+    wanted = [entry for entry in usable if service.versions.get(entry.version, 0) > 0] or usable
+    if not wanted:
+        return None
+    newest = max(entry.version for entry in wanted)
+    return min((entry for entry in wanted if entry.version == newest), key=lambda entry: entry.instance)
+
+
+def _last_good(held: _Held | None) -> bytes | None:
+    if held is None:
+        return None
+    return held.document.content if held.prepared.status.state is DocumentState.CURRENT else held.document.last_good

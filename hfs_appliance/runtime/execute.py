@@ -1,0 +1,331 @@
+"""The executor: carries out a plan's actions, one at a time per server (its lane), each under a deadline.
+
+It never retries and never decides: what fails is told (event, Failure) and the next plan takes it from there. Records
+are written before the cloud is asked and with version checks, so that a crash between any two lines leaves an intent
+that the next plan understands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
+
+import trio
+
+from hfs_appliance.model.assignment import Assignment
+from hfs_appliance.model.desired import DesiredState, Service
+from hfs_appliance.model.events import ActionDone, ActionFailed, ActionStarted
+from hfs_appliance.model.ids import ServerId
+from hfs_appliance.model.instants import MILLISECOND, seconds, to_seconds
+from hfs_appliance.model.ledger import Failure
+from hfs_appliance.model.observed import ServerRecord
+from hfs_appliance.model.plan import Action, Adopt, Claim, ConfirmReady, Create, Delete, Drain, Forget
+from hfs_appliance.ports.clock import Clock, Entropy
+from hfs_appliance.ports.cloud import Cloud, ServerSpec
+from hfs_appliance.ports.errors import Ambiguous, Conflict, Exhausted, Missing, PortError, Rejected
+from hfs_appliance.ports.events import EventSink
+from hfs_appliance.ports.registry import CheckOp, CreateOp, DeleteOp, Operation, Registry, SetOp, Znode
+from hfs_appliance.registry.formats import FormatError, read_assignment, read_record, write
+from hfs_appliance.registry.paths import Layout
+from hfs_appliance.runtime.dirty import Dirty
+from hfs_appliance.runtime.observe_cloud import CloudObserver
+from hfs_appliance.runtime.observe_registry import RegistryObserver
+
+RecordChange: TypeAlias = Callable[[ServerRecord], ServerRecord]
+
+ACTION_WITHIN: Final = seconds(30)
+PAUSE_AFTER_FAILURE: Final = seconds(1)
+"""A lane stays taken for this long after a failure, so that a plan repeated at once does not spin."""
+AT_ONCE: Final = 32
+"""Actions carried out at the same time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What the executor acts with."""
+
+    registry: Registry
+    cloud: Cloud
+    layout: Layout
+    clock: Clock
+    entropy: Entropy
+    sink: EventSink
+    view: RegistryObserver
+    servers: CloudObserver
+
+
+class CloudFailed(Exception):  # named for what it tells
+    """The cloud, not the registry, refused an action."""
+
+    def __init__(self, error: PortError) -> None:
+        super().__init__(error.words)
+        self.error = error
+
+
+class Executor:
+    """Lanes of actions."""
+
+    def __init__(self, parts: Parts, registry_hosts: tuple[str, ...], dirty: Dirty) -> None:
+        self._parts = parts
+        self._registry_hosts = registry_hosts
+        self._dirty = dirty
+        self._in_flight: dict[ServerId, Action] = {}
+        self._failures: list[Failure] = []
+        self._limiter = trio.CapacityLimiter(AT_ONCE)
+        self._queue: trio.MemorySendChannel[tuple[Action, DesiredState, int | None]]
+        self._inbox: trio.MemoryReceiveChannel[tuple[Action, DesiredState, int | None]]
+        self._queue, self._inbox = trio.open_memory_channel(100_000)
+
+    @property
+    def in_flight(self) -> Mapping[ServerId, Action]:
+        """Actions that have been accepted and are not finished."""
+        return dict(self._in_flight)
+
+    def take_failures(self) -> tuple[Failure, ...]:
+        """Give what failed since the last call."""
+        failures, self._failures = tuple(self._failures), []
+        return failures
+
+    def submit(self, actions: Iterable[Action], desired: DesiredState, causes: Mapping[ServerId, int]) -> None:
+        """Accept the actions of a plan; a server whose lane is taken must not be among them."""
+        for action in actions:
+            assert action.server not in self._in_flight, action
+            self._in_flight[action.server] = action
+            self._queue.send_nowait((action, desired, causes.get(action.server)))
+
+    async def run(self) -> None:
+        """Carry out what is submitted, until cancelled."""
+        # After a restart by the supervisor nothing of the former life is under way any more.
+        self._in_flight.clear()
+        async with trio.open_nursery() as nursery:
+            async for action, desired, cause in self._inbox:
+                nursery.start_soon(self._carry_out, action, desired, cause)
+
+    async def _carry_out(self, action: Action, desired: DesiredState, cause: int | None) -> None:
+        parts = self._parts
+        name = type(action).__name__.lower()
+        async with self._limiter:
+            claim = action if isinstance(action, Claim) else None
+            started = parts.sink.emit(
+                "execute",
+                ActionStarted(
+                    action=name,
+                    server=action.server,
+                    cause=action.reason.cause.value,
+                    words=action.reason.words,
+                    service=claim.service if claim is not None else None,
+                    version=claim.version if claim is not None else None,
+                ),
+                cause=cause,
+            )
+            begun = parts.clock.now()
+            try:
+                with trio.fail_after(to_seconds(ACTION_WITHIN)):
+                    touched = await self._do(action, desired)
+                    await parts.view.refresh(touched)
+            except (PortError, CloudFailed, FormatError, trio.TooSlowError) as error:
+                self._note_failure(action, error, started)
+                await trio.sleep(to_seconds(PAUSE_AFTER_FAILURE))
+            else:
+                elapsed_ms = (parts.clock.now() - begun) // MILLISECOND
+                parts.sink.emit(
+                    "execute", ActionDone(action=name, server=action.server, elapsed_ms=elapsed_ms), cause=started
+                )
+            finally:
+                self._in_flight.pop(action.server, None)
+                self._dirty.mark()
+
+    def _note_failure(self, action: Action, error: Exception, started: int) -> None:
+        inner = error.error if isinstance(error, CloudFailed) else error
+        words = str(inner) or f"no answer within {to_seconds(ACTION_WITHIN):.0f} s"
+        if isinstance(action, Create) and isinstance(error, CloudFailed):
+            until = inner.until if isinstance(inner, Exhausted) else None
+            self._failures.append(Failure(server=action.server, pool=action.pool, words=words, until=until))
+        name = type(action).__name__.lower()
+        event = ActionFailed(action=name, server=action.server, error=type(inner).__name__, words=words)
+        self._parts.sink.emit("execute", event, cause=started)
+
+    async def _do(self, action: Action, desired: DesiredState) -> tuple[str, ...]:
+        """Carry one action out; give the paths that it wrote."""
+        match action:
+            case Create():
+                return await self._create(action, desired)
+            case Claim():
+                return await self._claim(action, desired)
+            case ConfirmReady():
+                return await self._change(action.server, lambda r: replace(r, ready_at=self._parts.clock.now()))
+            case Drain():
+                return await self._drain(action)
+            case Delete():
+                return await self._delete(action)
+            case Forget():
+                return await self._forget(action)
+            case Adopt():
+                return await self._adopt(action)
+
+    async def _create(self, action: Create, desired: DesiredState) -> tuple[str, ...]:
+        parts = self._parts
+        path = parts.layout.record(action.server)
+        if action.is_retry:
+            record = read_record((await parts.registry.get(path)).value)
+        else:
+            record = ServerRecord(
+                server=action.server,
+                nonce=parts.entropy.nonce(),
+                pool=action.pool,
+                az=action.az,
+                created_at=parts.clock.now(),
+                cause=action.reason.cause.value,
+            )
+            await parts.registry.create(path, write(record))
+            await parts.view.refresh((path,))
+        spec = ServerSpec(
+            environment=desired.environment,
+            server=action.server,
+            nonce=record.nonce,
+            pool=action.pool,
+            az=action.az,
+            registry_hosts=self._registry_hosts,
+            session_timeout_ms=desired.registry.session_timeout // MILLISECOND,
+        )
+        try:
+            await parts.cloud.create(spec)
+        except PortError as error:
+            raise CloudFailed(error) from error
+        finally:
+            parts.servers.look_soon()
+        return (path,)
+
+    async def _claim(self, action: Claim, desired: DesiredState) -> tuple[str, ...]:
+        parts = self._parts
+        service = desired.services.get(action.service)
+        if service is None:
+            raise Conflict(f"service {action.service} has left the desired state meanwhile")
+        path = parts.layout.record(action.server)
+        znode = await parts.registry.get(path)
+        now = parts.clock.now()
+        record = replace(
+            read_record(znode.value),
+            service=action.service,
+            version=action.version,
+            slot=action.slot,
+            assigned_at=now,
+        )
+        assignment = _assignment(record, service, action)
+        assignment_path = parts.layout.assignment(action.server)
+        # One transaction: the server is still warm, nobody else has changed its record, and the role is given.
+        await parts.registry.transact(
+            (
+                CheckOp(path=parts.layout.pool_entry(action.server)),
+                SetOp(path=path, value=write(record), version=znode.version),
+                CreateOp(path=assignment_path, value=write(assignment)),
+            )
+        )
+        return (path,)
+
+    async def _drain(self, action: Drain) -> tuple[str, ...]:
+        parts = self._parts
+        path, assignment_path = parts.layout.record(action.server), parts.layout.assignment(action.server)
+        znode = await parts.registry.get(path)
+        now = parts.clock.now()
+        record = replace(read_record(znode.value), drain_at=now, leave_cause=action.reason.cause.value)
+        operations: list[Operation] = [SetOp(path=path, value=write(record), version=znode.version)]
+        role = await self._assignment_of(action.server)
+        if role is not None:
+            assignment = replace(read_assignment(role.value), drain_at=now)
+            operations.append(SetOp(path=assignment_path, value=write(assignment), version=role.version))
+        await parts.registry.transact(operations)
+        return (path,)
+
+    async def _delete(self, action: Delete) -> tuple[str, ...]:
+        parts = self._parts
+        now = parts.clock.now()
+
+        def decided(record: ServerRecord) -> ServerRecord:
+            return replace(record, delete_at=record.delete_at or now, leave_cause=action.reason.cause.value)
+
+        touched = await self._change(action.server, decided)
+        try:
+            await parts.cloud.delete(action.server)
+        except Missing:
+            pass  # the cloud has nothing left to delete: what the record waits for
+        except PortError as error:
+            raise CloudFailed(error) from error
+        finally:
+            parts.servers.look_soon()
+        return touched
+
+    async def _forget(self, action: Forget) -> tuple[str, ...]:
+        parts = self._parts
+        try:
+            await parts.cloud.server(action.server)
+        except Missing:
+            pass  # the second witness agrees with the list
+        else:
+            raise Conflict("the list of servers does not name it, but the cloud knows it by its id")
+        path = parts.layout.record(action.server)
+        operations: list[Operation] = [DeleteOp(path=path)]
+        if await self._assignment_of(action.server) is not None:
+            operations.insert(0, DeleteOp(path=parts.layout.assignment(action.server)))
+        await parts.registry.transact(operations)
+        return (path,)
+
+    async def _adopt(self, action: Adopt) -> tuple[str, ...]:
+        parts = self._parts
+        found = await parts.cloud.server(action.server)
+        record = ServerRecord(
+            server=found.server,
+            nonce=found.nonce,
+            pool=found.pool,
+            az=found.az,
+            created_at=found.created_at,
+            cause=action.reason.cause.value,
+        )
+        role = await self._assignment_of(action.server)
+        if role is not None:
+            had = read_assignment(role.value)
+            if had.nonce != found.nonce:
+                raise Rejected(f"{role.path} is the role of another server of that name")
+            record = replace(
+                record, service=had.service, version=had.version, slot=had.slot, assigned_at=had.claimed_at
+            )
+        path = parts.layout.record(action.server)
+        await parts.registry.create(path, write(record))
+        return (path,)
+
+    async def _change(self, server: ServerId, change: RecordChange) -> tuple[str, ...]:
+        path = self._parts.layout.record(server)
+        znode = await self._parts.registry.get(path)
+        value = write(change(read_record(znode.value)))
+        try:
+            await self._parts.registry.set(path, value, version=znode.version)
+        except Ambiguous:
+            await self._parts.view.refresh((path,))
+            raise
+        return (path,)
+
+    async def _assignment_of(self, server: ServerId) -> Znode | None:
+        try:
+            return await self._parts.registry.get(self._parts.layout.assignment(server))
+        except Missing:
+            return None
+
+
+def _assignment(record: ServerRecord, service: Service, action: Claim) -> Assignment:
+    assert record.assigned_at is not None
+    return Assignment(
+        server=record.server,
+        nonce=record.nonce,
+        service=action.service,
+        version=action.version,
+        slot=action.slot,
+        port=service.port,
+        run=service.run,
+        health=service.health,
+        registrar=service.registrar,
+        document=service.document,
+        base_path=service.base_path,
+        drain=service.drain,
+        claimed_at=record.assigned_at,
+    )

@@ -1,0 +1,65 @@
+"""The ledger's place in the registry: one small entry, written before the actions that rely on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import trio
+
+from hfs_appliance.model.ids import ServerId, serial_of
+from hfs_appliance.model.instants import seconds, to_seconds
+from hfs_appliance.model.ledger import Ledger
+from hfs_appliance.model.plan import Action, Create, Plan
+from hfs_appliance.ports.errors import Missing
+from hfs_appliance.ports.registry import Registry
+from hfs_appliance.registry.formats import read_ledger, write_ledger
+from hfs_appliance.registry.paths import Layout
+
+WRITE_WITHIN: Final = seconds(10)
+
+
+class LedgerStore:
+    """The ledger, as it stands in the registry."""
+
+    def __init__(self, registry: Registry, layout: Layout) -> None:
+        self._registry = registry
+        self._path = layout.ledger
+        self._ledger: Ledger | None = None
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger as last read or written."""
+        assert self._ledger is not None, "load() comes first"
+        return self._ledger
+
+    async def load(self) -> None:
+        """Read the ledger, making an empty one in a new environment. Errors: PortError, FormatError."""
+        with trio.fail_after(to_seconds(WRITE_WITHIN)):
+            try:
+                self._ledger = read_ledger((await self._registry.get(self._path)).value)
+            except Missing:
+                self._ledger = Ledger()
+                await self._registry.create(self._path, write_ledger(self._ledger))
+
+    async def keep(self, ledger: Ledger) -> None:
+        """Write the ledger when it has changed. Errors: PortError, TooSlowError."""
+        if ledger == self._ledger:
+            return
+        with trio.fail_after(to_seconds(WRITE_WITHIN)):
+            await self._registry.set(self._path, write_ledger(ledger))
+        self._ledger = ledger
+
+
+def ledger_after(before: Ledger, plan: Plan) -> Ledger:
+    """Give what must be remembered once `plan` is being carried out."""
+    made = (serial_of(server) for server in _created(plan.actions))
+    return Ledger(
+        next_serial=max([before.next_serial, *(serial + 1 for serial in made)]),
+        pool_setbacks=plan.pool_setbacks,
+        version_setbacks=plan.version_setbacks,
+    )
+
+
+def _created(actions: tuple[Action, ...]) -> Mapping[ServerId, Create]:
+    return {action.server: action for action in actions if isinstance(action, Create)}

@@ -1,0 +1,68 @@
+"""The cloud observer: the cloud's list of servers as one value. It never decides and never acts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import trio
+
+from hfs_appliance.model.events import CloudUnreachable
+from hfs_appliance.model.instants import Duration, seconds, to_seconds
+from hfs_appliance.model.observed import CloudView, Observation
+from hfs_appliance.ports.clock import Clock
+from hfs_appliance.ports.cloud import Cloud
+from hfs_appliance.ports.errors import PortError
+from hfs_appliance.ports.events import EventSink
+from hfs_appliance.runtime.dirty import Dirty
+
+LIST_WITHIN: Final = seconds(10)
+
+
+class CloudObserver:
+    """The cloud's list of servers, read at the pace of `poll` and whenever somebody asks."""
+
+    def __init__(self, cloud: Cloud, poll: Duration, *, clock: Clock, sink: EventSink, dirty: Iterable[Dirty]) -> None:
+        self._cloud = cloud
+        self._poll = poll
+        self._clock = clock
+        self._sink = sink
+        self._dirty = tuple(dirty)
+        self._asked = Dirty()
+        self._observation: Observation[CloudView] | None = None
+        self._is_unreachable = False
+
+    def observation(self) -> Observation[CloudView] | None:
+        """Give the last list; None before the first."""
+        return self._observation
+
+    def look_soon(self) -> None:
+        """Ask for a new list now."""
+        self._asked.mark()
+
+    async def run(self) -> None:
+        """Read the list until cancelled."""
+        while True:
+            await self._look()
+            with trio.move_on_after(to_seconds(self._poll)):
+                await self._asked.wait()
+
+    async def _look(self) -> None:
+        asked_at = self._clock.now()
+        try:
+            with trio.fail_after(to_seconds(LIST_WITHIN)):
+                view = await self._cloud.servers()
+        except (PortError, trio.TooSlowError) as error:
+            if not self._is_unreachable:
+                self._is_unreachable = True
+                self._sink.emit("cloud", CloudUnreachable(words=str(error) or "no answer in time"))
+            return
+        self._is_unreachable = False
+        before = self._observation
+        revision = before.revision if before is not None else 0
+        is_changed = before is None or before.value != view
+        # True at the instant of asking, whatever happened while the answer was on its way.
+        self._observation = Observation(value=view, observed_at=asked_at, revision=revision + is_changed)
+        if is_changed:
+            for dirty in self._dirty:
+                dirty.mark()

@@ -1,0 +1,261 @@
+"""The registry observer: a copy of the environment's tree as one value. It never decides and never acts.
+
+The tree is read whole after every gap, entry by entry where a watch has marked, and by its names once a minute in case
+a watch missed something. While the session is SUSPENDED nothing changes here: the view grows old instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, TypeVar
+
+import trio
+
+from hfs_appliance.model.events import EntryRefused, ResyncFoundDrift, SessionChanged
+from hfs_appliance.model.ids import ServerId, ServiceName
+from hfs_appliance.model.instants import Duration, Instant, after, seconds, to_seconds
+from hfs_appliance.model.observed import Observation, PoolEntry, Registration, RegistryView, ServerRecord
+from hfs_appliance.ports.clock import Clock
+from hfs_appliance.ports.errors import Fenced, Missing, Transient
+from hfs_appliance.ports.events import EventSink
+from hfs_appliance.ports.registry import EVERYTHING, Registry, SessionState, Watch, Znode
+from hfs_appliance.registry.curator import read_registration
+from hfs_appliance.registry.formats import FormatError, read_pool_entry, read_record
+from hfs_appliance.registry.paths import Layout
+from hfs_appliance.runtime.dirty import Dirty
+
+K = TypeVar("K")
+V = TypeVar("V")
+T = TypeVar("T")
+
+RESYNC_EVERY: Final = seconds(60)
+READ_WITHIN: Final = seconds(20)
+READ_AGAIN_AFTER: Final = seconds(0.2)
+
+
+class RegistryObserver:
+    """The environment's tree as this process knows it. `observation()` costs nothing between changes."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        layout: Layout,
+        session_timeout: Duration,
+        *,
+        clock: Clock,
+        sink: EventSink,
+        dirty: Iterable[Dirty],
+    ) -> None:
+        self._registry = registry
+        self._layout = layout
+        self._session_timeout = session_timeout
+        self._clock = clock
+        self._sink = sink
+        self._dirty = tuple(dirty)
+        self._records: dict[ServerId, ServerRecord] = {}
+        self._pool: dict[ServerId, PoolEntry] = {}
+        self._registrations: dict[ServiceName, dict[str, Registration]] = {}
+        self._departed: dict[ServerId, Instant] = {}
+        self._czxids: dict[str, int] = {}
+        self._view: RegistryView | None = None
+        self._is_in_step = False
+        self._synced_at = Instant(0)
+        self._removals_believed_at = Instant(0)
+        self._last_in_step = Instant(0)
+        self._revision = 0
+        self._on_desired: Callable[[Znode | None], None] | None = None
+
+    def on_desired(self, hear: Callable[[Znode | None], None]) -> None:
+        """Give every new content of the desired state's entry to `hear`."""
+        self._on_desired = hear
+
+    def observation(self) -> Observation[RegistryView] | None:
+        """Give the view with the instant at which it was certainly true; None before the first whole read."""
+        if self._view is None:
+            return None
+        session = self._registry.session()
+        if self._is_in_step and session.state is SessionState.CONNECTED:
+            # The session's own belief: it holds for two thirds of its timeout after the last answer.
+            last_answer = Instant(session.lease_until - self._session_timeout * 2 // 3)
+            self._last_in_step = max(self._last_in_step, last_answer)
+        return Observation(value=self._view, observed_at=self._last_in_step, revision=self._revision)
+
+    def are_removals_believed(self) -> bool:
+        """Tell whether the recovery grace is over."""
+        return self._view is not None and self._clock.now() >= self._removals_believed_at
+
+    async def run(self) -> None:
+        """Follow the registry until cancelled."""
+        watch = self._registry.watch(self._layout.root)
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._follow_session)
+                nursery.start_soon(self._follow, watch)
+                nursery.start_soon(self._resync_regularly)
+        finally:
+            watch.close()
+
+    async def refresh(self, paths: Iterable[str]) -> None:
+        """Read entries now, so that the view holds what we have just written."""
+        with trio.fail_after(to_seconds(READ_WITHIN)):
+            found = await self._registry.get_many(tuple(paths))
+        self._apply(found)
+
+    async def _follow_session(self) -> None:
+        session = self._registry.session()
+        while True:
+            self._sink.emit("registry", SessionChanged(state=session.state.value, session=f"{session.session_id:#x}"))
+            if session.state is not SessionState.CONNECTED:
+                self._is_in_step = False
+            self._mark()
+            session = await self._registry.wait_session_change(session)
+
+    async def _follow(self, watch: Watch) -> None:
+        is_behind = False
+        while True:
+            marks = frozenset({EVERYTHING}) if is_behind else await watch.wait_dirty()
+            await self._wait_for_connection()
+            try:
+                with trio.fail_after(to_seconds(READ_WITHIN)):
+                    if EVERYTHING in marks:
+                        await self._read_all()
+                    else:
+                        self._apply(await self._registry.get_many(sorted(marks)))
+            except (Transient, Fenced, trio.TooSlowError):
+                # What was marked is not known now: only a whole read makes the view right again.
+                is_behind, self._is_in_step = True, False
+                await trio.sleep(to_seconds(READ_AGAIN_AFTER))
+            else:
+                is_behind = False
+
+    async def _wait_for_connection(self) -> None:
+        session = self._registry.session()
+        while session.state is not SessionState.CONNECTED:
+            session = await self._registry.wait_session_change(session)
+
+    async def _read_all(self) -> None:
+        self._is_in_step = False
+        found = await self._registry.get_many(await self._list())
+        now = self._clock.now()
+        if self._view is None or not self._synced_at:
+            self._synced_at = now
+        # Entries that vanished over the gap may be back in a moment: their owners reconnect as we did.
+        self._removals_believed_at = after(now, Duration(self._session_timeout * 3 // 2))
+        gone = self._czxids.keys() - found.keys()
+        self._is_in_step = True
+        self._apply({**found, **dict.fromkeys(sorted(gone))})
+
+    async def _list(self) -> list[str]:
+        layout = self._layout
+        paths = [layout.desired]
+        for parent in (layout.servers, layout.pool):
+            paths += [f"{parent}/{name}" for name in await self._children(parent)]
+        for service in await self._children(layout.services):
+            parent = f"{layout.services}/{service}"
+            paths += [f"{parent}/{name}" for name in await self._children(parent)]
+        return paths
+
+    async def _children(self, path: str) -> tuple[str, ...]:
+        try:
+            return await self._registry.children(path)
+        except Missing:
+            return ()
+
+    async def _resync_regularly(self) -> None:
+        """List the names once a minute: what a watch has missed is read, told and counted."""
+        while True:
+            await trio.sleep(to_seconds(RESYNC_EVERY))
+            if not self._is_in_step:
+                continue
+            try:
+                with trio.fail_after(to_seconds(READ_WITHIN)):
+                    listed = set(await self._list())
+                    missed = sorted((listed ^ self._czxids.keys()) - {self._layout.desired})
+                    if not missed:
+                        continue
+                    found = await self._registry.get_many(missed)
+            except (Transient, Fenced, trio.TooSlowError):
+                continue
+            drifted = [path for path in missed if (found[path] is None) == (path in self._czxids)]
+            if drifted:
+                self._sink.emit("registry", ResyncFoundDrift(entries=len(drifted), words=", ".join(drifted[:5])))
+                self._apply(found)
+
+    def _apply(self, found: Mapping[str, Znode | None]) -> None:
+        now = self._clock.now()
+        for path, znode in found.items():
+            self._take_entry(path, znode, now)
+            if znode is not None:
+                self._revision = max(self._revision, znode.mzxid)
+        self._view = RegistryView(
+            records=dict(self._records),
+            pool=dict(self._pool),
+            registrations={name: dict(entries) for name, entries in self._registrations.items()},
+            departed=dict(self._departed),
+            synced_at=self._synced_at,
+            removals_believed_at=self._removals_believed_at,
+        )
+        self._mark()
+
+    def _take_entry(self, path: str, znode: Znode | None, now: Instant) -> None:
+        layout = self._layout
+        parent, _, name = path.rpartition("/")
+        server = ServerId(name)
+        if path == layout.desired:
+            if self._on_desired is not None:
+                self._on_desired(znode)
+        elif parent == layout.servers:
+            self._note(path, znode)
+            record = self._read(path, znode, read_record)
+            _put(self._records, server, record)
+            if record is None:
+                self._departed.pop(server, None)
+        elif parent == layout.pool:
+            self._note(path, znode)
+            entry = self._read(path, znode, read_pool_entry)
+            self._note_presence(server, was=server in self._pool, entry=entry, now=now)
+            _put(self._pool, server, entry)
+        elif parent.startswith(f"{layout.services}/"):
+            service = ServiceName(parent.removeprefix(f"{layout.services}/"))
+            if "/" in service:
+                return
+            self._note(path, znode)
+            czxid = znode.czxid if znode is not None else 0
+            registration = self._read(path, znode, lambda value: read_registration(service, name, value, czxid))
+            entries = self._registrations.setdefault(service, {})
+            self._note_presence(server, was=name in entries, entry=registration, now=now)
+            _put(entries, name, registration)
+            if not entries:
+                del self._registrations[service]
+
+    def _note(self, path: str, znode: Znode | None) -> None:
+        if znode is None:
+            self._czxids.pop(path, None)
+        else:
+            self._czxids[path] = znode.czxid
+
+    def _note_presence(self, server: ServerId, *, was: bool, entry: object | None, now: Instant) -> None:
+        if entry is not None:
+            self._departed.pop(server, None)
+        elif was:
+            self._departed[server] = now
+
+    def _read(self, path: str, znode: Znode | None, reader: Callable[[bytes], T]) -> T | None:
+        if znode is None:
+            return None
+        try:
+            return reader(znode.value)
+        except FormatError as error:
+            self._sink.emit("registry", EntryRefused(path=path, words=str(error)))
+            return None
+
+    def _mark(self) -> None:
+        for dirty in self._dirty:
+            dirty.mark()
+
+
+def _put(entries: dict[K, V], key: K, value: V | None) -> None:
+    if value is None:
+        entries.pop(key, None)
+    else:
+        entries[key] = value

@@ -1,0 +1,138 @@
+"""The proxy publisher: registrations become routes. The first change goes out at once, a storm gives one reload."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import trio
+
+from hfs_appliance.model.events import HoldChanged, ProxyRestarted, RoutesPublished, RoutesRefused
+from hfs_appliance.model.ids import ServiceName
+from hfs_appliance.model.instants import MILLISECOND, Duration, Instant, after, seconds, to_seconds
+from hfs_appliance.ports.clock import Clock
+from hfs_appliance.ports.errors import PortError
+from hfs_appliance.ports.events import EventSink
+from hfs_appliance.ports.web import Proxy
+from hfs_appliance.proxy.routing import next_table
+from hfs_appliance.proxy.table import RouteTable
+from hfs_appliance.runtime.desired import DesiredStore
+from hfs_appliance.runtime.dirty import Dirty
+from hfs_appliance.runtime.observe_registry import RegistryObserver
+
+RETRY_AFTER = seconds(1)
+
+
+class ProxyPublisher:
+    """Keeps the proxy of this host in step with the registry; `served` is the table in force."""
+
+    def __init__(
+        self,
+        proxy: Proxy,
+        desired: DesiredStore,
+        registry: RegistryObserver,
+        last_good: RouteTable | None,
+        *,
+        clock: Clock,
+        sink: EventSink,
+        dirty: Dirty,
+    ) -> None:
+        self._proxy = proxy
+        self._desired = desired
+        self._registry = registry
+        self._clock = clock
+        self._sink = sink
+        self._dirty = dirty
+        self._refused = ""
+        self._withheld: dict[ServiceName, str] = {}
+        self.served = last_good
+        self.is_in_step = False
+
+    def routed(self) -> Mapping[ServiceName, int]:
+        """Give the number of members that the proxy serves, by service."""
+        return {name: len(route.members) for name, route in self.served.routes.items()} if self.served else {}
+
+    async def run(self) -> None:
+        """Publish until cancelled."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._keep_alive)
+            nursery.start_soon(self._publish_changes)
+
+    async def _keep_alive(self) -> None:
+        while True:
+            try:
+                was_started = await self._proxy.ensure_running()
+            except PortError as error:
+                self._refuse(error.words)
+                await trio.sleep(to_seconds(RETRY_AFTER))
+                continue
+            if was_started:
+                self._sink.emit("proxy", ProxyRestarted(words="with its last good configuration"))
+            await self._proxy.wait_dead()
+
+    async def _publish_changes(self) -> None:
+        published_at = Instant(0)
+        while True:
+            desired, view = self._desired.current, self._registry.observation()
+            if desired is not None and view is not None:
+                believed = self._registry.are_removals_believed()
+                routing = next_table(self.served, desired, view.value.registrations, removals_believed=believed)
+                self._tell_withheld({note.service: note.words for note in routing.withheld})
+                is_new = self.served is None or routing.table.digest() != self.served.digest()
+                wait = after(published_at, desired.endpoint.reload_interval) - self._clock.now()
+                if is_new and wait > 0:
+                    self.is_in_step = False
+                    await trio.sleep(to_seconds(Duration(wait)))
+                    continue
+                if is_new:
+                    published_at = self._clock.now()
+                    self.is_in_step = await self._publish(routing.table)
+                else:
+                    self.is_in_step = True
+            with trio.move_on_after(to_seconds(seconds(1))):
+                await self._dirty.wait()
+
+    async def _publish(self, table: RouteTable) -> bool:
+        begun = self._clock.now()
+        try:
+            await self._proxy.publish(table)
+        except PortError as error:
+            self._refuse(error.words)
+            return False
+        self._refused = ""
+        before, self.served = self.served, table
+        self._sink.emit(
+            "proxy",
+            RoutesPublished(
+                digest=table.digest(),
+                services=len(table.routes),
+                instances=sum(len(route.members) for route in table.routes.values()),
+                words=_describe(before, table),
+                elapsed_ms=(self._clock.now() - begun) // MILLISECOND,
+            ),
+        )
+        return True
+
+    def _tell_withheld(self, withheld: dict[ServiceName, str]) -> None:
+        for service in sorted(withheld.keys() | self._withheld.keys()):
+            words = withheld.get(service, "")
+            if words != self._withheld.get(service, ""):
+                event = HoldChanged(scope=f"service/{service}", rule="route-withheld", words=words)
+                self._sink.emit("proxy", event)
+        self._withheld = withheld
+
+    def _refuse(self, words: str) -> None:
+        if words != self._refused:
+            self._refused = words
+            self._sink.emit("proxy", RoutesRefused(words=words))
+
+
+def _describe(before: RouteTable | None, table: RouteTable) -> str:
+    """Name the services whose members changed: `dns 2→3, certificates +2`."""
+    old = before.routes if before is not None else {}
+    parts = [
+        f"{name} {len(old[name].members) if name in old else 0}→{len(route.members)}"
+        for name, route in sorted(table.routes.items())
+        if name not in old or old[name] != route
+    ]
+    parts += [f"{name} gone" for name in sorted(old.keys() - table.routes.keys())]
+    return ", ".join(parts)

@@ -1,0 +1,152 @@
+"""The reconcile loop: build the World, decide, remember, act; again when something changed or an instant has come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+import trio
+
+from hfs_appliance.mcp.decide import decide
+from hfs_appliance.model.desired import DesiredState
+from hfs_appliance.model.events import ConvergedChanged, HoldChanged, PhaseChanged, SetbackNoted
+from hfs_appliance.model.ids import ServerId
+from hfs_appliance.model.instants import Duration, between, format_duration, seconds, to_seconds
+from hfs_appliance.model.plan import Hold, Plan
+from hfs_appliance.model.world import World
+from hfs_appliance.ports.clock import Clock
+from hfs_appliance.ports.errors import PortError
+from hfs_appliance.ports.events import EventSink
+from hfs_appliance.runtime.desired import DesiredStore
+from hfs_appliance.runtime.dirty import Dirty
+from hfs_appliance.runtime.execute import Executor
+from hfs_appliance.runtime.ledger import LedgerStore, ledger_after
+from hfs_appliance.runtime.observe_cloud import CloudObserver
+from hfs_appliance.runtime.observe_registry import RegistryObserver
+
+LONGEST_WAIT: Final = seconds(5)
+"""Freshness passes by time alone: a world is looked at this often even when nothing marks it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """Where the World comes from."""
+
+    clock: Clock
+    desired: DesiredStore
+    registry: RegistryObserver
+    cloud: CloudObserver
+    ledger: LedgerStore
+    executor: Executor
+
+
+class Reconciler:
+    """One loop; `plan` is its latest answer."""
+
+    def __init__(
+        self, sources: Sources, *, sink: EventSink, dirty: Dirty, observe_plan: Callable[[Plan], None]
+    ) -> None:
+        self._sources = sources
+        self._sink = sink
+        self._dirty = dirty
+        self._observe_plan = observe_plan
+        self._is_closing = False
+        self._closed = trio.Event()
+        self._started_at = sources.clock.now()
+        self.plan: Plan | None = None
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether everything is being retired."""
+        return self._is_closing
+
+    def close(self) -> None:
+        """Retire everything from now on."""
+        self._is_closing = True
+        self._dirty.mark()
+
+    async def wait_closed(self) -> None:
+        """Wait until, after `close`, no server is left."""
+        await self._closed.wait()
+
+    def world(self, desired: DesiredState | None = None) -> World:
+        """Build the World as it is now, with another desired state if one is given."""
+        sources = self._sources
+        return World(
+            now=sources.clock.now(),
+            desired=desired if desired is not None else sources.desired.current,
+            cloud=sources.cloud.observation(),
+            registry=sources.registry.observation(),
+            ledger=sources.ledger.ledger,
+            in_flight=sources.executor.in_flight,
+            is_closing=self._is_closing,
+        )
+
+    async def run(self) -> None:
+        """Reconcile until cancelled."""
+        await self._sources.ledger.load()
+        while True:
+            requeue = await self._reconcile()
+            with trio.move_on_after(to_seconds(requeue)):
+                await self._dirty.wait()
+
+    async def _reconcile(self) -> Duration:
+        sources = self._sources
+        world = replace(self.world(), failures=sources.executor.take_failures())
+        plan = decide(world)
+        causes = self._tell(plan)
+        try:
+            await sources.ledger.keep(ledger_after(world.ledger, plan))
+        except (PortError, trio.TooSlowError):
+            # What is not remembered must not be done. The session's own event says why; the next cycle tries again.
+            return seconds(1)
+        if plan.actions:
+            assert world.desired is not None
+            sources.executor.submit(plan.actions, world.desired, causes)
+        if self._is_closing and plan.is_converged and not plan.verdicts:
+            self._closed.set()
+        if plan.requeue_at is None:
+            return LONGEST_WAIT
+        return Duration(max(0, min(LONGEST_WAIT, plan.requeue_at - sources.clock.now())))
+
+    def _tell(self, plan: Plan) -> Mapping[ServerId, int]:
+        """Put what changed since the last plan on the event stream; give the event that concerns each server."""
+        before = self.plan
+        self.plan = plan
+        causes: dict[ServerId, int] = {}
+        for server, verdict in plan.verdicts.items():
+            old = before.verdicts.get(server) if before is not None else None
+            if old is None or (old.phase, old.rule) != (verdict.phase, verdict.rule):
+                was = old.phase.value if old is not None else ""
+                event = PhaseChanged(
+                    server=server, phase=verdict.phase.value, before=was, rule=verdict.rule, words=verdict.words
+                )
+                causes[server] = self._sink.emit("reconcile", event)
+        self._tell_holds(before.holds if before is not None else (), plan.holds)
+        self._tell_setbacks(before, plan)
+        if before is None or before.is_converged != plan.is_converged:
+            spent = format_duration(between(self._started_at, self._sources.clock.now()))
+            words = f"after {spent}" if plan.is_converged else ""
+            self._sink.emit("reconcile", ConvergedChanged(is_converged=int(plan.is_converged), words=words))
+        self._observe_plan(plan)
+        return causes
+
+    def _tell_holds(self, before: tuple[Hold, ...], after: tuple[Hold, ...]) -> None:
+        old = {(hold.scope, hold.rule) for hold in before}
+        new = {(hold.scope, hold.rule): hold for hold in after}
+        for key, hold in new.items():
+            if key not in old:
+                self._sink.emit("reconcile", HoldChanged(scope=hold.scope, rule=hold.rule, words=hold.words))
+        for scope, rule in sorted(old - new.keys()):
+            self._sink.emit("reconcile", HoldChanged(scope=scope, rule=rule, words=""))
+
+    def _tell_setbacks(self, before: Plan | None, plan: Plan) -> None:
+        for pool, setback in plan.pool_setbacks.items():
+            if before is None or before.pool_setbacks.get(pool) != setback:
+                event = SetbackNoted(scope=f"pool/{pool}", failures=setback.failures, words=setback.words, pool=pool)
+                self._sink.emit("reconcile", event)
+        for (service, version), setback in plan.version_setbacks.items():
+            if before is None or before.version_setbacks.get((service, version)) != setback:
+                scope = f"service/{service}/{version}"
+                self._sink.emit("reconcile", SetbackNoted(scope=scope, failures=setback.failures, words=setback.words))

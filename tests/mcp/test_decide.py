@@ -1,0 +1,314 @@
+"""Examples: a world in, a plan out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from hfs_appliance.mcp.decide import decide
+from hfs_appliance.model.ids import AvailabilityZone, ServerId, ServiceName, Version
+from hfs_appliance.model.instants import HOUR, MINUTE, SECOND, Duration, Instant, after
+from hfs_appliance.model.ledger import Failure
+from hfs_appliance.model.observed import CloudStatus, CloudView, InstanceStatus
+from hfs_appliance.model.plan import Adopt, Cause, Claim, Create, Delete, Drain, Forget, Phase, Plan
+from hfs_appliance.model.world import World
+from sim.worlds import SMALL, Fleet, desired
+
+DNS = ServiceName("dns")
+V1 = Version("1")
+
+
+def settled(counts: dict[str, dict[str, int]] | None = None, *, pool_size: int = 2) -> Fleet:
+    fleet = Fleet(desired=desired(counts or {"dns": {"1": 3}}, pool_size=pool_size))
+    fleet.settle()
+    fleet.now = after(fleet.now, HOUR)
+    return fleet
+
+
+def kinds(plan: Plan) -> list[str]:
+    return sorted(type(action).__name__ for action in plan.actions)
+
+
+def of(plan: Plan, kind: type) -> list[ServerId]:
+    return [action.server for action in plan.actions if isinstance(action, kind)]
+
+
+def phase(plan: Plan, server: ServerId) -> tuple[Phase, str]:
+    verdict = plan.verdicts[server]
+    return verdict.phase, verdict.rule
+
+
+def test_from_nothing_servers_are_built_for_every_instance_and_the_pool() -> None:
+    fleet = Fleet(desired=desired({"dns": {"1": 3}, "domains": {"1": 1}}, pool_size=2))
+    plan = fleet.step()
+    assert kinds(plan) == ["Create"] * 6
+    assert {action.reason.cause for action in plan.actions} == {Cause.MEET_DEMAND}
+    assert {action.az for action in plan.actions if isinstance(action, Create)} == {"az1", "az2", "az3"}
+
+
+def test_a_settled_world_needs_nothing() -> None:
+    plan = decide(settled().world())
+    assert plan.is_converged
+    assert plan.actions == ()
+    assert plan.counts[DNS][V1].serving == 3
+    assert plan.pools[SMALL].warm == 2
+
+
+def test_a_dead_server_is_replaced_from_the_pool_then_deleted_and_the_pool_refilled() -> None:
+    fleet = settled()
+    victim = fleet.serving("dns", "1")[0]
+    fleet.kill(victim)
+    plan = decide(fleet.world())
+    assert phase(plan, victim) == (Phase.LOST, "dead")
+    claims = [action for action in plan.actions if isinstance(action, Claim)]
+    assert [(claim.service, claim.version, claim.slot) for claim in claims] == [(DNS, V1, 0)]
+    assert claims[0].reason.cause is Cause.REMEDIATION
+    assert of(plan, Delete) == [victim]
+    assert len(of(plan, Create)) == 1
+
+
+def test_a_dead_server_whose_session_lives_is_replaced_but_not_destroyed() -> None:
+    fleet = settled()
+    victim = fleet.serving("dns", "1")[0]
+    fleet.cloud[victim] = replace(fleet.cloud[victim], status=CloudStatus.STOPPED)
+    plan = decide(fleet.world())
+    assert phase(plan, victim) == (Phase.SUSPECT, "dead-but-registered")
+    assert len(of(plan, Claim)) == 1
+    assert of(plan, Delete) == []
+
+
+def test_a_lost_registration_alone_destroys_nothing() -> None:
+    fleet = settled()
+    victim = fleet.serving("dns", "1")[0]
+    fleet.unregister(victim)
+    early = decide(fleet.world())
+    assert phase(early, victim) == (Phase.SUSPECT, "unregistered")
+    assert early.actions == ()
+    assert early.requeue_at == after(fleet.now, fleet.desired.services[DNS].suspect_grace)
+    fleet.now = early.requeue_at
+    late = decide(fleet.world())
+    assert phase(late, victim) == (Phase.SUSPECT, "missing")
+    assert len(of(late, Claim)) == 1
+    assert of(late, Delete) == of(late, Drain) == []
+
+
+def test_a_server_that_vanished_from_a_complete_list_is_lost() -> None:
+    fleet = settled()
+    victim = fleet.serving("dns", "1")[0]
+    fleet.unregister(victim)
+    del fleet.cloud[victim]
+    assert phase(decide(fleet.world()), victim) == (Phase.LOST, "vanished")
+
+
+def test_a_partial_list_proves_no_absence() -> None:
+    fleet = settled()
+    victim = fleet.serving("dns", "1")[0]
+    fleet.unregister(victim)
+    world = fleet.world()
+    assert world.cloud is not None
+    servers = {name: server for name, server in world.cloud.value.servers.items() if name != victim}
+    partial = replace(world.cloud, value=CloudView(servers=servers, is_complete=False))
+    plan = decide(replace(world, cloud=partial))
+    assert phase(plan, victim)[0] is Phase.SUSPECT
+    assert of(plan, Delete) == []
+    assert any(hold.rule == "cloud-stale" for hold in plan.holds)
+
+
+def test_removals_are_not_believed_during_the_recovery_grace() -> None:
+    fleet = settled()
+    for server in fleet.serving("dns", "1"):
+        fleet.kill(server)
+    world = fleet.world()
+    assert world.registry is not None
+    until = after(fleet.now, Duration(9 * SECOND))
+    view = replace(world.registry.value, removals_believed_at=until)
+    plan = decide(replace(world, registry=replace(world.registry, value=view)))
+    assert of(plan, Delete) == of(plan, Drain) == []
+    assert {verdict.phase for verdict in plan.verdicts.values()} == {Phase.SUSPECT, Phase.WARM}
+    assert plan.requeue_at is not None
+    assert plan.requeue_at <= until
+
+
+def test_scaling_in_drains_the_highest_slots_first() -> None:
+    fleet = settled({"dns": {"1": 4}})
+    slots = {record.slot: server for server, record in fleet.records.items() if record.service}
+    fleet.desired = desired({"dns": {"1": 2}})
+    plan = decide(fleet.world())
+    assert sorted(of(plan, Drain)) == sorted([slots[3], slots[2]])
+    assert {action.reason.cause for action in plan.actions} == {Cause.SCALE_IN}
+
+
+def test_an_instance_that_does_not_serve_yet_is_given_up_before_one_that_does() -> None:
+    fleet = settled({"dns": {"1": 2}})
+    fleet.desired = desired({"dns": {"1": 3}})
+    claim = next(action for action in fleet.step(Duration(0)).actions if isinstance(action, Claim))
+    fleet.unregister(claim.server)
+    fleet.desired = desired({"dns": {"1": 2}})
+    assert of(decide(fleet.world()), Drain) == [claim.server]
+
+
+def test_a_new_version_serves_in_full_before_the_old_one_leaves() -> None:
+    fleet = settled({"dns": {"1": 3}})
+    fleet.desired = desired({"dns": {"2": 3}})
+    for _ in range(40):
+        plan = fleet.step()
+        if of(plan, Drain):
+            assert plan.counts[DNS][Version("2")].serving == 3
+        if plan.is_converged:
+            break
+    assert fleet.serving("dns", "1") == []
+    assert len(fleet.serving("dns", "2")) == 3
+
+
+def test_a_removed_service_is_drained_and_its_servers_deleted() -> None:
+    fleet = settled({"dns": {"1": 2}, "domains": {"1": 1}})
+    fleet.desired = desired({"domains": {"1": 1}})
+    plan = fleet.step()
+    assert len(of(plan, Drain)) == 2
+    assert {action.reason.cause for action in plan.actions} == {Cause.RETIRE_SERVICE}
+    fleet.settle()
+    assert sorted(fleet.records) == sorted(fleet.cloud)
+    assert len(fleet.cloud) == 3
+
+
+def test_a_server_without_record_is_adopted_not_destroyed() -> None:
+    fleet = settled()
+    stray = sorted(fleet.pool)[0]
+    del fleet.records[stray]
+    plan = decide(fleet.world())
+    assert phase(plan, stray) == (Phase.AMBIGUOUS, "no-record")
+    assert of(plan, Adopt) == [stray]
+    assert of(plan, Delete) == []
+
+
+def test_a_record_without_server_is_asked_for_again_and_given_up_at_last() -> None:
+    fleet = Fleet(desired=desired({}, pool_size=1))
+    first = fleet.step(Duration(0))
+    server = of(first, Create)[0]
+    del fleet.cloud[server]
+    fleet.pool.clear()
+    fleet.now = after(fleet.now, Duration(6 * SECOND))
+    retried = decide(fleet.world())
+    assert [(a.server, a.is_retry) for a in retried.actions if isinstance(a, Create)] == [(server, True)]
+    fleet.now = after(fleet.now, MINUTE)
+    given_up = decide(fleet.world())
+    assert phase(given_up, server) == (Phase.LOST, "never-created")
+    assert of(given_up, Delete) == [server]
+
+
+def test_a_deleted_server_is_forgotten_only_when_a_later_list_agrees() -> None:
+    fleet = settled()
+    victim = fleet.serving("dns", "1")[0]
+    fleet.kill(victim)
+    fleet.step(Duration(0))
+    world = fleet.world()
+    assert world.cloud is not None
+    old = replace(world.cloud, observed_at=Instant(fleet.now - 1))
+    assert victim not in of(decide(replace(world, cloud=old)), Forget)
+    fleet.now = after(fleet.now, SECOND)
+    assert of(decide(fleet.world()), Forget) == [victim]
+
+
+def test_a_broken_version_slows_down_and_leaves_the_others_alone() -> None:
+    fleet = settled({"dns": {"1": 2}})
+    fleet.broken_versions = frozenset({Version("2")})
+    fleet.desired = desired({"dns": {"1": 2, "2": 1}})
+    made: set[ServerId] = set()
+    for _ in range(120):
+        plan = fleet.step(MINUTE)
+        made |= set(of(plan, Create))
+        assert plan.counts[DNS][V1].serving == 2
+    # Two hours at one attempt each ready_within (5 minutes) would be 24; the pauses double up to half an hour.
+    assert 3 <= len(made) <= 12
+    assert any(hold.rule == "version-setback" for hold in decide(fleet.world()).holds)
+
+
+def test_failed_creations_pause_the_pool_and_a_success_ends_the_pause() -> None:
+    fleet = Fleet(desired=desired({}, pool_size=1))
+    failures = (
+        Failure(server=ServerId("small-0001"), pool=SMALL, words="no valid host"),
+        Failure(server=ServerId("small-0002"), pool=SMALL, words="no valid host"),
+    )
+    plan = decide(replace(fleet.world(), failures=failures))
+    assert plan.actions == ()
+    assert plan.pool_setbacks[SMALL].failures == 2
+    assert [hold.rule for hold in plan.holds] == ["pool-setback"]
+    assert plan.requeue_at == plan.pool_setbacks[SMALL].not_before
+    fleet.ledger = replace(fleet.ledger, pool_setbacks=plan.pool_setbacks)
+    fleet.now = plan.pool_setbacks[SMALL].not_before
+    fleet.settle()
+    assert fleet.ledger.pool_setbacks == {}
+
+
+def test_the_limit_of_servers_is_kept_and_told() -> None:
+    fleet = Fleet(desired=desired({"dns": {"1": 10}}, pool_size=2, max_servers=4))
+    for _ in range(10):
+        fleet.step()
+        assert len(fleet.cloud) <= 4
+    plan = decide(fleet.world())
+    assert plan.counts[DNS][V1].serving == 4
+    assert [hold.rule for hold in plan.holds] == ["max-servers"]
+    assert not plan.is_converged
+
+
+def test_in_flight_claims_and_creations_count() -> None:
+    fleet = settled({"dns": {"1": 2}}, pool_size=1)
+    fleet.kill(fleet.serving("dns", "1")[0])
+    world = fleet.world()
+    first = decide(world)
+    in_flight = {action.server: action for action in first.actions}
+    assert len(in_flight) == 3  # a claim, a creation, a deletion
+    assert decide(replace(world, in_flight=in_flight)).actions == ()
+
+
+def test_an_instance_that_drains_by_itself_is_no_capacity() -> None:
+    fleet = settled({"dns": {"1": 2}})
+    server = fleet.serving("dns", "1")[0]
+    entry = fleet.registrations[DNS][server]
+    fleet.registrations[DNS][server] = replace(entry, status=InstanceStatus.DRAINING)
+    plan = decide(fleet.world())
+    assert phase(plan, server) == (Phase.SUSPECT, "leaving")
+    assert len(of(plan, Claim)) == 1
+
+
+def test_closing_deletes_everything_and_starts_nothing() -> None:
+    fleet = settled()
+    plan = decide(replace(fleet.world(), is_closing=True))
+    assert sorted(of(plan, Delete)) == sorted(fleet.cloud)
+    assert kinds(plan) == ["Delete"] * len(fleet.cloud)
+
+
+@pytest.mark.parametrize("blind", ["desired", "registry"])
+def test_blind_worlds_plan_nothing_and_say_so(blind: str) -> None:
+    world = settled().world()
+    hidden = replace(world, desired=None) if blind == "desired" else replace(world, registry=None)
+    plan = decide(hidden)
+    assert plan.actions == ()
+    assert [hold.rule for hold in plan.holds] == ["blind"]
+    assert not plan.is_converged
+
+
+def test_without_a_list_of_servers_roles_are_still_given() -> None:
+    fleet = settled({"dns": {"1": 2}})
+    fleet.unregister(fleet.serving("dns", "1")[0])
+    fleet.now = after(fleet.now, MINUTE)
+    world: World = replace(fleet.world(), cloud=None)
+    assert kinds(decide(world)) == ["Claim"]
+
+
+def test_instances_spread_over_the_zones() -> None:
+    fleet = settled({"dns": {"1": 6}}, pool_size=3)
+    zones = [record.az for record in fleet.records.values() if record.service == DNS]
+    assert {zone: zones.count(zone) for zone in zones} == {AvailabilityZone(f"az{n}"): 2 for n in (1, 2, 3)}
+
+
+def test_a_stale_observation_of_the_registry_stops_everything() -> None:
+    fleet = settled()
+    fleet.kill(fleet.serving("dns", "1")[0])
+    world = fleet.world()
+    assert world.registry is not None
+    stale = replace(world.registry, observed_at=Instant(fleet.now - MINUTE))
+    plan = decide(replace(world, registry=stale))
+    assert plan.actions == ()
+    assert [hold.rule for hold in plan.holds] == ["registry-stale"]
