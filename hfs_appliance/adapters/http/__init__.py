@@ -1,0 +1,5 @@
+"""The SpecSource over httpx."""
+
+from hfs_appliance.adapters.http.specs import HttpSpecSource
+
+__all__ = ["HttpSpecSource"]
