@@ -1,0 +1,92 @@
+"""Commands that change the environment: show what would happen, ask, do it, wait until it is so."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from hfs_appliance.cli import render, wait
+from hfs_appliance.cli.client import Api, segment
+from hfs_appliance.config import load_file
+from hfs_appliance.model.reports import Applied, PlanReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """What `hfs scale` was asked for."""
+
+    service: str
+    version: str | None
+    instances: int
+
+
+def plan(api: Api, file: Path, console: Console, *, is_json: bool) -> None:
+    """Show what applying a file would do. Errors: ConfigError, Failure."""
+    text = api.call("POST", "/plan", _source(file))
+    if is_json:
+        click.echo(text)
+    else:
+        console.print(render.plan(api.read(PlanReport, text)))
+
+
+def apply(api: Api, file: Path, console: Console, *, is_sure: bool, is_waiting: bool, is_json: bool) -> None:
+    """Apply a file. Errors: ConfigError, Failure."""
+    source = _source(file)
+    planned = api.ask(PlanReport, "POST", "/plan", source)
+    if not is_json:
+        console.print(render.plan(planned))
+    if not planned.changes:
+        return
+    _ask("apply this plan?", is_sure=is_sure)
+    body = source | {"author": getpass.getuser(), "base_generation": planned.generation}
+    _finish(api, console, wait.last_seq(api), api.call("PUT", "/desired", body), is_waiting=is_waiting, is_json=is_json)
+
+
+def scale(api: Api, wanted: Scale, console: Console, *, is_waiting: bool, is_json: bool) -> None:
+    """Change a count. Errors: Failure."""
+    body = {"instances": wanted.instances, "version": wanted.version, "author": getpass.getuser()}
+    after = wait.last_seq(api)
+    text = api.call("POST", f"/services/{segment(wanted.service)}/scale", body)
+    _finish(api, console, after, text, is_waiting=is_waiting, is_json=is_json)
+
+
+def down(api: Api, console: Console, *, is_sure: bool, is_waiting: bool) -> None:
+    """Retire everything. Errors: Failure."""
+    status = api.status()
+    _ask(f"retire all {status.servers_total} servers of {status.environment}?", is_sure=is_sure)
+    after = wait.last_seq(api)
+    api.call("POST", "/down", {})
+    if is_waiting:
+        wait.until_gone(api, console, after)
+        click.echo("everything is retired")
+
+
+def _source(file: Path) -> dict[str, str | int]:
+    """Read and check a file here, where the operator's directories are; the appliance checks it again."""
+    _, source = load_file(file)
+    return {"source": source, "file": str(file.absolute())}
+
+
+def _ask(question: str, *, is_sure: bool) -> None:
+    if is_sure:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError("nobody is there to ask: give --yes")
+    click.confirm(question, abort=True)
+
+
+def _finish(api: Api, console: Console, after: int, answer: str, *, is_waiting: bool, is_json: bool) -> None:
+    """Wait for the new generation, then tell its number; with JSON, only the answer goes to stdout."""
+    applied = api.read(Applied, answer)
+    if is_waiting:
+        shown = Console(stderr=True, highlight=False) if is_json else console
+        wait.until_converged(api, shown, applied.generation, after)
+    if is_json:
+        click.echo(answer)
+    else:
+        click.echo(f"generation {applied.generation} is {'converged' if is_waiting else 'stored'}")

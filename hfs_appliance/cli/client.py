@@ -1,0 +1,101 @@
+"""The client of the admin API: one call, one JSON text, typed on demand; every error is a Failure of the command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final, TypeVar
+from urllib.parse import quote
+
+import httpx
+from pydantic import TypeAdapter, ValidationError
+
+from hfs_appliance.cli.failures import Failure, Mistaken, Unavailable
+from hfs_appliance.config.mistakes import Mistake
+from hfs_appliance.model.reports import EventReport, Status
+
+_BASE: Final = "/api/v1"
+_TIMEOUT: Final = httpx.Timeout(30, connect=5)
+"""Seconds; the event stream has a heartbeat each 15 s."""
+_ADVICE: Final[Mapping[str, str]] = {
+    "conflict": "somebody else changed the environment meanwhile: look again with `hfs plan` or `hfs status`",
+    "transient": "try again in a moment; `hfs status` shows the state of the registry session",
+    "ambiguous": "look with `hfs status` whether it happened before you repeat it",
+    "exhausted": "wait, or raise the limits; `hfs status` shows what is held and why",
+    "unknown-name": "`hfs servers` and `hfs status` list what there is",
+    "bug": "this is a mistake of hfs; please report it with the words above",
+}
+
+_Report = TypeVar("_Report")
+
+
+class Api:
+    """A connection to one appliance."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        with self._failures():
+            # Never through a proxy of the environment: the API is on loopback.
+            self._http = httpx.Client(base_url=self.url + _BASE, timeout=_TIMEOUT, trust_env=False)
+
+    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> str:
+        """Ask for one thing and give the answer's JSON. Errors: Failure."""
+        with self._failures():
+            response = self._http.request(method, path, json=body)
+            self._check(response)
+            return response.text
+
+    def ask(self, kind: type[_Report], method: str, path: str, body: Mapping[str, Any] | None = None) -> _Report:
+        """Ask for one report. Errors: Failure."""
+        return self.read(kind, self.call(method, path, body))
+
+    def read(self, kind: type[_Report], text: str) -> _Report:
+        """Read a report. Errors: Unavailable, when it is not what this version knows."""
+        try:
+            return TypeAdapter(kind).validate_json(text)
+        except ValidationError as error:
+            raise Unavailable(self.url, "what answers there is not hfs, or another version of it") from error
+
+    def status(self) -> Status:
+        """Ask how the environment stands."""
+        return self.ask(Status, "GET", "/status")
+
+    def stream(self, after: int, *, is_following: bool) -> Iterator[str]:
+        """Give the events after a number, one JSON text each. Errors: Failure."""
+        query = {"after": after, "follow": int(is_following)}
+        with self._failures(), self._http.stream("GET", "/events", params=query) as response:
+            if response.is_error:
+                response.read()
+            self._check(response)
+            yield from filter(None, response.iter_lines())
+
+    def events(self, after: int) -> list[EventReport]:
+        """Give the events after a number that are still kept."""
+        return [self.read(EventReport, line) for line in self.stream(after, is_following=False)]
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        try:
+            yield
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+            raise Failure(f"{self.url} is no URL of an admin API: {error}", "it looks like http://HOST:PORT") from error
+        except httpx.ReadTimeout as error:
+            raise Unavailable(self.url, "it does not answer in time") from error
+        except httpx.HTTPError as error:
+            why = str(error).rpartition("] ")[2] or type(error).__name__  # without the number of an OSError
+            raise Unavailable(self.url, why) from error
+
+    def _check(self, response: httpx.Response) -> None:
+        if response.is_success:
+            return
+        if response.headers.get("content-type") != "application/problem+json":
+            raise Unavailable(self.url, f"what answers there is not hfs: {response.status_code}")
+        problem: dict[str, Any] = response.json()
+        if "mistakes" in problem:
+            raise Mistaken([str(Mistake(**mistake)) for mistake in problem["mistakes"]])
+        raise Failure(problem["detail"], _ADVICE.get(problem["kind"], ""))
+
+
+def segment(name: str) -> str:
+    """Write a name as one segment of a path."""
+    return quote(name, safe="")

@@ -1,0 +1,59 @@
+"""How a command fails: one line what went wrong, one line what to do next, and an exit code that scripts can trust.
+
+Cheap to import: rich is loaded only when there is something to show.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import IO, Any, Final
+
+import click
+
+FAILED: Final = 1
+UNAVAILABLE: Final = os.EX_UNAVAILABLE
+MISTAKEN: Final = os.EX_CONFIG
+
+
+class Failure(click.ClickException):
+    """The operation failed; `advice` is what to do next."""
+
+    def __init__(self, words: str, advice: str = "", *, code: int = FAILED) -> None:
+        super().__init__(words)
+        self.advice = advice
+        self.code = code
+
+    @property
+    def exit_code(self) -> int:  # type: ignore[override]  # click has it on the class; ours differs by failure
+        """Exit code of the command."""
+        return self.code
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print to stderr; red only on a terminal."""
+        from rich.console import Console
+        from rich.text import Text
+
+        console = Console(file=file, stderr=True, soft_wrap=True, highlight=False)
+        console.print(Text(self.message, style="bold red"))
+        if self.advice:
+            console.print(Text(self.advice))
+
+
+class Unavailable(Failure):
+    """No appliance answers."""
+
+    def __init__(self, url: str, why: str) -> None:
+        super().__init__(
+            f"no hfs answers at {url} ({why})",
+            "start one with `hfs run FILE` (`hfs config init FILE` writes a first file), or say where with --api URL",
+            code=UNAVAILABLE,
+        )
+
+
+class Mistaken(Failure):
+    """A configuration has mistakes; each is one line that begins with its place."""
+
+    def __init__(self, mistakes: Sequence[str]) -> None:
+        count = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
+        super().__init__("\n".join(mistakes), f"{count}; nothing was changed", code=MISTAKEN)

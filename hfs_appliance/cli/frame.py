@@ -1,0 +1,103 @@
+"""One frame of the live view: what is being built, how far it is, what happened last. Values in, a renderable out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from rich.console import Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from hfs_appliance.cli import render
+from hfs_appliance.model.instants import format_duration, seconds
+from hfs_appliance.model.plan import PoolCount, VersionCount
+from hfs_appliance.model.reports import EventReport, Status
+
+EVENTS_SHOWN: Final = 8
+_BAR_WIDTH: Final = 24
+
+
+def frame(title: str, status: Status, events: Sequence[EventReport], elapsed_s: float) -> RenderableType:
+    """Draw the whole view: headline, bars, servers, newest events."""
+    head = Text.assemble((title, "bold"), "  ", (status.environment, "bold cyan"), "  ")
+    head.append(format_duration(seconds(int(elapsed_s))), "dim")
+    bars = Table.grid(padding=(0, 2, 0, 0))
+    bars.add_column(no_wrap=True)
+    bars.add_column(width=_BAR_WIDTH)
+    bars.add_column(justify="right", no_wrap=True)
+    bars.add_column(no_wrap=True, overflow="ellipsis")
+    for row in _rows(status):
+        bars.add_row(*row)
+    told = [render.event(event) for event in events if event.severity != "debug"][-EVENTS_SHOWN:]
+    for line in told:
+        line.no_wrap, line.overflow = True, "ellipsis"
+    parts: list[RenderableType] = [
+        head,
+        Text(_summary(status), "dim"),
+        Text(),
+        bars,
+        Text(),
+        render.servers_line(status),
+    ]
+    parts += [Text(f"held: {hold.scope}: {hold.words}", "yellow") for hold in status.holds]
+    return Group(*parts, Text(), *told)
+
+
+def ready(status: Status, elapsed_s: float) -> RenderableType:
+    """Say that everything is there, and what to do with it."""
+    instances = sum(count.serving for versions in status.services.values() for count in versions.values())
+    spent = format_duration(seconds(int(elapsed_s)))
+    first = next(iter(sorted(status.services)), None)
+    line = Text.assemble(("ready", "bold green"), f"  {len(status.services)} services, {instances} instances, {spent}")
+    links = Table.grid(padding=(0, 2, 0, 2))
+    if first is not None:
+        links.add_row(Text("services", "dim"), Text(f"{status.endpoint}/{first}/ …", "cyan"))
+    links.add_row(Text("documents", "dim"), Text(f"{status.endpoint}/docs/", "cyan"))
+    links.add_row(Text("look", "dim"), Text("hfs status, hfs servers, hfs events --follow"))
+    links.add_row(Text("break it", "dim"), Text("hfs kill SERVER, and watch it heal"))
+    links.add_row(Text("end", "dim"), Text("Ctrl-C"))
+    return Group(line, links)
+
+
+def _summary(status: Status) -> str:
+    """Say in words what is missing."""
+    if status.mode == "sync":
+        return f"waiting for the registry ({status.session})"
+    if status.mode == "closing":
+        return f"{status.servers_total} servers are left to retire"
+    counts = [count for versions in status.services.values() for count in versions.values()]
+    serving, desired = sum(count.serving for count in counts), sum(count.desired for count in counts)
+    words = f"{serving} of {desired} instances serve at {status.endpoint}"
+    return words if status.mode == "active" else f"{words}; nothing destructive is done ({status.mode})"
+
+
+def _rows(status: Status) -> Iterator[tuple[RenderableType, ...]]:
+    for pool, standing in status.pools.items():
+        yield _pool_row(pool, standing)
+    for service, versions in status.services.items():
+        for version, count in versions.items():
+            yield _version_row(f"{service} {version}", count)
+
+
+def _pool_row(name: str, count: PoolCount) -> tuple[RenderableType, ...]:
+    return _row(f"pool {name}", count.warm, count.size, "warm", (("building", count.building),))
+
+
+def _version_row(name: str, count: VersionCount) -> tuple[RenderableType, ...]:
+    rest = (("starting", count.starting), ("suspect", count.suspect), ("draining", count.draining))
+    return _row(name, count.serving, count.desired, "serving", rest)
+
+
+def _row(name: str, have: int, want: int, word: str, rest: Sequence[tuple[str, int]]) -> tuple[RenderableType, ...]:
+    is_met = have >= want
+    bar = ProgressBar(
+        total=max(want, 1),
+        completed=min(have, want) if want else 1,
+        width=_BAR_WIDTH,
+        complete_style="yellow",
+        finished_style="green",
+    )
+    counted = Text(f"{have}/{want} {word}", "green" if is_met else "")
+    return Text(name), bar, counted, Text(", ".join(f"{number} {what}" for what, number in rest if number), "dim")

@@ -1,0 +1,373 @@
+"""`hfs`: every command, its words and its exit code. What a command needs is imported when it runs: help is quick."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from hfs_appliance import __version__
+from hfs_appliance.cli.failures import FAILED, Failure, Mistaken
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+    from hfs_appliance.cli.client import Api
+
+DEFAULT_API: Final = "http://127.0.0.1:8081"
+
+_FILE: Final = click.Path(exists=False, dir_okay=False, path_type=Path)
+_json = click.option("--json", "is_json", is_flag=True, help="Print JSON for a machine.")
+_yes = click.option("--yes", "is_sure", is_flag=True, help="Do not ask.")
+_no_wait = click.option("--no-wait", "is_impatient", is_flag=True, help="Do not wait until it is done.")
+
+
+class _Root(click.Group):
+    """The whole of hfs; mistakes in a configuration end every command alike."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """List the commands as they stand below: the first ones first."""
+        del ctx
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        from hfs_appliance.config.mistakes import ConfigError
+
+        try:
+            return super().invoke(ctx)
+        except ConfigError as error:
+            raise Mistaken([str(mistake) for mistake in error.mistakes]) from error
+
+
+class _Lazy(click.Group):
+    """A group of commands that is imported when one of them is looked for."""
+
+    def __init__(self, home: str, **options: Any) -> None:
+        super().__init__(**options)
+        self._home = home
+
+    def _group(self) -> click.Group:
+        module, name = self._home.split(":")
+        group: click.Group = getattr(import_module(module), name)
+        return group
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return self._group().list_commands(ctx)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return self._group().get_command(ctx, cmd_name)
+
+
+@click.group(
+    cls=_Root,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="""\b
+Begin:
+  hfs config init hfs.toml      write a commented starting file
+  hfs run hfs.toml              build everything it describes, and keep it so
+  hfs status                    look at it, from another terminal
+
+\b
+Exit codes:
+  0   done
+  1   the operation failed
+  2   the command line is wrong
+  69  no hfs answers (EX_UNAVAILABLE)
+  78  the configuration has mistakes (EX_CONFIG)
+
+\b
+HFS_DEBUG=1 shows tracebacks, NO_COLOR=1 turns colours off.""",
+)
+@click.option("--api", "url", envvar="HFS_API", default=DEFAULT_API, show_default=True, help="Admin API (or HFS_API).")
+@click.version_option(__version__, message="hfs %(version)s")
+@click.pass_context
+def cli(ctx: click.Context, url: str) -> None:
+    """Hosting Foundation Services: many small web services behind one REST endpoint."""
+    ctx.obj = url
+
+
+def main() -> None:
+    """Run the command line; a mistake of ours is one line, too, unless HFS_DEBUG asks for more."""
+    try:
+        cli.main(prog_name="hfs")
+    except Exception as error:
+        if os.environ.get("HFS_DEBUG"):
+            raise
+        words = f"hfs failed: {type(error).__name__}: {error}"
+        Failure(words, "this is a mistake of hfs; HFS_DEBUG=1 shows where").show()
+        sys.exit(FAILED)
+
+
+@cli.command()
+@click.argument("file", type=_FILE)
+@click.option("--state", type=click.Path(file_okay=False, path_type=Path), help="State directory.")
+@click.option("--keep", "is_keeping", is_flag=True, help="Leave the servers running at the end.")
+@_json
+def run(file: Path, state: Path | None, *, is_keeping: bool, is_json: bool) -> None:
+    """Build the environment FILE describes and keep it so, until Ctrl-C.
+
+    \b
+    Example:
+      hfs run configs/local.toml
+
+    On a terminal it shows the progress; elsewhere it writes one line for each event (--json: one JSON object).
+    The state directory is $XDG_STATE_HOME/hfs/ENVIRONMENT unless given.
+    """
+    from hfs_appliance.cli.run import run
+
+    run(file, state, is_keeping=is_keeping, is_json=is_json)
+
+
+@cli.command()
+@click.option("--watch", "is_watching", is_flag=True, help="Show it again each second, until Ctrl-C.")
+@_json
+@click.pass_obj
+def status(url: str, *, is_watching: bool, is_json: bool) -> None:
+    """Show the environment at a glance.
+
+    \b
+    Example:
+      hfs status --json | jq .converged
+    """
+    from hfs_appliance.cli import render, watch
+    from hfs_appliance.model.reports import Status
+
+    api = _api(url)
+
+    def draw() -> str | RenderableType:
+        text = api.call("GET", "/status")
+        return text if is_json else render.status(api.read(Status, text))
+
+    watch.show(draw, _console(), is_watching=is_watching)
+
+
+@cli.command()
+@_json
+@click.pass_obj
+def servers(url: str, *, is_json: bool) -> None:
+    """List the servers, their phase and their role.
+
+    \b
+    Example:
+      hfs servers
+    """
+    from hfs_appliance.cli import render
+    from hfs_appliance.model.reports import ServerReport
+
+    api = _api(url)
+    text = api.call("GET", "/servers")
+    _print(text if is_json else render.servers(api.read(list[ServerReport], text)))
+
+
+@cli.command()
+@click.argument("file", type=_FILE)
+@_json
+@click.pass_obj
+def plan(url: str, file: Path, *, is_json: bool) -> None:
+    """Show what applying FILE would change and do. Changes nothing.
+
+    \b
+    Example:
+      hfs plan configs/local.toml
+
+    The exit code is 0 whether or not there is something to do.
+    """
+    from hfs_appliance.cli import change
+
+    change.plan(_api(url), file, _console(), is_json=is_json)
+
+
+@cli.command()
+@click.argument("file", type=_FILE)
+@_yes
+@_no_wait
+@_json
+@click.pass_obj
+def apply(url: str, file: Path, *, is_sure: bool, is_impatient: bool, is_json: bool) -> None:
+    """Make FILE the desired state.
+
+    Shows the plan, asks, applies it and waits until everything is as asked.
+
+    \b
+    Example:
+      hfs apply --yes configs/local.toml
+    """
+    from hfs_appliance.cli import change
+
+    change.apply(_api(url), file, _console(), is_sure=is_sure, is_waiting=not is_impatient, is_json=is_json)
+
+
+@cli.command()
+@click.argument("service")
+@click.argument("instances", type=click.IntRange(min=0))
+@click.option("--version", help="Which version, when the service has several.")
+@_no_wait
+@_json
+@click.pass_obj
+def scale(url: str, service: str, instances: int, version: str | None, *, is_impatient: bool, is_json: bool) -> None:
+    """Run INSTANCES instances of SERVICE, and wait until they serve.
+
+    \b
+    Example:
+      hfs scale dns 8
+    """
+    from hfs_appliance.cli import change
+
+    wanted = change.Scale(service=service, version=version, instances=instances)
+    change.scale(_api(url), wanted, _console(), is_waiting=not is_impatient, is_json=is_json)
+
+
+@cli.command()
+@click.option("--follow", "-f", "is_following", is_flag=True, help="Go on with new events, until Ctrl-C.")
+@click.option("--after", type=click.IntRange(min=0), default=0, metavar="N", help="Only events after number N.")
+@_json
+@click.pass_obj
+def events(url: str, after: int, *, is_following: bool, is_json: bool) -> None:
+    """Show what happened, and with --follow what happens.
+
+    \b
+    Example:
+      hfs events --follow --json | jq .line
+    """
+    from hfs_appliance.cli import render
+    from hfs_appliance.model.reports import EventReport
+
+    api, console = _api(url), _console()
+    for text in api.stream(after, is_following=is_following):
+        _print(text if is_json else render.event(api.read(EventReport, text)), console)
+
+
+@cli.command()
+@click.argument("server")
+@_json
+@click.pass_obj
+def explain(url: str, server: str, *, is_json: bool) -> None:
+    """Explain what hfs believes of SERVER.
+
+    By which rule, since when, on what evidence, and what its own log says last.
+
+    \b
+    Example:
+      hfs explain small-0003
+    """
+    from hfs_appliance.cli import render
+    from hfs_appliance.cli.client import segment
+    from hfs_appliance.model.reports import Explanation
+
+    api = _api(url)
+    text = api.call("GET", f"/servers/{segment(server)}")
+    _print(text if is_json else render.explanation(api.read(Explanation, text)))
+
+
+@cli.command()
+@click.argument("server")
+@click.pass_obj
+def kill(url: str, server: str) -> None:
+    """Break SERVER, and see it replaced.
+
+    It ends at once, as in a power failure (local provider only).
+
+    \b
+    Example:
+      hfs kill small-0003
+    """
+    from hfs_appliance.cli.client import segment
+
+    _api(url).call("POST", f"/servers/{segment(server)}/kill", {})
+    click.echo(f"{server} is broken; watch it heal with: hfs events --follow")
+
+
+@cli.command()
+@_yes
+@_no_wait
+@click.pass_obj
+def down(url: str, *, is_sure: bool, is_impatient: bool) -> None:
+    """Retire everything and end `hfs run`.
+
+    \b
+    Example:
+      hfs down --yes
+    """
+    from hfs_appliance.cli import change
+
+    change.down(_api(url), _console(), is_sure=is_sure, is_waiting=not is_impatient)
+
+
+@cli.command()
+@click.option("--identity", type=_FILE, required=True, help="Identity file of this server.")
+def agent(identity: Path) -> None:
+    """Run what runs on every server; hfs starts it by itself.
+
+    \b
+    Example:
+      hfs agent --identity /etc/hfs/identity.json
+    """
+    from hfs_appliance.agent.main import main
+
+    sys.exit(main(identity))
+
+
+@cli.command(hidden=True, add_help_option=False, context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def registry(arguments: tuple[str, ...]) -> None:
+    """Run the embedded registry; `hfs run` starts it by itself."""
+    from sim.wire.zookeeper.__main__ import main
+
+    sys.exit(main(list(arguments)))
+
+
+cli.add_command(
+    _Lazy("hfs_appliance.cli.config:config", name="config", help="Check, describe and begin configuration files.")
+)
+
+
+@cli.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the completion script of a shell.
+
+    \b
+    Example:
+      source <(hfs completion bash)
+    """
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    assert kind is not None, shell
+    click.echo(kind(cli, {}, "hfs", "_HFS_COMPLETE").source())
+
+
+@cli.command()
+def version() -> None:
+    """Print the version.
+
+    \b
+    Example:
+      hfs version
+    """
+    click.echo(f"hfs {__version__}")
+
+
+def _api(url: str) -> Api:
+    from hfs_appliance.cli.client import Api
+
+    return Api(url)
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+def _print(content: str | RenderableType, console: Console | None = None) -> None:
+    """Print JSON as it is, anything else through rich; never cut to the width of something that is no terminal."""
+    if isinstance(content, str):
+        click.echo(content)
+    else:
+        console = console or _console()
+        console.print(content, soft_wrap=not console.is_terminal)

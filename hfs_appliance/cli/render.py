@@ -1,0 +1,202 @@
+"""Tables: what the commands print for people. Values in, rich renderables out; nothing here asks or waits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Final
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from hfs_appliance.model.instants import SECOND, Duration, format_duration
+from hfs_appliance.model.plan import Hold
+from hfs_appliance.model.reports import EventReport, Explanation, PlanReport, ServerReport, Status
+
+STYLES: Final = {"debug": "dim", "info": "", "warning": "yellow", "error": "bold red"}
+PHASE_STYLES: Final = {
+    "serving": "green",
+    "warm": "cyan",
+    "suspect": "yellow",
+    "ambiguous": "yellow",
+    "lost": "bold red",
+    "quarantined": "red",
+    "draining": "magenta",
+    "deleting": "magenta",
+    "gone": "dim",
+}
+_VERBS: Final = {"create": "green", "claim": "green", "adopt": "green", "drain": "magenta", "delete": "red"}
+
+
+def status(report: Status) -> RenderableType:
+    """Show the environment at a glance."""
+    return Group(
+        headline(report),
+        Text(),
+        _services(report),
+        Text(),
+        _pools(report),
+        Text(),
+        servers_line(report),
+        *_holds(report.holds),
+    )
+
+
+def headline(report: Status) -> Text:
+    """Say in one line what it is and how it is."""
+    line = Text.assemble((report.environment or "(no environment yet)", "bold"), "  ", state(report))
+    line.append(f"  generation {report.generation}, up {format_duration(Duration(report.uptime_s * SECOND))}", "dim")
+    if report.session != "connected":
+        line.append(f"  registry {report.session}", "yellow")
+    line.append(f"  {report.endpoint}", "cyan underline")
+    return line
+
+
+def state(report: Status) -> Text:
+    """Say in one word how it stands."""
+    if report.mode != "active":
+        return Text(report.mode, "yellow")
+    return Text("converged", "green") if report.converged else Text("converging", "yellow")
+
+
+def servers_line(report: Status) -> Text:
+    """Count the servers by phase."""
+    line = Text("servers ", "bold")
+    line.append(f"{report.servers_total} of {report.servers_max} at most")
+    for phase, number in report.servers_by_phase.items():
+        if phase != "gone":
+            line.append("  ")
+            line.append(f"{number} {phase}", PHASE_STYLES.get(phase, "blue"))
+    return line
+
+
+def servers(reports: Sequence[ServerReport]) -> RenderableType:
+    """List servers."""
+    if not reports:
+        return Text("no servers")
+    table = _table("server", "phase", "service", "version", "address", "pool", "az", "since", "why")
+    for one in reports:
+        table.add_row(
+            one.server,
+            Text(one.phase, PHASE_STYLES.get(one.phase, "blue")),
+            one.service or "",
+            one.version or "",
+            one.address,
+            one.pool,
+            one.az,
+            clock(one.since),
+            one.words,
+        )
+    return table
+
+
+def plan(report: PlanReport) -> RenderableType:
+    """Show what would change and what would be done for it."""
+    parts: list[RenderableType] = []
+    if report.changes:
+        changes = _table("changes", "before", "", "after")
+        for change in report.changes:
+            changes.add_row(change.path, Text(change.before or "-", "red"), "→", Text(change.after or "-", "green"))
+        parts += [changes, Text()]
+    if report.steps:
+        steps = _table("steps", "server", "for", "why")
+        for step in report.steps:
+            role = f"{step.service} {step.version or ''}".strip() if step.service else ""
+            steps.add_row(
+                Text(step.verb, _VERBS.get(step.verb, "")), step.subject, role, f"{step.words} ({step.cause})"
+            )
+        parts += [steps, Text()]
+    for key in report.restart_needed:
+        parts.append(Text(f"{key} takes effect when `hfs run` is started again", "yellow"))
+    parts += _holds(report.holds)
+    if not parts:
+        parts.append(Text("nothing to change, nothing to do", "green"))
+    return Group(*parts)
+
+
+def explanation(report: Explanation) -> RenderableType:
+    """Show all about one server."""
+    one = report.report
+    role = f"{one.service} {one.version}, slot {one.slot}" if one.service else "none"
+    facts = Table.grid(padding=(0, 2))
+    for name, value in (
+        ("phase", Text.assemble((one.phase, PHASE_STYLES.get(one.phase, "blue")), f" since {clock(one.since)}")),
+        ("rule", Text(f"{one.rule}: {one.words}")),
+        ("role", Text(role)),
+        ("place", Text(f"{one.address or 'no address'}, pool {one.pool}, {one.az}")),
+    ):
+        facts.add_row(Text(name, "dim"), value)
+    witnesses = Table.grid(padding=(0, 2))
+    for source, words in report.evidence.items():
+        witnesses.add_row(Text(source, "dim"), Text(words))
+    return Group(
+        Text(one.server, "bold"),
+        facts,
+        Text("\nwitnesses", "bold"),
+        witnesses,
+        Text("\nevents", "bold"),
+        *(event(told) for told in report.events),
+        Text("\nlog", "bold"),
+        Text(report.log.rstrip("\n"), "dim"),
+    )
+
+
+def event(report: EventReport) -> Text:
+    """Write one event as a line."""
+    return Text.assemble((clock(report.at), "dim"), "  ", (report.line, STYLES.get(report.severity, "")))
+
+
+def plain_event(report: EventReport) -> str:
+    """Write one event for a log file."""
+    return f"{report.at} {report.severity:7} {report.line}"
+
+
+def clock(moment: str) -> str:
+    """Write an ISO instant as local time of day."""
+    return f"{datetime.fromisoformat(moment).astimezone():%H:%M:%S}"
+
+
+def _services(report: Status) -> Table:
+    table = _table("service", "version", "serving", "", "routed")
+    for service, versions in report.services.items():
+        for version, count in versions.items():
+            more = [
+                f"{number} {name}"
+                for name, number in (
+                    ("starting", count.starting),
+                    ("suspect", count.suspect),
+                    ("draining", count.draining),
+                )
+                if number
+            ]
+            is_met = count.serving >= count.desired
+            table.add_row(
+                service,
+                version,
+                Text(f"{count.serving}/{count.desired}", "green" if is_met else "yellow"),
+                Text(", ".join(more), "dim"),
+                str(report.routed.get(service, 0)),
+            )
+    return table
+
+
+def _pools(report: Status) -> Table:
+    table = _table("pool", "warm", "")
+    for pool, count in report.pools.items():
+        building = f"{count.building} building" if count.building else ""
+        is_met = count.warm >= count.size
+        table.add_row(pool, Text(f"{count.warm}/{count.size}", "green" if is_met else "yellow"), Text(building, "dim"))
+    return table
+
+
+def _holds(holds: Iterable[Hold]) -> list[Text]:
+    return [Text(f"held: {hold.scope}: {hold.words} ({hold.rule})", "yellow") for hold in holds]
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for number, column in enumerate(columns):
+        is_last = number == len(columns) - 1
+        table.add_column(column, overflow="fold", no_wrap=not is_last)
+    return table

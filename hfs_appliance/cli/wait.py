@@ -1,0 +1,65 @@
+"""Waiting for a running appliance to do what was asked: the live view on a terminal, plain event lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from rich.live import Live
+
+from hfs_appliance.cli import render
+from hfs_appliance.cli.client import Api
+from hfs_appliance.cli.failures import Unavailable
+from hfs_appliance.cli.frame import EVENTS_SHOWN, frame
+from hfs_appliance.model.reports import EventReport, Status
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+LOOK_EVERY_S: Final = 0.3
+
+
+def until_converged(api: Api, console: Console, generation: int, after: int) -> None:
+    """Show progress until `generation` (or a later one) is in force and converged. Errors: Failure."""
+    _watch(api, console, "Converging", after, lambda status: status.converged and status.generation >= generation)
+
+
+def until_gone(api: Api, console: Console, after: int) -> None:
+    """Show progress until the appliance has retired everything and ended."""
+    try:
+        _watch(api, console, "Closing", after, lambda _: False)
+    except Unavailable:
+        return
+
+
+def last_seq(api: Api) -> int:
+    """Give the number of the newest event."""
+    return max((event.seq for event in api.events(0)), default=0)
+
+
+def _watch(api: Api, console: Console, title: str, after: int, is_enough: Callable[[Status], bool]) -> None:
+    began = time.monotonic()
+    newest: deque[EventReport] = deque(maxlen=EVENTS_SHOWN)
+    live = Live(console=console, auto_refresh=False) if console.is_terminal else None
+    if live is not None:
+        live.start()
+    try:
+        while True:
+            status = api.status()
+            for event in api.events(after):
+                after = event.seq
+                if event.severity == "debug":
+                    continue
+                newest.append(event)
+                if live is None:
+                    console.out(render.plain_event(event), highlight=False)
+            if live is not None:
+                live.update(frame(title, status, list(newest), time.monotonic() - began), refresh=True)
+            if is_enough(status):
+                return
+            time.sleep(LOOK_EVERY_S)
+    finally:
+        if live is not None:
+            live.stop()
