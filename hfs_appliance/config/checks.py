@@ -125,10 +125,8 @@ def _service(desired: DesiredState, service: Service) -> Iterator[Finding]:
     if service.name == "docs" or service.name.startswith("hfs"):  # `/docs/` and `/hfs…` are the endpoint's own
         yield Finding(path=path, words="is a name that the endpoint keeps for itself", hint="choose another one")
     if service.pool not in desired.pools:
-        known = ", ".join(map(quote, desired.pools))
-        hint = suggest(service.pool, desired.pools) or (
-            f"there are {known}" if known else "there is no [pool.…] at all"
-        )
+        known = ", ".join(map(quote, desired.pools)) or "none"
+        hint = suggest(service.pool, desired.pools) or f"there are {known}"
         words = f"there is no pool {quote(service.pool)}"
         yield Finding(path=(*path, "pool"), words=words, hint=hint, others=(("pool", service.pool),))
     health = service.health

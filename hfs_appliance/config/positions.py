@@ -19,7 +19,7 @@ _DOT: Final = re.compile(r"[ \t]*\.[ \t]*")
 _KEY: Final = re.compile(r"""[A-Za-z0-9_-]+|"(?:\\.|[^"\\])*"|'[^']*'""")
 # A multi-line string may end in up to five quotes: two of its own, three that close it.
 _STRING: Final = re.compile(
-    r'''"""(?:\\.|[^\\])*?"""(?:"{0,2})|\'\'\'.*?\'\'\'(?:'{0,2})|"(?:\\.|[^"\\])*"|'[^']*\'''', re.DOTALL
+    "|".join((r'"""(?:\\.|[^\\])*?"""(?:"{0,2})', r"'''.*?'''(?:'{0,2})", r'"(?:\\.|[^"\\])*"', r"'[^']*'")), re.DOTALL
 )
 _PLAIN: Final = re.compile(r"[^,\]}#\n]+")
 

@@ -1,0 +1,159 @@
+"""Differences between desired states: told with the keys that an operator writes, all of them and no others."""
+
+from __future__ import annotations
+
+import json
+import typing
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import tomli
+
+from hfs_appliance.config import differences, load_text, restart_needed
+from hfs_appliance.config.keys import KeyPath, write_path
+from hfs_appliance.config.reading import keys_of
+from hfs_appliance.config.shape import File, Table
+from hfs_appliance.model.desired import DesiredState
+from hfs_appliance.model.ids import ServiceName, Version
+from hfs_appliance.model.reports import Change
+
+EVERY_KEY = """\
+[environment]
+name = "every-key"
+[registry]
+hosts = ["zk1:2181"]
+session_timeout = "9s"
+embedded_port = 2182
+[cloud]
+provider = "local"
+azs = ["a", "b"]
+poll = "1s500ms"
+[cloud.local]
+network = "127.78.0.0/16"
+boot = "3s"
+updates = "2s"
+configuration = "4s"
+[endpoint]
+listen = "127.0.0.1:8090"
+title = "T"
+description = "D"
+connect_timeout = "2s"
+response_timeout = "20s"
+reload_interval = "3s"
+[admin]
+listen = "127.0.0.1:8091"
+[limits]
+max_servers = 20
+max_creating = 4
+max_deleting = 5
+[pool.small]
+size = 2
+build_within = "1m30s"
+[service.dns]
+pool = "small"
+port = 9000
+document = "/d"
+base_path = "/b/"
+drain = "6s"
+suspect_grace = "7s"
+registrar = "self"
+[service.dns.run]
+command = ["serve", "é"]
+environment.A = "B"
+pip = ["p"]
+directory = "/code"
+restart_backoff = "1s"
+restart_backoff_max = "40s"
+[service.dns.health]
+path = "/h"
+interval = "3s"
+timeout = "4s"
+unhealthy_after = 5
+ready_within = "6m"
+[service.dns.version."1.0"]
+instances = 3
+"""
+
+
+def leaves(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
+    if not isinstance(value, dict):
+        yield path, value
+        return
+    for key, inner in value.items():
+        yield from leaves(inner, (*path, key))
+
+
+def known_keys(table: type[Table] = File, path: KeyPath = ()) -> Iterator[KeyPath]:
+    """Give every key of the shape, with the names that EVERY_KEY uses."""
+    for name, field in keys_of(table).items():
+        annotation: Any = field.annotation
+        inner = (*path, name)
+        if typing.get_origin(annotation) is dict:
+            annotation = typing.get_args(annotation)[1]
+            inner = (*inner, {"pool": "small", "service": "dns", "version": "1.0", "environment": "A"}[name])
+        if isinstance(annotation, type) and issubclass(annotation, Table):
+            yield from known_keys(annotation, inner)
+        else:
+            yield inner
+
+
+def test_every_key_reaches_the_model_and_is_told_as_it_was_written() -> None:
+    written = dict(leaves(tomli.loads(EVERY_KEY)))
+    assert written.keys() == set(known_keys()) - {("schema",)}
+    told = {change.path: change.after for change in differences(None, load_text(EVERY_KEY, "f"))}
+    assert told == {
+        write_path(path): json.dumps(value, ensure_ascii=False) if isinstance(value, list) else str(value)
+        for path, value in written.items()
+    }
+
+
+def test_nothing_changes_nothing(desired: DesiredState) -> None:
+    assert differences(desired, replace(desired, generation=9)) == ()
+    assert restart_needed(desired, desired) == ()
+
+
+def test_a_change_tells_before_and_after(source: str, desired: DesiredState) -> None:
+    after = load_text(source.replace("instances = 3", "instances = 5\n[pool.large]\nsize = 0"), "f")
+    assert differences(desired, after) == (
+        Change(path="pool.large.size", before="", after="0"),
+        Change(path='service.dns.version."1.0".instances', before="3", after="5"),
+    )
+
+
+def test_back_to_the_default_is_a_change_too(source: str, desired: DesiredState) -> None:
+    slow = load_text(source.replace("port = 9000", 'port = 9000\ndrain = "1m30s"\ndocument = ""'), "f")
+    assert differences(slow, desired) == (
+        Change(path="service.dns.document", before="", after="/openapi.json"),
+        Change(path="service.dns.drain", before="1m30s", after="5s"),
+    )
+
+
+def test_a_version_that_goes_is_told(desired: DesiredState) -> None:
+    name = ServiceName("dns")
+    dns = replace(desired.services[name], versions={Version("1.1"): 3})
+    assert differences(desired, replace(desired, services={name: dns})) == (
+        Change(path='service.dns.version."1.0".instances', before="3", after=""),
+        Change(path='service.dns.version."1.1".instances', before="", after="3"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "needed"),
+    [
+        ('name = "test"', 'name = "other"', ("environment.name",)),
+        ('"local"', '"local"\npoll = "2s"\nlocal.boot = "9s"', ("cloud.local.boot", "cloud.poll")),
+        ("[limits]", '[admin]\nlisten = "127.0.0.1:8082"\n[limits]', ("admin.listen",)),
+        ("[limits]", '[registry]\nhosts = ["zk1:2181"]\n[limits]', ("registry.hosts",)),
+        ("127.0.0.1:8080", "127.0.0.1:8088", ()),
+        ("max_servers = 10", "max_servers = 11", ()),
+        ("instances = 3", "instances = 4", ()),
+    ],
+)
+def test_some_keys_take_effect_on_restart_only(
+    source: str, desired: DesiredState, old: str, new: str, needed: tuple[str, ...]
+) -> None:
+    after = load_text(source.replace(old, new), "f")
+    assert differences(desired, after)
+    assert restart_needed(desired, after) == needed
