@@ -10,13 +10,17 @@ from pathlib import Path
 
 import pytest
 import tomli
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
-from hfs_appliance.cli.config import config
+from hfs_appliance.cli.main import cli
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "config"
+
+
+def hfs(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, arguments)
 
 
 @pytest.fixture
@@ -26,16 +30,17 @@ def _in_golden(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_in_golden")
 def test_ten_mistakes_are_ten_messages_with_their_lines() -> None:
-    result = CliRunner().invoke(config, ["check", "ten-mistakes.toml"])
+    result = hfs("config", "check", "ten-mistakes.toml")
     assert result.exit_code == os.EX_CONFIG == 78
-    assert result.stderr.splitlines() == Path("ten-mistakes.txt").read_text().splitlines()
-    assert len(result.stderr.splitlines()) == 10
+    *mistakes, summary = result.stderr.splitlines()
+    assert mistakes == Path("ten-mistakes.txt").read_text().splitlines()
+    assert summary.startswith("10 mistakes")
     assert result.stdout == ""
 
 
 @pytest.mark.usefixtures("_in_golden")
 def test_a_machine_reads_the_same_mistakes() -> None:
-    result = CliRunner().invoke(config, ["check", "--json", "ten-mistakes.toml"])
+    result = hfs("config", "check", "--json", "ten-mistakes.toml")
     assert result.exit_code == os.EX_CONFIG
     report = json.loads(result.stdout)
     assert report["valid"] is False
@@ -52,39 +57,41 @@ def test_a_machine_reads_the_same_mistakes() -> None:
 
 def test_a_good_file_is_summed_up() -> None:
     local = str(ROOT / "configs" / "local.toml")
-    result = CliRunner().invoke(config, ["check", local])
+    result = hfs("config", "check", local)
     assert (result.exit_code, result.stdout) == (
         0,
         f"{local}: no mistakes (environment local: 4 services, 10 instances)\n",
     )
-    result = CliRunner().invoke(config, ["check", "--json", local])
+    result = hfs("config", "check", "--json", local)
     assert (result.exit_code, json.loads(result.stdout)) == (0, {"file": local, "valid": True, "mistakes": []})
 
 
 def test_a_file_that_is_not_there_is_a_mistake() -> None:
-    result = CliRunner().invoke(config, ["check", "/nowhere.toml"])
-    assert (result.exit_code, result.stderr) == (os.EX_CONFIG, "/nowhere.toml: No such file or directory\n")
+    result = hfs("config", "check", "/nowhere.toml")
+    assert result.exit_code == os.EX_CONFIG
+    assert result.stderr.startswith("/nowhere.toml: No such file or directory\n")
 
 
 def test_init_writes_a_valid_file_once(tmp_path: Path) -> None:
     file = tmp_path / "new.toml"
-    assert CliRunner().invoke(config, ["init", str(file)]).exit_code == 0
-    assert CliRunner().invoke(config, ["check", str(file)]).exit_code == 0
-    assert CliRunner().invoke(config, ["init"]).stdout == file.read_text()
+    assert hfs("config", "init", str(file)).exit_code == 0
+    assert hfs("config", "check", str(file)).exit_code == 0
+    assert hfs("config", "init").stdout == file.read_text()
     file.write_text("# mine")
-    again = CliRunner().invoke(config, ["init", str(file)])
-    assert (again.exit_code, again.stderr) == (1, f"Error: {file}: File exists\n")
+    again = hfs("config", "init", str(file))
+    assert again.exit_code == 1
+    assert again.stderr.startswith(f"{file} is there already\n")
     assert file.read_text() == "# mine"
 
 
 def test_the_local_example_begins_with_the_starting_file() -> None:
     """One text: what `hfs config init` writes is what the example environment runs."""
-    starting = CliRunner().invoke(config, ["init"]).stdout
+    starting = hfs("config", "init").stdout
     assert (ROOT / "configs" / "local.toml").read_text().startswith(starting)
 
 
 def test_the_schema_accepts_the_examples_and_refuses_mistakes() -> None:
-    schema = json.loads(CliRunner().invoke(config, ["schema"]).stdout)
+    schema = json.loads(hfs("config", "schema").stdout)
     Draft202012Validator.check_schema(schema)
     validator = Draft202012Validator(schema)
     for example in ("local.toml", "production.toml"):
