@@ -75,6 +75,10 @@ from sim.wire.zookeeper.values import (
 )
 from sim.wire.zookeeper.watches import Watches, WatchKind, events_of_creation, events_of_deletion
 
+_CREATE_FLAGS = range(4)
+"""Sums of EPHEMERAL and SEQUENTIAL."""
+_NEEDS_REAPER = range(4, 7)
+"""Containers and times to live: real servers may lack them as well."""
 _UNTOUCHABLE = frozenset({"/", "/zookeeper", "/zookeeper/config", "/zookeeper/quota"})
 
 
@@ -202,6 +206,8 @@ class Core:
 
     def _plan_create(self, operation: Create, caller: Caller) -> NodeCreated:
         path = operation.path
+        if operation.flags not in _CREATE_FLAGS:
+            raise Refused(Code.UNIMPLEMENTED if operation.flags in _NEEDS_REAPER else Code.BAD_ARGUMENTS)
         if "/" not in path or "\0" in path:
             raise Refused(Code.BAD_ARGUMENTS)
         resolved = acl.resolve(operation.access, caller.identities)

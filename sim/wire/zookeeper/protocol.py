@@ -130,16 +130,11 @@ def read_request(frame: bytes) -> tuple[int, Request | Failure]:
 
 
 def _create(reader: Reader, *, wants_stat: bool = False) -> Create:
-    path, value, access, flags = reader.string(), reader.buffer(), read_access(reader), reader.i32()
-    # 0 to 3 are sums of two bits; 4 to 6 (containers, time to live) need a reaper, which real servers may lack as well.
-    if flags not in range(4):
-        raise Refused(Code.UNIMPLEMENTED if flags in range(4, 7) else Code.BAD_ARGUMENTS)
     return Create(
-        path=path,
-        value=value,
-        access=access,
-        is_ephemeral=bool(flags & 1),
-        is_sequential=bool(flags & 2),
+        path=reader.string(),
+        value=reader.buffer(),
+        access=read_access(reader),
+        flags=reader.i32(),
         wants_stat=wants_stat,
     )
 

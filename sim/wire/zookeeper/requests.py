@@ -5,19 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from sim.wire.zookeeper.values import ANY_VERSION, AccessList, WatcherType, WatchMode
+from sim.wire.zookeeper.values import ANY_VERSION, EPHEMERAL, SEQUENTIAL, AccessList, WatcherType, WatchMode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Create:
-    """Create a znode."""
+    """Create a znode; `flags` as on the wire, right or wrong."""
 
     path: str
     value: bytes | None
     access: AccessList
-    is_ephemeral: bool = False
-    is_sequential: bool = False
+    flags: int = 0
     wants_stat: bool = False
+
+    @property
+    def is_ephemeral(self) -> bool:
+        """Whether it dies with the session."""
+        return bool(self.flags & EPHEMERAL)
+
+    @property
+    def is_sequential(self) -> bool:
+        """Whether the server appends a number."""
+        return bool(self.flags & SEQUENTIAL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

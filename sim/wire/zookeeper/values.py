@@ -6,6 +6,8 @@ from enum import IntEnum, IntFlag
 from typing import Final, NamedTuple, TypeAlias
 
 ANY_VERSION: Final = -1
+EPHEMERAL: Final = 1
+SEQUENTIAL: Final = 2
 
 
 class Code(IntEnum):
