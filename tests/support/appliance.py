@@ -13,7 +13,7 @@ import re
 import signal
 import socket
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,7 +81,7 @@ class Appliance:
         """Run another command of hfs against this environment."""
 
         def run() -> subprocess.CompletedProcess[str]:
-            environment = {**os.environ, "HFS_ADMIN": self.admin.removesuffix("/api/v1")}
+            environment = {**os.environ, "HFS_API": self.admin.removesuffix("/api/v1")}
             return subprocess.run(
                 [*self.command, *arguments], input=answer, env=environment, capture_output=True, text=True, timeout=60
             )
@@ -102,16 +102,33 @@ class Appliance:
 
     async def until(self, condition: Callable[[Json], bool], within_s: float) -> Json:
         """Wait for a status for which `condition` holds, and give it. Errors: AssertionError, which tells all."""
-        status: Json | None = None
+        status: Json = {}
+
+        async def look() -> bool:
+            nonlocal status
+            with suppress(httpx.HTTPError):
+                status = await self.get("/status")
+                return condition(status)
+            return False
+
+        await self._wait(look, within_s, lambda: json.dumps(status, indent=1))
+        return status
+
+    async def happens(self, condition: Callable[[], bool], within_s: float = 30) -> None:
+        """Wait for something that can be seen from outside. Errors: AssertionError, which tells all."""
+
+        async def look() -> bool:
+            return condition()
+
+        await self._wait(look, within_s, lambda: "")
+
+    async def _wait(self, look: Callable[[], Awaitable[bool]], within_s: float, seen: Callable[[], str]) -> None:
         with trio.move_on_after(within_s):
-            while True:
-                with suppress(httpx.HTTPError):
-                    status = await self.get("/status")
-                    if condition(status):
-                        return status
+            while not await look():
                 assert self._run is None or self._run.poll() is None, f"hfs run has ended\n{self.story()}"
                 await trio.sleep(LOOK_EVERY_S)
-        raise AssertionError(f"not within {within_s} s; status: {json.dumps(status, indent=1)}\n{self.story()}")
+            return
+        raise AssertionError(f"not within {within_s} s; {seen()}\n{self.story()}")
 
     async def converged(self, within_s: float = 60) -> Json:
         """Wait until what runs is what shall run, and the endpoint serves it."""

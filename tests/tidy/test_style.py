@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -29,25 +30,22 @@ def text_files() -> list[Path]:
     return sorted(path for path in found if path.suffix != ".png" and "results" not in path.parts)
 
 
-def modules(*folders: str) -> dict[Path, ast.Module]:
-    """Parse every non-empty Python file of these folders."""
-    paths = [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+@cache
+def modules() -> dict[Path, ast.Module]:
+    """Parse our Python: all but the example services under configs/, which are ordinary programs."""
+    paths = [path for folder in (*PRODUCT, "bench", "tests") for path in sorted((ROOT / folder).rglob("*.py"))]
     return {path.relative_to(ROOT): ast.parse(text) for path in paths if (text := path.read_text())}
 
 
-OWN = modules(*PRODUCT, "bench", "tests")
-"""All Python but the example services under configs/, which are ordinary programs that know nothing of hfs."""
-
-
 def long_files() -> Offences:
-    for path in OWN:
+    for path in modules():
         lines = len((ROOT / path).read_text().splitlines())
         if path.parts[0] in PRODUCT and lines > FILE_LINES_MAX:
             yield f"{path}: {lines} lines, {FILE_LINES_MAX} at most: split it by reason to change"
 
 
 def long_functions() -> Offences:
-    for path, module in OWN.items():
+    for path, module in modules().items():
         for found in ast.walk(module):
             if path.parts[0] in PRODUCT and isinstance(found, ast.FunctionDef | ast.AsyncFunctionDef):
                 lines = (found.end_lineno or 0) - found.lineno + 1
@@ -56,20 +54,20 @@ def long_functions() -> Offences:
 
 
 def silent_modules() -> Offences:
-    for path, module in OWN.items():
+    for path, module in modules().items():
         if not ast.get_docstring(module):
             yield f"{path}: no docstring that says what lives here"
 
 
 def modules_without_future() -> Offences:
-    for path, module in OWN.items():
+    for path, module in modules().items():
         imports = (found for found in module.body if isinstance(found, ast.ImportFrom))
         if not any(found.module == "__future__" and found.names[0].name == "annotations" for found in imports):
             yield f"{path}: no `from __future__ import annotations`"
 
 
 def mocks() -> Offences:
-    for path, module in OWN.items():
+    for path, module in modules().items():
         for found in ast.walk(module):
             match found:
                 case ast.Import(names=names) if any(name.name.startswith("unittest") for name in names):
@@ -79,7 +77,7 @@ def mocks() -> Offences:
 
 
 def sleeping_tests() -> Offences:
-    for path, module in OWN.items():
+    for path, module in modules().items():
         if path.parts[0] == "tests":
             for line in bare_sleeps(module):
                 yield f"{path}:{line}: a bare sleep; wait for a condition, under a deadline"
