@@ -34,7 +34,7 @@ from hfs_appliance.model.desired import CloudProvider, DesiredState
 from hfs_appliance.model.events import ApplianceStarted, ApplianceStopped
 from hfs_appliance.model.instants import seconds, to_seconds
 from hfs_appliance.ports.cloud import Cloud
-from hfs_appliance.ports.errors import PortError
+from hfs_appliance.ports.errors import Conflict, PortError
 from hfs_appliance.ports.registry import Registry, SessionState
 from hfs_appliance.registry.paths import Layout
 from hfs_appliance.runtime import execute
@@ -212,7 +212,7 @@ def _compose(
         return restarting(name, run_it, sink=bus, clock=clock)
 
     async def offer() -> None:
-        await _offer(options, registry, desired)
+        await _offer(options, registry, layout, desired)
         await together(
             part("registry observer", view.run),
             part("cloud observer", servers.run),
@@ -232,18 +232,27 @@ def _compose(
     )
 
 
-async def _offer(options: RunOptions, registry: Registry, desired: DesiredStore) -> None:
+async def _offer(options: RunOptions, registry: Registry, layout: Layout, desired: DesiredStore) -> None:
     """Put the file into the registry before anything acts on what may be an older one."""
     while True:
         session = registry.session()
         while session.state is not SessionState.CONNECTED:
             session = await registry.wait_session_change(session)
         try:
+            for parent in layout.parents:
+                await _ensure(registry, parent)
             await desired.offer(options.source, str(options.file), "hfs run")
         except (PortError, trio.TooSlowError):
             await trio.sleep(to_seconds(OFFER_AGAIN_AFTER))
         else:
             return
+
+
+async def _ensure(registry: Registry, path: str) -> None:
+    try:
+        await registry.create(path)
+    except Conflict:
+        return  # it is there: all that was wanted
 
 
 async def _live(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 from hfs_appliance.model.ids import AvailabilityZone, PoolName, ServerId, ServiceName, Version
 from hfs_appliance.model.instants import Instant
@@ -64,6 +64,7 @@ class Reason:
 class Create:
     """Make a server in the cloud and write its record first. Repeating it for the same id is safe."""
 
+    verb: ClassVar[str] = "create"
     server: ServerId
     pool: PoolName
     az: AvailabilityZone
@@ -76,6 +77,7 @@ class Create:
 class Claim:
     """Give a warm server the role of an instance."""
 
+    verb: ClassVar[str] = "claim"
     server: ServerId
     service: ServiceName
     version: Version
@@ -87,6 +89,7 @@ class Claim:
 class ConfirmReady:
     """Note that a claimed server serves: its intent is closed."""
 
+    verb: ClassVar[str] = "confirm-ready"
     server: ServerId
     reason: Reason
 
@@ -95,6 +98,7 @@ class ConfirmReady:
 class Drain:
     """Take an instance out of traffic; its server is deleted afterwards."""
 
+    verb: ClassVar[str] = "drain"
     server: ServerId
     reason: Reason
 
@@ -103,6 +107,7 @@ class Drain:
 class Delete:
     """Delete a server from the cloud. Repeated until the cloud says that it is gone."""
 
+    verb: ClassVar[str] = "delete"
     server: ServerId
     reason: Reason
 
@@ -111,6 +116,7 @@ class Delete:
 class Forget:
     """Remove the record and the assignment of a server that is gone."""
 
+    verb: ClassVar[str] = "forget"
     server: ServerId
     reason: Reason
 
@@ -119,6 +125,7 @@ class Forget:
 class Adopt:
     """Write the record of a server of ours that the registry does not know."""
 
+    verb: ClassVar[str] = "adopt"
     server: ServerId
     reason: Reason
 

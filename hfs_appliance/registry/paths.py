@@ -48,6 +48,11 @@ class Layout:
         """What policy remembers (`Ledger`)."""
         return f"{self.root}/ledger"
 
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """Entries that everything else is created below."""
+        return (self.services, self.pool, self.servers, self.assignments)
+
     def registration(self, service: ServiceName, instance: str) -> str:
         """One instance's registration (ephemeral)."""
         return f"{self.services}/{service}/{instance}"

@@ -234,7 +234,7 @@ class ApplianceControl:
 def _step(action: Action) -> PlannedStep:
     claim = action if isinstance(action, Claim) else None
     return PlannedStep(
-        verb=type(action).__name__.lower(),
+        verb=action.verb,
         subject=f"{action.server} in {action.az}" if isinstance(action, Create) else action.server,
         service=claim.service if claim is not None else None,
         version=claim.version if claim is not None else None,

@@ -104,13 +104,12 @@ class Executor:
 
     async def _carry_out(self, action: Action, desired: DesiredState, cause: int | None) -> None:
         parts = self._parts
-        name = type(action).__name__.lower()
         async with self._limiter:
             claim = action if isinstance(action, Claim) else None
             started = parts.sink.emit(
                 "execute",
                 ActionStarted(
-                    action=name,
+                    action=action.verb,
                     server=action.server,
                     cause=action.reason.cause.value,
                     words=action.reason.words,
@@ -130,7 +129,9 @@ class Executor:
             else:
                 elapsed_ms = (parts.clock.now() - begun) // MILLISECOND
                 parts.sink.emit(
-                    "execute", ActionDone(action=name, server=action.server, elapsed_ms=elapsed_ms), cause=started
+                    "execute",
+                    ActionDone(action=action.verb, server=action.server, elapsed_ms=elapsed_ms),
+                    cause=started,
                 )
             finally:
                 self._in_flight.pop(action.server, None)
@@ -142,8 +143,7 @@ class Executor:
         if isinstance(action, Create) and isinstance(error, CloudFailed):
             until = inner.until if isinstance(inner, Exhausted) else None
             self._failures.append(Failure(server=action.server, pool=action.pool, words=words, until=until))
-        name = type(action).__name__.lower()
-        event = ActionFailed(action=name, server=action.server, error=type(inner).__name__, words=words)
+        event = ActionFailed(action=action.verb, server=action.server, error=type(inner).__name__, words=words)
         self._parts.sink.emit("execute", event, cause=started)
 
     async def _do(self, action: Action, desired: DesiredState) -> tuple[str, ...]:

@@ -86,6 +86,8 @@ class Reconciler:
     async def run(self) -> None:
         """Reconcile until cancelled."""
         await self._sources.ledger.load()
+        while self._sources.registry.observation() is None:
+            await self._dirty.wait()
         while True:
             requeue = await self._reconcile()
             with trio.move_on_after(to_seconds(requeue)):
