@@ -32,14 +32,23 @@ async def run_agent(identity: Identity, directory: Path, registry: Registry, clo
     site = Site(directory, identity)
     role = Role(registry, site, log)
     log.say(f"agent of {identity.server} at {identity.address}")
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(role.follow)
-        if not site.is_built:
-            await _build(site, log)
-        if not role.taken.is_set():
-            await _wait_in_pool(site, role, registry, log)
-        await _carry_out(role, Instance(site, role.assignment, registry, clock, entropy, log))
-        nursery.cancel_scope.cancel()
+    instance: Instance | None = None
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(role.follow)
+            if not site.is_built:
+                await _build(site, log)
+            if not role.taken.is_set():
+                await _wait_in_pool(site, role, registry, log)
+            instance = Instance(site, role.assignment, registry, clock, entropy, log)
+            await _carry_out(role, instance)
+            nursery.cancel_scope.cancel()
+    except* trio.Cancelled:
+        # Only cancellation from outside comes this far: an error of ours passes by, and leaves the instance in traffic.
+        if instance is not None:
+            with trio.CancelScope(shield=True):
+                await instance.stop()
+        raise
 
 
 async def _build(site: Site, log: Log) -> None:
@@ -66,20 +75,15 @@ async def _wait_in_pool(site: Site, role: Role, registry: Registry, log: Log) ->
 
 
 async def _carry_out(role: Role, instance: Instance) -> None:
-    """Run the instance until it must leave, let it drain, stop it."""
-    try:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(instance.run)
-            if not role.leaving.is_set():  # else it drains before its first step: nothing is started any more
-                await role.leaving.wait()
-            if not role.removed.is_set():
-                instance.drain()
-                with trio.move_on_after(to_seconds(role.assignment.drain)):
-                    await role.removed.wait()
-            nursery.cancel_scope.cancel()
-    except* trio.Cancelled:
-        with trio.CancelScope(shield=True):
-            await instance.stop()
-        raise
+    """Run the instance until it must leave, let it drain, stop it, and stay until the role is removed."""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(instance.run)
+        if not role.leaving.is_set():  # else it drains before its first step: nothing is started any more
+            await role.leaving.wait()
+        if not role.removed.is_set():
+            instance.drain()
+            with trio.move_on_after(to_seconds(role.assignment.drain)):
+                await role.removed.wait()
+        nursery.cancel_scope.cancel()
     await instance.stop()
     await role.removed.wait()

@@ -6,7 +6,7 @@ is replaced is MCP's decision).
 
 from __future__ import annotations
 
-from typing import Final, Never
+from typing import Final
 
 import trio
 
@@ -48,7 +48,7 @@ class Instance:
         self._failed_probes = 0
         self._failed_starts = 0
 
-    async def run(self) -> Never:
+    async def run(self) -> None:
         """Keep the instance running and its registration true."""
         async with trio.open_nursery() as nursery:
             if self._assignment.registrar is Registrar.AGENT:
@@ -63,7 +63,6 @@ class Instance:
                 await self._watch(service)
                 service = None
                 await self._pause()
-        raise AssertionError("unreachable")
 
     def drain(self) -> None:
         """Say in the registration that new requests should go elsewhere; the service goes on."""

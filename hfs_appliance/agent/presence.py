@@ -7,7 +7,7 @@ reading shows that it is right and owned by the present session (K16). Without a
 
 from __future__ import annotations
 
-from typing import Final, Never
+from typing import Final
 
 import trio
 
@@ -30,6 +30,7 @@ class Presence:
         self._log: Final = log
         self._wanted: bytes | None = None
         self._is_decided = False
+        self._trouble = ""
         self._wake = trio.Event()
         self._settling: Final = trio.Lock()
 
@@ -40,7 +41,7 @@ class Presence:
             self._is_decided = True
             self._wake.set()
 
-    async def keep(self) -> Never:
+    async def keep(self) -> None:
         """Keep the entry as it is wanted, for as long as the task lives."""
         watch = self._registry.watch(self._path)
         try:
@@ -52,14 +53,13 @@ class Presence:
                     self._wake.set()
         finally:
             watch.close()
-        raise AssertionError("unreachable")
 
     async def withdraw(self) -> None:
         """Want nothing there and wait until it is so; needs no task that keeps it."""
         self.want(None)
         await self._settle()
 
-    async def _settle_when_woken(self) -> Never:
+    async def _settle_when_woken(self) -> None:
         while True:
             await self._wake.wait()
             self._wake = trio.Event()
@@ -77,7 +77,9 @@ class Presence:
                 try:
                     is_right = await self._step(session)
                 except PortError as error:
-                    self._log.say(f"registry entry {self._path}: {error.words}")
+                    if error.words != self._trouble:
+                        self._log.say(f"registry entry {self._path}: {error.words}")
+                    self._trouble = error.words
                     with trio.move_on_after(to_seconds(_RETRY)):
                         await self._registry.wait_session_change(session)
 

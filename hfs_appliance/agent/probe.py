@@ -51,7 +51,10 @@ async def _ask(address: str, port: int, path: str) -> Answer:
             while True:
                 event = http.next_event()
                 if event is h11.NEED_DATA:
-                    http.receive_data(await stream.receive_some(_CHUNK))
+                    chunk = await stream.receive_some(_CHUNK)
+                    if not chunk:
+                        return Answer(is_healthy=False, words="the connection was closed without an answer")
+                    http.receive_data(chunk)
                 elif isinstance(event, h11.Response):
                     return Answer(is_healthy=200 <= event.status_code < 300, words=f"status {event.status_code}")
     except OSError as error:

@@ -62,6 +62,7 @@ class Role:
 
     async def _look(self) -> None:
         server = self._site.identity.server
+        await self._registry.sync()  # what is read may end a service: not from a server that lags behind (K17)
         root, record, place = self._layout.root, self._layout.record(server), self._layout.assignment(server)
         found = await self._registry.get_many([root, record, place])
         anchor, entry = found[root], found[place]

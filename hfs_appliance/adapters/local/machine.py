@@ -160,8 +160,9 @@ class Machine:
 
 def make_machine(root: Path, facts: Facts, identity: Identity) -> Machine:
     """Make the directory of a server, whole or not at all."""
+    for rest_of_a_crash in root.glob(".*-*"):
+        shutil.rmtree(rest_of_a_crash, ignore_errors=True)
     draft = root / f".new-{facts.server}"
-    shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir()
     replace_file(draft / "server.json", _FACTS.dump_json(facts))
     replace_file(draft / "identity.json", formats.write(identity))
