@@ -78,7 +78,7 @@ def mocks() -> Offences:
 
 def sleeping_tests() -> Offences:
     for path, module in modules().items():
-        if path.parts[0] == "tests":
+        if path.name.startswith(("test_", "conftest")):
             for line in bare_sleeps(module):
                 yield f"{path}:{line}: a bare sleep; wait for a condition, under a deadline"
 
