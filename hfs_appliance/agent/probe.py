@@ -37,9 +37,11 @@ async def probe(address: str, port: int, health: Health, tell: Callable[[Answer]
         answer = Answer(is_healthy=False, words=f"no answer within {patience:g} s")
         with trio.move_on_after(patience):
             answer = await _ask(address, port, health.path)
-        pause = health.interval if answer.is_healthy else min(Duration(round(pause * _GROWTH)), health.interval)
         tell(answer)
+        if answer.is_healthy:
+            pause = health.interval
         await trio.sleep_until(asked_at + to_seconds(pause))
+        pause = min(Duration(round(pause * _GROWTH)), health.interval)
 
 
 async def _ask(address: str, port: int, path: str) -> Answer:
