@@ -139,6 +139,7 @@ class Instance:
             port=self._assignment.port,
             status=InstanceStatus.DRAINING if self._is_draining else InstanceStatus.UP,
             server=self._assignment.server,
+            nonce=self._assignment.nonce,
             boot=self._service.boot,
             document=self._assignment.document,
         )

@@ -70,12 +70,21 @@ def circumstances(world: World, desired: DesiredState) -> Circumstances:
 
 
 def join(view: RegistryView, servers: Mapping[ServerId, CloudServer]) -> Iterator[Facts]:
-    """Give the facts of every server that a record, the cloud or the pool knows, sorted by id."""
+    """Give the facts of every server that a record, the cloud or the pool knows, sorted by id.
+
+    An entry with another nonce than the record's belongs to another server of that name, one that was thought gone or is of
+    another environment: it says nothing about ours.
+    """
     records, pool = view.records, view.pool
     none: Mapping[str, Registration] = {}
     for server in sorted(records.keys() | servers.keys() | pool.keys()):
-        record = records.get(server)
+        record, entry = records.get(server), pool.get(server)
         registration = None
-        if record is not None and record.service is not None:
-            registration = view.registrations.get(record.service, none).get(server)
-        yield Facts(server, record, servers.get(server), pool.get(server), registration)
+        if record is not None:
+            if entry is not None and entry.nonce != record.nonce:
+                entry = None
+            if record.service is not None:
+                registration = view.registrations.get(record.service, none).get(server)
+                if registration is not None and registration.nonce not in (None, record.nonce):
+                    registration = None
+        yield Facts(server, record, servers.get(server), entry, registration)

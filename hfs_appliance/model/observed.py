@@ -122,6 +122,8 @@ class Registration:
     port: int
     status: InstanceStatus = InstanceStatus.UP
     server: ServerId | None = None
+    nonce: Nonce | None = None
+    """Nonce of that server: an entry with another one is not its."""
     boot: str = ""
     """Changes with every start of the instance's process."""
     document: str | None = None

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Any
 
-from hfs_appliance.model.ids import ServerId, ServiceName, Version, is_name, is_version
+from hfs_appliance.model.ids import Nonce, ServerId, ServiceName, Version, is_name, is_version
 from hfs_appliance.model.instants import MILLISECOND, Instant
 from hfs_appliance.model.observed import InstanceStatus, Registration
 from hfs_appliance.registry.formats import FormatError
@@ -29,6 +29,7 @@ def write_registration(registration: Registration, registered_at: Instant) -> by
         "version": registration.version,
         "status": registration.status.value,
         "server": registration.server,
+        "nonce": registration.nonce,
         "boot": registration.boot,
         "document": registration.document,
     }
@@ -72,6 +73,7 @@ def read_registration(service: ServiceName, instance: str, content: bytes, czxid
         port=_port(entry.get("port")),
         status=_status(known),
         server=_server(known),
+        nonce=Nonce(str(known["nonce"])[:64]) if "nonce" in known else None,
         boot=str(known.get("boot", ""))[:64],
         document=_document(known),
         czxid=czxid,
