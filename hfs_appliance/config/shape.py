@@ -157,7 +157,7 @@ class Health(Table):
     """How it is decided that an instance may have traffic."""
 
     path: Path = _default(desired.Health, "path")
-    """URL path that answers with a status from 200 to 399 when the instance is well."""
+    """URL path that answers with a status from 200 to 299 when the instance is well."""
     interval: Annotated[Duration, span("100ms", "1h")] = _default(desired.Health, "interval")
     """Time between two probes."""
     timeout: Annotated[Duration, span("10ms", "5m")] = _default(desired.Health, "timeout")

@@ -1,3 +1,5 @@
+"""Durations as operators write them: read, refused, and written back exactly."""
+
 from __future__ import annotations
 
 import pytest
