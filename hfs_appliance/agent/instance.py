@@ -46,6 +46,7 @@ class Instance:
         self._healthy_since: Instant | None = None
         self._is_draining = False
         self._failed_probes = 0
+        self._verdict = ""
         self._failed_starts = 0
 
     async def run(self) -> None:
@@ -98,7 +99,7 @@ class Instance:
 
     async def _watch(self, service: Service) -> None:
         """Probe the service until it has ended."""
-        self._service, self._failed_probes = service, 0
+        self._service, self._failed_probes, self._verdict = service, 0, ""
         address = self._site.identity.address
         async with trio.open_nursery() as nursery:
             nursery.start_soon(probe, address, self._assignment.port, self._assignment.health, self._judge)
@@ -112,19 +113,20 @@ class Instance:
         self._register()
 
     def _judge(self, answer: Answer) -> None:
-        """Turn the answers of the probes into the word healthy or not."""
+        """Turn the answers of the probes into the word healthy or not; too few bad ones in a row are no word."""
         if answer.is_healthy:
             self._failed_probes = 0
-            if self._healthy_since is None:
-                self._healthy_since = self._clock.now()
-                self._log.say(f"healthy: {answer.words}")
+            self._healthy_since = self._healthy_since or self._clock.now()
         else:
             self._failed_probes += 1
-            if self._failed_probes == self._assignment.health.unhealthy_after:
-                self._healthy_since = None
-                self._log.say(f"not healthy: {answer.words}")
-        if answer.is_healthy or self._failed_probes >= self._assignment.health.unhealthy_after:
-            self._register()
+            if self._failed_probes < self._assignment.health.unhealthy_after:
+                return
+            self._healthy_since = None
+        verdict = f"{'healthy' if answer.is_healthy else 'not healthy'}: {answer.words}"
+        if verdict != self._verdict:
+            self._log.say(verdict)
+        self._verdict = verdict
+        self._register()
 
     def _register(self) -> None:
         """Want the registration that is true now."""
