@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, Final
 
 import tomli
 
@@ -16,6 +17,9 @@ from hfs_appliance.config.reading import read_shape
 from hfs_appliance.config.translate import to_model
 from hfs_appliance.model.desired import DesiredState
 from hfs_appliance.model.ids import ServiceName, Version
+
+SOURCE_BYTES_MAX: Final = 512 * 1024
+"""A source is stored as one entry of the registry, and ZooKeeper takes less than 1 MiB."""
 
 
 def load_file(path: Path) -> tuple[DesiredState, str]:
@@ -64,16 +68,14 @@ def overridden(desired: DesiredState, counts: Mapping[tuple[ServiceName, Version
 
 
 def _load(source: str, file: str, *, generation: int, base: Path | None, is_on_disk: bool) -> DesiredState:
+    if len(source.encode()) > SOURCE_BYTES_MAX:
+        raise _no_text(file, f"has more than the {SOURCE_BYTES_MAX // 1024} KiB that the registry can keep")
     try:
-        document = tomli.loads(source)
+        document = _parse(source, file)
         places = key_positions(source)
-    except tomli.TOMLDecodeError as error:
-        words = error.msg[:1].lower() + error.msg[1:]
-        mistake = Mistake(file=file, line=error.lineno, column=error.colno, key="", words=f"not TOML: {words}")
-        raise ConfigError([mistake]) from error
+        reading = read_shape(document)
     except RecursionError as error:
         raise _no_text(file, "arrays or tables are nested too deeply") from error
-    reading = read_shape(document)
     desired = to_model(reading.file, generation=generation, base=base)
     findings = list(reading.findings)
     contradictory = [*contradictions(desired), *(_missing_directories(desired) if is_on_disk else ())]
@@ -81,6 +83,17 @@ def _load(source: str, file: str, *, generation: int, base: Path | None, is_on_d
     if findings:
         raise ConfigError(_placed(finding, file, places) for finding in findings)
     return desired
+
+
+def _parse(source: str, file: str) -> Mapping[str, Any]:
+    try:
+        return tomli.loads(source)
+    except tomli.TOMLDecodeError as error:
+        words = error.msg[:1].lower() + error.msg[1:]
+        mistake = Mistake(file=file, line=error.lineno, column=error.colno, key="", words=f"not TOML: {words}")
+        raise ConfigError([mistake]) from error
+    except ValueError as error:  # a number of thousands of digits: tomli leaves it to Python, which refuses
+        raise _no_text(file, f"not TOML: {error}") from error
 
 
 def _is_sound(finding: Finding, unsound: frozenset[KeyPath]) -> bool:

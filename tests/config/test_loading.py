@@ -140,8 +140,19 @@ def test_files_that_cannot_be_read_are_mistakes_too(tmp_path: Path) -> None:
         assert str(caught.value).startswith(f"{file}: ")
 
 
-def test_absurd_nesting_is_refused() -> None:
-    assert mistakes_of(f"a = {'[' * 5000}{']' * 5000}") == ["f: arrays or tables are nested too deeply"]
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (f"a = {'[' * 5000}{']' * 5000}", "arrays or tables are nested too deeply"),
+        (f"[{'.'.join('a' * 900)}]", "arrays or tables are nested too deeply"),
+        (f"a = {'1' * 5000}", "not TOML: Exceeds the limit"),
+        ("#" * 600_000, "has more than the 512 KiB that the registry can keep"),
+    ],
+    ids=["arrays", "tables", "digits", "size"],
+)
+def test_absurd_texts_are_refused(source: str, words: str) -> None:
+    (said,) = mistakes_of(source)
+    assert said.startswith(f"f: {words}")
 
 
 def test_scale_counts_take_the_place_of_the_files(desired: DesiredState) -> None:

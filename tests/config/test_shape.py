@@ -41,7 +41,7 @@ def test_no_document_makes_the_reader_stumble(data: st.DataObject) -> None:
         value = data.draw(VALUES)
         table.pop(key, None)
         if value is not None:  # TOML has none: the key is left out
-            table[key] = value
+            table[key] = copy.deepcopy(value)
     reading = read_shape(document)
     desired = to_model(reading.file, generation=1, base=None)
     assert all(write_path(finding.path) for finding in (*reading.findings, *contradictions(desired)))
