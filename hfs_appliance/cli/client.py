@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Self, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -37,6 +37,12 @@ class Api:
         with self._failures():
             # Never through a proxy of the environment: the API is on loopback.
             self._http = httpx.Client(base_url=self.url + _BASE, timeout=_TIMEOUT, trust_env=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
 
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> str:
         """Ask for one thing and give the answer's JSON. Errors: Failure."""
@@ -82,8 +88,8 @@ class Api:
         except httpx.ReadTimeout as error:
             raise Unavailable(self.url, "it does not answer in time") from error
         except httpx.HTTPError as error:
-            why = str(error).rpartition("] ")[2] or type(error).__name__  # without the number of an OSError
-            raise Unavailable(self.url, why) from error
+            why = str(error).rpartition("] ")[2].lower()  # without the number of an OSError
+            raise Unavailable(self.url, why or type(error).__name__) from error
 
     def _check(self, response: httpx.Response) -> None:
         if response.is_success:

@@ -6,6 +6,8 @@ Cheap to import: rich is loaded only when there is something to show.
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 from collections.abc import Sequence
 from typing import IO, Any, Final
 
@@ -14,6 +16,11 @@ import click
 FAILED: Final = 1
 UNAVAILABLE: Final = os.EX_UNAVAILABLE
 MISTAKEN: Final = os.EX_CONFIG
+
+
+def program() -> str:
+    """Tell how this hfs is called from here: `hfs` when the shell finds it, else its path as it was given."""
+    return "hfs" if shutil.which("hfs") else sys.argv[0]
 
 
 class Failure(click.ClickException):
@@ -46,7 +53,7 @@ class Unavailable(Failure):
     def __init__(self, url: str, why: str) -> None:
         super().__init__(
             f"no hfs answers at {url} ({why})",
-            "start one with `hfs run FILE` (`hfs config init FILE` writes a first file), or say where with --api URL",
+            f"start one with `{program()} run FILE` (`{program()} config init FILE` writes a file), or give --api URL",
             code=UNAVAILABLE,
         )
 

@@ -21,7 +21,12 @@ _BAR_WIDTH: Final = 24
 
 def frame(title: str, status: Status, events: Sequence[EventReport], elapsed_s: float) -> RenderableType:
     """Draw the whole view: headline, bars, servers, newest events."""
-    head = Text.assemble((title, "bold"), "  ", (status.environment, "bold cyan"), "  ")
+    head = Text.assemble(
+        ("Converged", "bold green") if status.converged else (title, "bold"),
+        "  ",
+        (status.environment, "bold cyan"),
+        "  ",
+    )
     head.append(format_duration(seconds(int(elapsed_s))), "dim")
     bars = Table.grid(padding=(0, 2, 0, 0))
     bars.add_column(no_wrap=True)
@@ -45,8 +50,8 @@ def frame(title: str, status: Status, events: Sequence[EventReport], elapsed_s: 
     return Group(*parts, Text(), *told)
 
 
-def ready(status: Status, elapsed_s: float) -> RenderableType:
-    """Say that everything is there, and what to do with it."""
+def ready(status: Status, elapsed_s: float, program: str) -> RenderableType:
+    """Say that everything is there, and what to do with it; `program` is how to call hfs."""
     instances = sum(count.serving for versions in status.services.values() for count in versions.values())
     spent = format_duration(seconds(int(elapsed_s)))
     first = next(iter(sorted(status.services)), None)
@@ -55,10 +60,13 @@ def ready(status: Status, elapsed_s: float) -> RenderableType:
     if first is not None:
         links.add_row(Text("services", "dim"), Text(f"{status.endpoint}/{first}/ …", "cyan"))
     links.add_row(Text("documents", "dim"), Text(f"{status.endpoint}/docs/", "cyan"))
-    links.add_row(Text("look", "dim"), Text("hfs status, hfs servers, hfs events --follow"))
-    links.add_row(Text("break it", "dim"), Text("hfs kill SERVER, and watch it heal"))
+    links.add_row(
+        Text("look", "dim"),
+        Text(", ".join(f"{program} {command}" for command in ("status", "servers", "events --follow"))),
+    )
+    links.add_row(Text("break it", "dim"), Text(f"{program} kill SERVER, and watch it heal"))
     links.add_row(Text("end", "dim"), Text("Ctrl-C"))
-    return Group(line, links)
+    return Group(Text(), line, links, Text())
 
 
 def _summary(status: Status) -> str:
@@ -74,6 +82,8 @@ def _summary(status: Status) -> str:
 
 
 def _rows(status: Status) -> Iterator[tuple[RenderableType, ...]]:
+    if status.mode == "closing":
+        return
     for pool, standing in status.pools.items():
         yield _pool_row(pool, standing)
     for service, versions in status.services.items():

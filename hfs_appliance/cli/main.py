@@ -355,7 +355,7 @@ def version() -> None:
 def _api(url: str) -> Api:
     from hfs_appliance.cli.client import Api
 
-    return Api(url)
+    return click.get_current_context().with_resource(Api(url))
 
 
 def _console() -> Console:

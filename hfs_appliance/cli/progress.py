@@ -17,6 +17,7 @@ from pydantic_core import to_json
 from rich.live import Live
 
 from hfs_appliance.cli import render
+from hfs_appliance.cli.failures import program
 from hfs_appliance.cli.frame import EVENTS_SHOWN, frame, ready
 from hfs_appliance.model.reports import EventReport, Status
 from hfs_appliance.web.control import Control
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
 
 FRAME_S: Final = 0.2
 _LAST_FRAME_WITHIN_S: Final = 1.0
-_NOTEWORTHY: Final = frozenset({"converged", "desired-changed", "appliance-stopped"})
-"""Kinds that get a line in the quiet phase though nothing is wrong."""
+_NOTEWORTHY: Final = frozenset({"converged", "desired-changed", "proxy-restarted", "appliance-stopped"})
+"""Kinds that get a line in the quiet phase whatever their severity."""
+_NOTEWORTHY_PHASES: Final = frozenset({"serving", "suspect", "lost", "quarantined"})
 
 
 async def show(control: Control, console: Console, *, is_json: bool = False) -> None:
@@ -65,7 +67,8 @@ async def _live(control: Control, console: Console) -> None:
     story = _Story()
     began = trio.current_time()
     await _watch(control, console, story, "Building", lambda status: status.converged)
-    await _in_thread(console.print, ready(control.status(), trio.current_time() - began))
+    await _in_thread(console.print, ready(control.status(), trio.current_time() - began, program()))
+    story.newest.clear()
     await _quiet(control, console, story)
     await _watch(control, console, story, "Closing", lambda _: False)
 
@@ -107,8 +110,13 @@ async def _quiet(control: Control, console: Console, story: _Story) -> None:
             if control.status().mode == "closing":
                 return
             story.last_seq = event.seq
-            if event.severity in {"warning", "error"} or event.kind in _NOTEWORTHY:
+            if _is_noteworthy(event):
                 await _in_thread(console.print, render.event(event))
+
+
+def _is_noteworthy(event: EventReport) -> bool:
+    is_trouble = event.severity in {"warning", "error"}
+    return is_trouble or event.kind in _NOTEWORTHY or event.fields.get("phase") in _NOTEWORTHY_PHASES
 
 
 _Result = TypeVar("_Result")

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hfs_appliance.model.instants import SECOND, Duration, format_duration
-from hfs_appliance.model.plan import Hold
+from hfs_appliance.model.plan import Hold, Phase
 from hfs_appliance.model.reports import EventReport, Explanation, PlanReport, ServerReport, Status
 
 STYLES: Final = {"debug": "dim", "info": "", "warning": "yellow", "error": "bold red"}
@@ -64,8 +64,9 @@ def servers_line(report: Status) -> Text:
     """Count the servers by phase."""
     line = Text("servers ", "bold")
     line.append(f"{report.servers_total} of {report.servers_max} at most")
-    for phase, number in report.servers_by_phase.items():
-        if phase != "gone":
+    for phase in Phase:  # in the order of a life
+        number = report.servers_by_phase.get(phase, 0)
+        if number and phase is not Phase.GONE:
             line.append("  ")
             line.append(f"{number} {phase}", PHASE_STYLES.get(phase, "blue"))
     return line
@@ -144,7 +145,8 @@ def explanation(report: Explanation) -> RenderableType:
 
 def event(report: EventReport) -> Text:
     """Write one event as a line."""
-    return Text.assemble((clock(report.at), "dim"), "  ", (report.line, STYLES.get(report.severity, "")))
+    style = STYLES.get(report.severity) or PHASE_STYLES.get(str(report.fields.get("phase")), "")
+    return Text.assemble((clock(report.at), "dim"), "  ", (report.line, style))
 
 
 def plain_event(report: EventReport) -> str:

@@ -72,9 +72,9 @@ def _config_error(_: Request, error: Exception) -> Response:
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "config", str(error), mistakes=error.as_json())
 
 
-def _http_error(_: Request, error: Exception) -> Response:
+def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    response = problem(HTTPStatus(error.status_code), "http", error.detail)
+    response = problem(HTTPStatus(error.status_code), "http", f"{error.detail}: {request.method} {request.url.path}")
     response.headers.update(error.headers or {})
     return response
 

@@ -91,6 +91,12 @@ class FakeControl:
     asked: list[tuple[object, ...]] = field(default_factory=list)
     failure: Exception | None = None
     """Raised by the next call that may fail."""
+    conflict: Conflict | None = None
+    """Raised by the next `apply`."""
+    is_slow: bool = False
+    """`apply` and `scale` only note what is asked; the test says when it is so."""
+    readers: int = 0
+    """How many follow the events."""
     log: str = "agent log\n"
 
     def __post_init__(self) -> None:
@@ -114,9 +120,13 @@ class FakeControl:
         )
 
     async def events(self, after: int, *, is_following: bool) -> AsyncGenerator[EventReport, None]:
-        async with aclosing(self.bus.follow(after, is_following=is_following)) as stream:
-            async for recorded in stream:
-                yield words.report(recorded)
+        self.readers += 1
+        try:
+            async with aclosing(self.bus.follow(after, is_following=is_following)) as stream:
+                async for recorded in stream:
+                    yield words.report(recorded)
+        finally:
+            self.readers -= 1
 
     async def desired_source(self) -> tuple[int, str]:
         return self.now.generation, "schema = 1\n"
@@ -124,9 +134,9 @@ class FakeControl:
     async def plan(self, source: str, file: str) -> PlanReport:
         self._fail()
         self.asked.append(("plan", source, file))
-        if "mistake" in source:
+        if "#!mistake" in source:
             raise ConfigError([MISTAKE])
-        if "same" in source:
+        if "#!same" in source:
             return PlanReport(generation=self.now.generation, changes=(), steps=(), holds=())
         return PlanReport(
             generation=self.now.generation,
@@ -148,19 +158,16 @@ class FakeControl:
     async def apply(self, source: str, file: str, author: str, base_generation: int | None) -> Applied:
         self._fail()
         self.asked.append(("apply", source, file, author, base_generation))
-        if base_generation not in {None, self.now.generation}:
-            raise Conflict(f"generation {base_generation} is no longer in force, {self.now.generation} is")
-        self.now = status(serving=3, desired=3, generation=self.now.generation + 1)
-        return Applied(generation=self.now.generation, changes=())
+        if self.conflict is not None:
+            raise self.conflict
+        return self._stored(3)
 
     async def scale(self, service: ServiceName, version: Version | None, instances: int, author: str) -> Applied:
         self._fail()
         self.asked.append(("scale", service, version, instances, author))
         if service != DNS:
             raise UnknownName("service", service, DNS)
-        self.now = status(serving=instances, desired=instances, generation=self.now.generation + 1)
-        change = Change(path='service.dns.version."1.0.0".instances', before="2", after=str(instances))
-        return Applied(generation=self.now.generation, changes=(change,))
+        return self._stored(instances)
 
     async def kill(self, server_id: ServerId) -> None:
         self._fail()
@@ -171,6 +178,13 @@ class FakeControl:
     async def down(self) -> None:
         self.asked.append(("down",))
         self.now = replace(self.now, mode="closing")
+
+    def _stored(self, instances: int) -> Applied:
+        generation = self.now.generation + 1
+        if not self.is_slow:
+            self.now = status(serving=instances, desired=instances, generation=generation)
+        change = Change(path='service.dns.version."1.0.0".instances', before="2", after=str(instances))
+        return Applied(generation=generation, changes=(change,))
 
     def _fail(self) -> None:
         if self.failure is not None:

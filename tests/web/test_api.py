@@ -13,7 +13,7 @@ import trio.testing
 from hfs_appliance.model.events import CloudUnreachable
 from hfs_appliance.ports import errors
 from tests.support.control import MISTAKE
-from tests.web.conftest import Served
+from tests.support.served import Served
 
 if TYPE_CHECKING:
     import httpx
@@ -92,7 +92,7 @@ async def test_unknown_names_come_with_the_nearest_one(served: Served) -> None:
 
 
 async def test_mistakes_come_with_their_places(served: Served) -> None:
-    response = await served.client.post(f"{API}/plan", json={"source": "mistake", "file": "env.toml"})
+    response = await served.client.post(f"{API}/plan", json={"source": "#!mistake", "file": "env.toml"})
     [mistake] = is_problem(response, 422, "config")["mistakes"]
     assert (mistake["file"], mistake["line"], mistake["key"]) == ("env.toml", MISTAKE.line, MISTAKE.key)
 

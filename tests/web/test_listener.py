@@ -19,7 +19,7 @@ from hfs_appliance.model.events import CloudUnreachable
 from hfs_appliance.ports.errors import Rejected
 from hfs_appliance.web import api, listener, stream
 from tests.support.control import FakeControl
-from tests.web.conftest import Served
+from tests.support.served import Served
 
 FOLLOW = b"GET /api/v1/events?follow=1 HTTP/1.1\r\nHost: localhost\r\n\r\n"
 UPGRADE = (

@@ -1,0 +1,221 @@
+"""The commands against a running API: what people read, what machines read, what is asked of the appliance."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+import trio
+
+from hfs_appliance.model.events import CloudUnreachable, DocumentsMerged
+from hfs_appliance.model.plan import Hold
+from hfs_appliance.ports.errors import Conflict, Transient
+from tests.cli.conftest import Commands
+from tests.support.control import status
+
+LOCAL = Path(__file__).parents[2] / "configs" / "local.toml"
+
+
+@dataclass
+class Draft:
+    """A configuration file that an operator works on."""
+
+    path: Path
+    text: str
+
+    def add(self, line: str) -> None:
+        self.text += f"{line}\n"
+        self.path.write_text(self.text)
+
+
+@pytest.fixture
+def draft(tmp_path: Path) -> Draft:
+    """A configuration without mistakes."""
+    found = Draft(tmp_path / "local.toml", LOCAL.read_text().replace('"services/', f'"{LOCAL.parent}/services/'))
+    found.add("")
+    return found
+
+
+async def test_status_for_people_and_for_machines(hfs: Commands) -> None:
+    hfs.control.now = status(serving=1, holds=(Hold(scope="pool/small", rule="limit", words="30 servers at most"),))
+    shown = (await hfs("status")).output
+    assert "local  converging  generation 1, up 5s" in shown
+    assert "dns      1.0.0    1/2      1 starting  1" in shown
+    assert "servers 4 of 40 at most  3 warm  1 serving" in shown
+    assert "held: pool/small: 30 servers at most (limit)" in shown
+    assert "\x1b" not in shown
+    answer = (await hfs("status", "--json")).output
+    assert answer == (await hfs.served.client.get("/api/v1/status")).text + "\n"
+    assert json.loads(answer)["services"]["dns"]["1.0.0"]["serving"] == 1
+    assert json.loads(answer)["converged"] is False
+
+
+@pytest.mark.parametrize(
+    ("arguments", "path"),
+    [("servers", "servers"), ("explain small-0001", "servers/small-0001"), ("events", "events")],
+)
+async def test_json_is_exactly_the_api(hfs: Commands, arguments: str, path: str) -> None:
+    hfs.control.tell(CloudUnreachable(words="timeout"))
+    answer = (await hfs.served.client.get(f"/api/v1/{path}")).text
+    assert (await hfs(*arguments.split(), "--json")).output == answer.rstrip("\n") + "\n"
+
+
+async def test_servers_and_one_explained(hfs: Commands) -> None:
+    listed = (await hfs("servers")).output
+    assert "small-0001  serving  dns      1.0.0    127.77.0.1" in listed
+    explained = (await hfs("explain", "small-0001")).output
+    for words in ("registered: registered and up", "dns 1.0.0, slot 0", "registration  up", "agent log"):
+        assert words in explained
+
+
+async def test_unknown_names_say_which_ones_there_are(hfs: Commands) -> None:
+    done = await hfs("explain", "small-0009")
+    assert done.exit_code == 1
+    assert done.stderr.splitlines() == [
+        "no server is called 'small-0009'; did you mean 'small-0001'?",
+        "`hfs servers` and `hfs status` list what there is",
+    ]
+
+
+async def test_odd_names_reach_nothing_else(hfs: Commands) -> None:
+    done = await hfs("explain", "a/../../desired")
+    assert (done.exit_code, done.stderr) == (1, "Not Found: GET /api/v1/servers/a/../../desired\n")
+
+
+async def test_events_in_words(hfs: Commands) -> None:
+    hfs.control.tell(CloudUnreachable(words="timeout"))
+    hfs.control.tell(DocumentsMerged(services=4, operations=40, digest="d"))
+    lines = (await hfs("events", "--after", "1")).output.splitlines()
+    assert [line[10:] for line in lines] == ["the Swagger document has 40 operations of 4 services"]
+
+
+async def test_following_ends_with_the_appliance(hfs: Commands) -> None:
+    hfs.control.tell(CloudUnreachable(words="one"))
+    with trio.fail_after(10):
+        async with trio.open_nursery() as nursery:
+            results = []
+
+            async def follow() -> None:
+                results.append(await hfs("events", "--follow", "--json"))
+
+            nursery.start_soon(follow)
+            while not hfs.control.readers:
+                await trio.testing.wait_all_tasks_blocked(0.01)
+            hfs.control.tell(CloudUnreachable(words="two"))
+            await trio.testing.wait_all_tasks_blocked(0.05)
+            hfs.served.shutdown.set()
+    assert [json.loads(line)["fields"]["words"] for line in results[0].output.splitlines()] == ["one", "two"]
+    assert results[0].exit_code == 0
+
+
+async def test_a_plan_shows_changes_steps_and_holds(hfs: Commands, draft: Draft) -> None:
+    done = await hfs("plan", str(draft.path))
+    assert done.exit_code == 0
+    for words in (
+        'service.dns.version."1.0.0".instances  2       →  3',
+        "claim  small-0003  dns 1.0.0  dns 1.0.0 has 2 of 3 (meet-demand)",
+        "admin.port takes effect when `hfs run` is started again",
+        "held: pool/small: 40 servers are the most (limit)",
+    ):
+        assert words in done.output
+    assert hfs.control.asked == [("plan", draft.text, str(draft.path))]
+    machine = json.loads((await hfs("plan", str(draft.path), "--json")).output)
+    assert machine["steps"][0]["verb"] == "claim"
+
+
+async def test_a_plan_with_nothing_to_do(hfs: Commands, draft: Draft) -> None:
+    draft.add("#!same")
+    done = await hfs("plan", str(draft.path))
+    assert (done.exit_code, done.output) == (0, "nothing to change, nothing to do\n")
+    assert (await hfs("apply", str(draft.path))).exit_code == 0
+    assert {call[0] for call in hfs.control.asked} == {"plan"}
+
+
+async def test_mistakes_that_only_the_appliance_sees_are_78(hfs: Commands, draft: Draft) -> None:
+    draft.add("#!mistake")
+    done = await hfs("plan", str(draft.path))
+    assert done.exit_code == 78
+    assert done.stderr.splitlines()[0] == "env.toml:3:1: servic: unknown key; did you mean 'service'?"
+
+
+async def test_apply_asks_for_a_yes_when_nobody_is_there(hfs: Commands, draft: Draft) -> None:
+    done = await hfs("apply", str(draft.path))
+    assert done.exit_code == 2
+    assert "give --yes" in done.stderr
+    assert {call[0] for call in hfs.control.asked} == {"plan"}
+
+
+async def test_apply_stores_what_was_planned_and_waits(hfs: Commands, draft: Draft) -> None:
+    done = await hfs("apply", str(draft.path), "--yes")
+    assert done.exit_code == 0, done.stderr
+    assert done.output.splitlines()[-1] == "generation 2 is converged"
+    assert hfs.control.asked[-1] == ("apply", draft.text, str(draft.path), getpass.getuser(), 1)
+
+
+async def test_apply_loses_against_somebody_else(hfs: Commands, draft: Draft) -> None:
+    hfs.control.conflict = Conflict("generation 1 is no longer in force, 2 is")
+    done = await hfs("apply", str(draft.path), "--yes")
+    assert done.exit_code == 1
+    assert done.stderr.splitlines()[0] == "generation 1 is no longer in force, 2 is"
+
+
+async def test_scale_waits_and_tells_events_meanwhile(hfs: Commands) -> None:
+    hfs.control.is_slow = True
+    with trio.fail_after(10):
+        async with trio.open_nursery() as nursery:
+            results = []
+
+            async def scale() -> None:
+                results.append(await hfs("scale", "dns", "5"))
+
+            nursery.start_soon(scale)
+            while not hfs.control.asked:
+                await trio.testing.wait_all_tasks_blocked(0.01)
+            hfs.control.tell(DocumentsMerged(services=4, operations=40, digest="d"))
+            hfs.control.now = replace(status(serving=5, desired=5), generation=2)
+    assert hfs.control.asked == [("scale", "dns", None, 5, getpass.getuser())]
+    assert results[0].exit_code == 0, results[0].stderr
+    *told, last = results[0].output.splitlines()
+    assert [line[25:] for line in told] == ["info    the Swagger document has 40 operations of 4 services"]
+    assert last == "generation 2 is converged"
+
+
+async def test_scale_does_not_wait_when_told_so(hfs: Commands) -> None:
+    hfs.control.is_slow = True
+    done = await hfs("scale", "dns", "5", "--version", "1.0.0", "--no-wait", "--json")
+    assert json.loads(done.output)["generation"] == 2
+    assert hfs.control.asked == [("scale", "dns", "1.0.0", 5, getpass.getuser())]
+
+
+async def test_kill_and_its_limits(hfs: Commands) -> None:
+    assert "watch it heal" in (await hfs("kill", "small-0001")).output
+    done = await hfs("kill", "small-0002")
+    assert (done.exit_code, done.stderr) == (1, "only local servers can be killed\n")
+
+
+async def test_down_asks_and_waits_for_the_end(hfs: Commands) -> None:
+    assert (await hfs("down")).exit_code == 2
+    with trio.fail_after(10):
+        async with trio.open_nursery() as nursery:
+            results = []
+
+            async def down() -> None:
+                results.append(await hfs("down", "--yes"))
+
+            nursery.start_soon(down)
+            while not hfs.control.asked:
+                await trio.testing.wait_all_tasks_blocked(0.01)
+            hfs.served.shutdown.set()
+    assert hfs.control.asked == [("down",)]
+    assert (results[0].exit_code, results[0].output) == (0, "everything is retired\n")
+
+
+async def test_a_passing_failure_says_to_try_again(hfs: Commands) -> None:
+    hfs.control.failure = Transient("the registry does not answer")
+    done = await hfs("status")
+    assert done.exit_code == 1
+    assert done.stderr.splitlines()[0] == "the registry does not answer"
+    assert done.stderr.splitlines()[1].startswith("try again in a moment")
