@@ -195,12 +195,32 @@ def _check_encoding(node: Node) -> None:
 def _check_parameter_2(node: Node) -> str | None:
     if node["in"] not in ("path", "query", "header", "body", "formData"):
         return f"is in {node['in'][:40]!r}, which is no place of parameters"
-    return None
+    return _check_schema(node)
+
+
+_PYTHON_TYPES: Final[Mapping[str, type]] = {
+    "string": str,
+    "boolean": bool,
+    "array": list,
+    "object": dict,
+    "null": type(None),
+    "file": str,
+}
+
+
+def _has_type(value: Any, name: str) -> bool:
+    if name in ("number", "integer"):
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return is_number and (name == "number" or value == int(value))
+    return isinstance(value, _PYTHON_TYPES[name])
 
 
 def _check_schema(node: Node) -> str | None:
-    if isinstance(node.get("required"), list):
-        node["required"] = list(dict.fromkeys(node["required"]))
+    types = node.get("type", [])
+    names = [types] if isinstance(types, str) else types
+    is_null_fine = node.get("default") is None and (node.get("nullable") or node.get("x-nullable"))
+    if "default" in node and names and not is_null_fine and not any(_has_type(node["default"], name) for name in names):
+        del node["default"]  # unlike in plain JSON Schema, a default must fit (OpenAPI 3.1.0, 4.8.24)
     if node.get("multipleOf", 1) <= 0:
         del node["multipleOf"]
     for name in ("allOf", "anyOf", "oneOf", "prefixItems", "enum"):
@@ -244,6 +264,8 @@ def _check_example(node: Node) -> str | None:
 
 _CHECKS_2: Final[Mapping[str, Callable[[Node], str | None]]] = {
     "parameter": _check_parameter_2,
+    "items": _check_schema,
+    "header": _check_schema,
     "schema": _check_schema,
     "scheme": _check_scheme,
 }

@@ -94,7 +94,7 @@ _COMMON: Final[dict[str, dict[str, str]]] = {
     | dict.fromkeys(("propertyNames", "unevaluatedItems", "unevaluatedProperties", "contentSchema"), "schema")
     | dict.fromkeys(("minContains", "maxContains"), "count")
     | dict.fromkeys(("readOnly", "writeOnly", "deprecated", "nullable"), "flag")
-    | {"required": "[text]", "dependentRequired": "{texts}", "examples": "[any]", "discriminator": "discriminator"}
+    | {"required": "texts", "dependentRequired": "{texts}", "examples": "[any]", "discriminator": "discriminator"}
     | {"xml": "xml", "externalDocs": "docs", "$vocabulary": "nothing", "$recursiveRef": "nothing", "*": "any"},
 }
 
@@ -185,7 +185,7 @@ _OPENAPI_3: Final = _COMMON | {
     "&response": {"description=": "text", "headers": "{header}", "content": "{media-type}", "links": "{link}"},
     "&callback": {"^": "path-item"},
     "&example": {"summary": "text", "description": "text", "value": "any", "externalValue": "text"},
-    "&link": {"operationRef": "text", "operationId": "text", "parameters": "{any}", "requestBody": "any"}
+    "&link": {"operationRef": "text", "operationId": "text", "parameters": "{text}", "requestBody": "any"}
     | {"description": "text"},
     "&scheme": {"type!": "text", "flows": "flows"}
     | dict.fromkeys(("description", "name", "in", "scheme", "bearerFormat", "openIdConnectUrl"), "text"),

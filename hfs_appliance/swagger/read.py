@@ -56,14 +56,15 @@ def parse_document(content: bytes, content_type: str | None = None) -> Document:
     if len(content) > MAX_BYTES:
         raise DocumentError(f"it has more than {MAX_BYTES} bytes")
     try:
-        text = content.decode("utf-8-sig").strip("\r\n\t ")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DocumentError(f"it is not UTF-8 text (byte {error.start})") from None
-    if not text:
+    start = text.lstrip("\r\n\t ")[:1]
+    if not start:
         raise DocumentError("it is empty")
-    if text.startswith("<"):
+    if start == "<":
         raise DocumentError("it is an HTML or XML page, not a document")
-    is_yaml = "yaml" in (content_type or "") or text[0] not in "{["
+    is_yaml = "yaml" in (content_type or "") or start not in "{["
     root = _read_yaml(text) if is_yaml else _read_json(text)
     if not isinstance(root, dict):
         raise DocumentError(f"it holds {_kind(root)} where an object is needed")
@@ -101,7 +102,7 @@ def _read_json(text: str) -> Any:
     try:
         root = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant, parse_float=_finite)
     except json.JSONDecodeError as error:
-        cut = ", where it ends: it was cut off" if error.pos >= len(text) - 1 else ""
+        cut = ", where it ends: it was cut off" if error.pos >= len(text.rstrip()) - 1 else ""
         raise DocumentError(f"broken JSON: {error.msg} in line {error.lineno}, column {error.colno}{cut}") from None
     except RecursionError:
         raise DocumentError(f"it is nested more than {MAX_DEPTH} levels deep") from None
