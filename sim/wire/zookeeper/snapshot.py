@@ -30,7 +30,7 @@ class Picture:
     zxid: int
     sessions: tuple[tuple[int, int], ...]
     """(session id, timeout in ms)."""
-    rows: list[_Row]
+    znodes: list[_Row]
 
 
 def picture_of(core: Core) -> Picture:
@@ -45,9 +45,9 @@ def picture_of(core: Core) -> Picture:
 def write_picture(picture: Picture) -> Iterator[bytes]:
     """Write a picture in chunks: first zxid, sessions and the number of znodes, then znodes, parents first."""
     sessions = jute.vector(LONG.pack(session_id) + INT.pack(timeout_ms) for session_id, timeout_ms in picture.sessions)
-    yield LONG.pack(picture.zxid) + sessions + INT.pack(len(picture.rows))
+    yield LONG.pack(picture.zxid) + sessions + INT.pack(len(picture.znodes))
     chunk = bytearray()
-    for path, value, access, facts in sorted(picture.rows):
+    for path, value, access, facts in sorted(picture.znodes):
         chunk += jute.string(path) + jute.buffer(value) + write_access(access) + facts
         if len(chunk) >= _CHUNK:
             yield bytes(chunk)

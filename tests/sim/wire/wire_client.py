@@ -97,8 +97,12 @@ class WireClient:
         self._xid = 0
         self.events: list[tuple[int, str]] = []
         self.last_zxid = 0
-        self.send(bytes(Connect(0, zxid, timeout_ms, session_id, password, read_only=False).serialize()))
-        connected, _ = Connect.deserialize(self.receive(), 0)
+        try:
+            self.send(bytes(Connect(0, zxid, timeout_ms, session_id, password, read_only=False).serialize()))
+            connected, _ = Connect.deserialize(self.receive(), 0)
+        except BaseException:
+            self._socket.close()
+            raise
         self.session_id = connected.session_id
         self.timeout_ms = connected.time_out
         self.password = connected.passwd
@@ -139,10 +143,6 @@ class WireClient:
     def send(self, body: bytes) -> None:
         """Send one frame."""
         self._socket.sendall(bytes(write_buffer(body)))
-
-    def send_bytes(self, content: bytes) -> None:
-        """Send what may be no frame."""
-        self._socket.sendall(content)
 
     def receive(self) -> bytes:
         """Receive one frame. Errors: EOFError."""
