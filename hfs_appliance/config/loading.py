@@ -37,11 +37,11 @@ def load_file(path: Path) -> tuple[DesiredState, str]:
 
 
 def load_text(source: str, file: str, *, generation: int = 0, base: Path | None = None) -> DesiredState:
-    """Read a TOML text; `file` names it in mistakes, relative directories become absolute below `base`.
+    """Read a TOML text; `file` names it in mistakes. Relative directories lie below `base`, or else beside `file`.
 
-    Pure: the same text gives the same value wherever it is read. Errors: ConfigError.
+    Pure: the same text and file give the same value wherever they are read. Errors: ConfigError.
     """
-    return _load(source, file, generation=generation, base=base, is_on_disk=False)
+    return _load(source, file, generation=generation, base=base or Path(file).parent, is_on_disk=False)
 
 
 def overridden(desired: DesiredState, counts: Mapping[tuple[ServiceName, Version], int]) -> DesiredState:
@@ -67,7 +67,7 @@ def overridden(desired: DesiredState, counts: Mapping[tuple[ServiceName, Version
     return scaled
 
 
-def _load(source: str, file: str, *, generation: int, base: Path | None, is_on_disk: bool) -> DesiredState:
+def _load(source: str, file: str, *, generation: int, base: Path, is_on_disk: bool) -> DesiredState:
     if len(source.encode()) > SOURCE_BYTES_MAX:
         raise _no_text(file, f"has more than the {SOURCE_BYTES_MAX // 1024} KiB that the registry can keep")
     try:

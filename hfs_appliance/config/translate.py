@@ -23,8 +23,8 @@ from hfs_appliance.model.desired import (
 from hfs_appliance.model.ids import AvailabilityZone, EnvironmentName, PoolName, ServiceName, Version
 
 
-def to_model(file: shape.File, *, generation: int, base: Path | None) -> DesiredState:
-    """Translate a whole file; directories that are relative become absolute below `base`."""
+def to_model(file: shape.File, *, generation: int, base: Path) -> DesiredState:
+    """Translate a whole file; relative directories lie below `base`."""
     endpoint = file.endpoint
     return DesiredState(
         environment=EnvironmentName(file.environment.name),
@@ -75,7 +75,7 @@ def _cloud(cloud: shape.Cloud) -> CloudSettings:
     )
 
 
-def _service(name: ServiceName, service: shape.Service, base: Path | None) -> Service:
+def _service(name: ServiceName, service: shape.Service, base: Path) -> Service:
     health = service.health
     return Service(
         name=name,
@@ -98,12 +98,12 @@ def _service(name: ServiceName, service: shape.Service, base: Path | None) -> Se
     )
 
 
-def _run(run: shape.Run, base: Path | None) -> RunSpec:
+def _run(run: shape.Run, base: Path) -> RunSpec:
     return RunSpec(
         command=tuple(run.command),
         environment=dict(sorted(run.environment.items())),
         pip=tuple(run.pip),
-        directory=None if run.directory is None else str((base or Path()) / run.directory),
+        directory=None if run.directory is None else str(base / run.directory),
         restart_backoff=run.restart_backoff,
         restart_backoff_max=run.restart_backoff_max,
     )

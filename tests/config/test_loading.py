@@ -70,6 +70,7 @@ def test_relative_directories_lie_beside_the_file(source: str, tmp_path: Path) -
     desired, _ = load_file(file)
     assert desired.services[DNS].run.directory == str(directory)
     assert load_text(source, "stored", base=tmp_path) == desired
+    assert load_text(source, str(file)) == desired
 
 
 def test_without_a_document_there_is_none(source: str) -> None:
