@@ -62,8 +62,7 @@ def state(report: Status) -> Text:
 
 def servers_line(report: Status) -> Text:
     """Count the servers by phase."""
-    line = Text("servers ", "bold")
-    line.append(f"{report.servers_total} of {report.servers_max} at most")
+    line = Text.assemble(("servers", "bold"), f"  {report.servers_total} of {report.servers_max} at most")
     for phase in Phase:  # in the order of a life
         number = report.servers_by_phase.get(phase, 0)
         if number and phase is not Phase.GONE:

@@ -44,7 +44,7 @@ async def test_status_for_people_and_for_machines(hfs: Commands) -> None:
     shown = (await hfs("status")).output
     assert "local  converging  generation 1, up 5s" in shown
     assert "dns      1.0.0    1/2      1 starting  1" in shown
-    assert "servers 4 of 40 at most  3 warm  1 serving" in shown
+    assert "servers  4 of 40 at most  3 warm  1 serving" in shown
     assert "held: pool/small: 30 servers at most (limit)" in shown
     assert "\x1b" not in shown
     answer = (await hfs("status", "--json")).output

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,17 +13,19 @@ import pytest
 import trio
 import trio.testing
 from rich.console import Console
-from rich.text import Text
 
 from hfs_appliance.cli import progress
 from hfs_appliance.model.events import ActionDone, CloudUnreachable, DesiredChanged
 from hfs_appliance.model.ids import ServerId
 from tests.support.script import Script
 
+CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
+"""Colours and movements of the cursor."""
+
 
 @pytest.fixture(autouse=True)
 def quick_frames(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "FRAME_S", 0.01)
+    monkeypatch.setattr(progress, "FRAME_S", 0.03)
 
 
 class Screen:
@@ -36,7 +39,7 @@ class Screen:
 
     @property
     def text(self) -> str:
-        return Text.from_ansi(self.file.getvalue()).plain
+        return CONTROL.sub("", self.file.getvalue())
 
     async def wait(self, *words: str) -> None:
         """Wait until all these words were written."""
