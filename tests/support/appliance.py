@@ -13,7 +13,7 @@ import re
 import signal
 import socket
 import subprocess
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -100,6 +100,27 @@ class Appliance:
             response = await client.post(f"{self.admin}{path}", json=body)
             return response.raise_for_status().json()
 
+    async def events(self, after: int = 0) -> list[Json]:
+        """Give what happened since an event. Errors: httpx.HTTPError."""
+        async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
+            response = await client.get(f"{self.admin}/events", params={"after": after})
+            return [json.loads(line) for line in response.raise_for_status().text.splitlines()]
+
+    async def told(self, kind: str, after: int, within_s: float = 30, **fields: object) -> Json:
+        """Wait for an event of that kind and with those fields, later than another one, and give it."""
+        found: list[Json] = []
+
+        async def look() -> bool:
+            with suppress(httpx.HTTPError):
+                events = await self.events(after)
+                found.extend(
+                    event for event in events if event["kind"] == kind and fields.items() <= event["fields"].items()
+                )
+            return bool(found)
+
+        await self._wait(look, within_s, lambda: f"no {kind}")
+        return found[0]
+
     async def until(self, condition: Callable[[Json], bool], within_s: float) -> Json:
         """Wait for a status for which `condition` holds, and give it. Errors: AssertionError, which tells all."""
         status: Json = {}
@@ -182,7 +203,7 @@ def read_pid(path: Path) -> int | None:
     except (FileNotFoundError, ValueError):
         return None
     pid = int(content["pid"]) if isinstance(content, dict) else int(content)
-    return pid if pid in all_processes() else None
+    return pid if runs(pid) else None
 
 
 def children(pid: int) -> list[int]:
@@ -190,16 +211,15 @@ def children(pid: int) -> list[int]:
     return [found for found in all_processes() if parent(found) == pid]
 
 
-def all_processes() -> Iterator[int]:
-    """Give the processes that run, zombies left out."""
-    for entry in os.scandir("/proc"):
-        if entry.name.isdigit() and state(int(entry.name)) not in {"Z", ""}:
-            yield int(entry.name)
+def all_processes() -> list[int]:
+    """Give the processes that run."""
+    pids = (int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit())
+    return [pid for pid in pids if runs(pid)]
 
 
-def state(pid: int) -> str:
-    """Give the letter for a process's state, nothing for one that is gone."""
-    return (stat(pid) or [""])[0]
+def runs(pid: int) -> bool:
+    """Tell whether a process runs; a zombie does not."""
+    return (stat(pid) or ["Z"])[0] != "Z"
 
 
 def parent(pid: int) -> int:
