@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hfs_appliance.config.durations import read, write
@@ -32,6 +32,7 @@ def test_refuses_everything_else(text: str) -> None:
         read(text)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(min_value=0, max_value=10**12))
 def test_writing_is_the_inverse_of_reading(milliseconds: int) -> None:
     span = Duration(milliseconds * MILLISECOND)

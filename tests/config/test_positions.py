@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import tomli
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hfs_appliance.config.keys import KeyPath, write_path
@@ -119,6 +119,7 @@ def documents(draw: st.DrawFn) -> str:
     return source
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(documents())
 def test_every_key_that_tomli_reads_is_found_where_it_stands(source: str) -> None:
     positions = key_positions(source)
@@ -129,6 +130,7 @@ def test_every_key_that_tomli_reads_is_found_where_it_stands(source: str) -> Non
             assert key_at(source, positions[path]) == path[-1]
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.integers(0, 999), min_size=1), GAP)
 def test_array_items_are_found_where_they_begin(numbers: list[int], gap: str) -> None:
     source = f"a = [{','.join(f'{gap}{number}{gap}' for number in numbers)}]"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import tomli
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hfs_appliance.config.checks import contradictions
@@ -30,6 +30,7 @@ def tables(value: Any, path: KeyPath = ()) -> list[KeyPath]:
     return [path, *(found for key, inner in value.items() for found in tables(inner, (*path, key)))]
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_no_document_makes_the_reader_stumble(data: st.DataObject) -> None:
     document = copy.deepcopy(EVERYTHING)
