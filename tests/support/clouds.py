@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Final
 
 import trio
@@ -15,7 +16,11 @@ IDLE_AGENT: Final = ("/bin/sh", "-c", "echo here; exec sleep 600")
 """In place of hfs itself, for tests of the provider alone: a program that runs until it is ended."""
 
 
-def spec(environment: EnvironmentName, server: str, nonce: str = "0123456789abcdef") -> ServerSpec:
+OWN_NONCE: Final = Nonce(f"{os.getpid():016x}")
+"""Tells the servers of this test process from those of others that run at the same time."""
+
+
+def spec(environment: EnvironmentName, server: str, nonce: str = OWN_NONCE) -> ServerSpec:
     """Ask for a server."""
     return ServerSpec(
         environment=environment,

@@ -21,7 +21,7 @@ from hfs_appliance.model.instants import seconds
 from hfs_appliance.model.observed import CloudStatus
 from hfs_appliance.ports.errors import Exhausted, Transient
 from hfs_appliance.registry.formats import read_identity
-from tests.support.clouds import IDLE_AGENT, kill_all, spec, wait_gone, wait_status
+from tests.support.clouds import IDLE_AGENT, OWN_NONCE, kill_all, spec, wait_gone, wait_status
 
 ENVIRONMENT = EnvironmentName("local-test")
 ONE, TWO = ServerId("small-0001"), ServerId("small-0002")
@@ -43,8 +43,8 @@ def provider(
     return LocalCloud(ENVIRONMENT, state, settings, SystemClock(), command)
 
 
-def members(server: ServerId, nonce: str = "0123456789abcdef") -> tuple[ProcessId, ...]:
-    return find_marked(SERVER_MARK, f"{ENVIRONMENT}/{server}/{nonce}")
+def members(server: ServerId) -> tuple[ProcessId, ...]:
+    return find_marked(SERVER_MARK, f"{ENVIRONMENT}/{server}/{OWN_NONCE}")
 
 
 def init_of(state: Path, server: ServerId) -> ProcessId:
@@ -179,7 +179,7 @@ async def test_deletion_finds_what_runs_when_the_init_is_dead(state: Path) -> No
 
 async def test_processes_of_another_server_of_that_name_are_never_shot(state: Path, tmp_path: Path) -> None:
     elsewhere = provider(tmp_path / "elsewhere")
-    await elsewhere.create(spec(ENVIRONMENT, ONE, nonce="00000000000000bb"))
+    await elsewhere.create(spec(ENVIRONMENT, ONE, nonce=f"elsewhere-{OWN_NONCE}"))
     cloud = provider(state)
     await cloud.create(spec(ENVIRONMENT, ONE))
     await cloud.kill(ONE)

@@ -10,7 +10,7 @@ from hfs_appliance.model.observed import CloudServer, CloudStatus
 from hfs_appliance.ports.cloud import Cloud
 from hfs_appliance.ports.errors import Conflict, Missing, Rejected, Unsupported
 from tests.contract.cloud.conftest import ENVIRONMENT, Door
-from tests.support.clouds import spec, wait_gone, wait_status
+from tests.support.clouds import OWN_NONCE, spec, wait_gone, wait_status
 
 ONE = ServerId("small-0001")
 PATIENCE_SECONDS = 20
@@ -73,9 +73,9 @@ async def test_asking_many_times_at_once_gives_one_server(door: Door) -> None:
 
 
 async def test_an_id_is_not_taken_over_by_another_nonce(cloud: Cloud) -> None:
-    made = await cloud.create(spec(ENVIRONMENT, ONE, nonce="00000000000000aa"))
+    made = await cloud.create(spec(ENVIRONMENT, ONE, nonce=f"a{OWN_NONCE}"))
     with pytest.raises(Conflict):
-        await cloud.create(spec(ENVIRONMENT, ONE, nonce="00000000000000bb"))
+        await cloud.create(spec(ENVIRONMENT, ONE, nonce=f"b{OWN_NONCE}"))
     assert identity(await cloud.server(ONE)) == identity(made)
 
 
