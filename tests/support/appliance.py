@@ -7,6 +7,7 @@ how nothing is left behind whatever hfs did.
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
 import re
@@ -151,6 +152,13 @@ class Appliance:
             return
         raise AssertionError(f"not within {within_s} s; {seen()}\n{self.story()}")
 
+    async def wavers(self, within_s: float) -> bool:
+        """Tell whether it stops being converged at any time."""
+        with trio.move_on_after(within_s):
+            await self.until(lambda status: not status["converged"], within_s=math.inf)
+            return True
+        return False
+
     async def converged(self, within_s: float = 60) -> Json:
         """Wait until what runs is what shall run, and the endpoint serves it."""
         return await self.until(lambda status: status["converged"], within_s)
@@ -168,6 +176,11 @@ class Appliance:
             ):
                 return role.parent
         raise AssertionError(f"no server runs {service}")
+
+    def agent(self, server: Path) -> int | None:
+        """Give the agent of the server with that directory, if it runs."""
+        init = read_pid(server / "init.pid")
+        return next((pid for pid in all_processes() if parent(pid) == init and names(pid, server)), None)
 
     def processes(self) -> list[int]:
         """Find all processes of this environment: those that name its directory, or live in it, and their children."""
@@ -204,11 +217,6 @@ def read_pid(path: Path) -> int | None:
         return None
     pid = int(content["pid"]) if isinstance(content, dict) else int(content)
     return pid if runs(pid) else None
-
-
-def children(pid: int) -> list[int]:
-    """Give the processes that a process started."""
-    return [found for found in all_processes() if parent(found) == pid]
 
 
 def all_processes() -> list[int]:
