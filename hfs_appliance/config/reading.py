@@ -54,9 +54,9 @@ def read_shape(document: Mapping[str, Any]) -> Reading:
 
 
 def _key_path(detail: ErrorDetails) -> KeyPath:
-    """Give the key that an error is about; pydantic marks a wrong key of a mapping by a trailing `[key]`."""
+    """Give the key that an error is about; pydantic marks a misspelt key of a mapping by a trailing `[key]`."""
     path = tuple(detail["loc"])
-    return path[:-1] if path[-1] == "[key]" else path
+    return path[:-1] if path[-1] == "[key]" and detail["type"] == MISSPELT else path
 
 
 def _repair(document: dict[str, Any], path: KeyPath) -> None:

@@ -124,6 +124,14 @@ def test_a_wrong_value_hides_no_other_mistake_and_makes_none(source: str) -> Non
     ]
 
 
+def test_a_key_may_be_called_anything(source: str) -> None:
+    odd = '"[key]" = 1\n' + source.replace('["serve"]', '["serve"]\nenvironment."[key]" = ""')
+    assert mistakes_of(odd) == [
+        'f:1:1: "[key]": unknown key',
+        'f:17:13: service.dns.run.environment."[key]": "[key]" is not the name of an environment variable',
+    ]
+
+
 def test_an_empty_file_misses_every_required_table() -> None:
     assert [said.split(":")[3].strip() for said in mistakes_of("")] == ["cloud", "endpoint", "environment", "limits"]
 

@@ -21,7 +21,7 @@ EVERYTHING: dict[str, Any] = tomli.loads((Path(__file__).parents[2] / "configs" 
 
 TEXTS = ["", "x", "1s", "99d", "127.0.0.1:1", "127.0.0.0/8", "{address}", "{x}", "self"]
 VALUES = st.none() | st.sampled_from([*TEXTS, -1, 0, 1, 10**30, 1.5, True, [], {}, [1], ["a"], {"a": 1}, {"": {}}])
-KEYS = st.sampled_from(["name", "listen", "size", "port", "run", "pool", "small", "", "A b", "é"])
+KEYS = st.sampled_from(["name", "listen", "size", "port", "run", "pool", "small", "", "A b", "é", "[key]"])
 
 
 def tables(value: Any, path: KeyPath = ()) -> list[KeyPath]:
