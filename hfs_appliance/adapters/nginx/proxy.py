@@ -232,6 +232,7 @@ def _listen(address: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if listener.family is socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # nginx's own default
+        listener.setblocking(False)  # nginx takes an inherited socket as it is, and would sleep in accept()
         listener.bind((address, port))
         listener.listen(_BACKLOG)
     except OSError as error:
