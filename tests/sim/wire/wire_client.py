@@ -17,6 +17,7 @@ from kazoo.protocol.serialization import (
     int_int_struct,
     int_struct,
     long_struct,
+    reply_header_struct,
     write_buffer,
     write_string,
 )
@@ -139,6 +140,22 @@ class WireClient:
                 self.last_zxid = header.zxid
             is_read = header.err == 0 and hasattr(request, "deserialize")
             return Reply(header.err, request.deserialize(content, offset) if is_read else None, header.zxid)
+
+    def wait_event(self) -> tuple[int, str]:
+        """Wait for an event that comes by itself."""
+        event, _ = Watch.deserialize(self.receive(), reply_header_struct.size)
+        return event.type, event.path
+
+    def hears_nothing(self, seconds: float) -> bool:
+        """Wait that long; False when the server says something or closes."""
+        self._socket.settimeout(seconds)
+        try:
+            self._socket.recv(1)
+        except TimeoutError:
+            return True
+        finally:
+            self._socket.settimeout(_DEADLINE_SECONDS)
+        return False
 
     def send(self, body: bytes) -> None:
         """Send one frame."""
