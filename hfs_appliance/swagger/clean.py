@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from hfs_appliance.swagger.grammar import OPENAPI, Grammar, Holds, Node, Slot
+from hfs_appliance.swagger.grammar import ANY, OPENAPI, Grammar, Holds, Node, Slot
 
 MAX_NOTES: Final = 20
 
@@ -62,7 +62,7 @@ class _Cleaner:
             self._where.append(name)
             if slot is None:
                 self._refuse("has no place there")
-            elif (part := self._slot(slot, value)) is not None or (value is None and slot.kind == "any"):
+            elif (part := self._slot(slot, value)) is not None or (value is None and slot == ANY):
                 kept[name] = part
             self._where.pop()
         for name in shape.filled:
@@ -245,6 +245,8 @@ def _check_scheme(node: Node) -> str | None:
         return f"has the unknown type {node['type'][:40]!r}"
     if node["type"] == "oauth2" and "flow" in node:  # Swagger 2.0
         needs = ()
+    if node["type"] == "apiKey" and node.get("in") not in ("query", "header", "cookie"):
+        node.pop("in", None)
     missing = [name for name in needs if name not in node]
     return f"has no {missing[0]!r}" if missing else None
 

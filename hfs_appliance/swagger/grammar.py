@@ -63,13 +63,13 @@ class Shape:
         if self.others is not None and self.pattern is None:
             return self.others
         if name.startswith("x-"):
-            return _EXTENSION
+            return ANY
         return self.others if self.pattern is not None and self.pattern.match(name) else None
 
 
 Grammar: TypeAlias = Mapping[str, Shape]
 
-_EXTENSION: Final = Slot(kind="any", holds=Holds.ONE)
+ANY: Final = Slot(kind="any", holds=Holds.ONE)
 
 _NUMBERS = dict.fromkeys(("maximum", "minimum", "multipleOf"), "number")
 _COUNTS = dict.fromkeys(("maxLength", "minLength", "maxItems", "minItems", "maxProperties", "minProperties"), "count")
@@ -226,26 +226,26 @@ GRAMMARS: Final[Mapping[Dialect, Grammar]] = {
 }
 
 
-def references(grammar: Grammar, kind: str, node: Any) -> Iterator[str]:
-    """Give every reference of an unchecked document, in reference positions only."""
+def walk(
+    grammar: Grammar, kind: str, node: Any, tokens: tuple[str, ...] = ()
+) -> Iterator[tuple[Node, tuple[str, ...]]]:
+    """Give every object of an unchecked document with its place."""
     if kind not in grammar or not isinstance(node, dict):
         return
-    shape = grammar[kind]
-    if (shape.is_referable or "$ref" in shape.fields) and isinstance(node.get("$ref"), str):
-        yield node["$ref"]
+    yield node, tokens
     for key, value in node.items():
-        slot = shape.slot(key)
-        if slot is not None:
-            for part in _parts(slot, value):
-                yield from references(grammar, slot.kind, part)
+        slot = grammar[kind].slot(key)
+        if slot is not None and slot.kind in grammar:
+            for part, below in _parts(slot, value):
+                yield from walk(grammar, slot.kind, part, (*tokens, key, *below))
 
 
-def _parts(slot: Slot, value: Any) -> tuple[Any, ...]:
+def _parts(slot: Slot, value: Any) -> list[tuple[Any, tuple[str, ...]]]:
     if slot.holds is Holds.LIST:
-        return tuple(value) if isinstance(value, list) else ()
+        return [(part, (str(index),)) for index, part in enumerate(value)] if isinstance(value, list) else []
     if slot.holds is Holds.MAP:
-        return tuple(value.values()) if isinstance(value, dict) else ()
-    return (value,)
+        return [(part, (name,)) for name, part in value.items()] if isinstance(value, dict) else []
+    return [(value, ())]
 
 
 Visit: TypeAlias = Callable[[str, Node], Node | None]

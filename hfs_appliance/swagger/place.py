@@ -216,10 +216,7 @@ class _Placing:
         return {**node, "$ref": self._reference(node["$ref"])} if "$ref" in node else node
 
     def _reference(self, reference: str) -> str:
-        tokens = tokens_of(reference)
-        if tokens is None:
-            return f"#{self._anchor(reference.removeprefix('#'))}"
-        _, section, name = tokens
+        _, section, name = tokens_of(reference) or ()
         return reference_to("components", section, self._component_names[section][name])
 
     def _anchor(self, name: str) -> str:
@@ -227,12 +224,12 @@ class _Placing:
 
     def _schema(self, node: Node) -> Node:
         new = dict(node)
+        new.pop("$anchor", None)  # nothing refers to it any more (see refs)
         for key in ("$id", "$schema"):
             if key in new:
                 self._notes.add(f"a schema's {key} {str(new.pop(key))[:80]!r}")
-        for key in ("$anchor", "$dynamicAnchor"):
-            if key in new:
-                new[key] = self._anchor(new[key])
+        if "$dynamicAnchor" in new:
+            new["$dynamicAnchor"] = self._anchor(new["$dynamicAnchor"])
         if new.get("$dynamicRef", "").startswith("#"):
             new["$dynamicRef"] = f"#{self._anchor(new['$dynamicRef'][1:])}"
         return new

@@ -26,7 +26,7 @@ from ruamel.yaml.events import (
     SequenceStartEvent,
 )
 
-from hfs_appliance.swagger.grammar import GRAMMARS, Dialect, references
+from hfs_appliance.swagger.grammar import GRAMMARS, Dialect, walk
 
 MAX_BYTES: Final = 5 * 1024 * 1024
 MAX_YAML_BYTES: Final = 1024 * 1024
@@ -69,8 +69,9 @@ def parse_document(content: bytes, content_type: str | None = None) -> Document:
     if not isinstance(root, dict):
         raise DocumentError(f"it holds {_kind(root)} where an object is needed")
     dialect = _dialect(root)
-    for reference in references(GRAMMARS[dialect], "document", root):
-        if not reference.startswith("#"):
+    for node, _ in walk(GRAMMARS[dialect], "document", root):
+        reference = node.get("$ref")
+        if isinstance(reference, str) and not reference.startswith("#"):
             raise DocumentError(f"the reference {reference[:120]!r} leaves the document")
     return Document(dialect=dialect, root=root)
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from urllib.parse import quote, unquote
 
 from hfs_appliance.swagger.clean import Notes, clean
-from hfs_appliance.swagger.grammar import GRAMMARS, Dialect, Node, rebuild
+from hfs_appliance.swagger.grammar import GRAMMARS, Dialect, Node, rebuild, walk
 from hfs_appliance.swagger.read import MAX_NODES, Document, DocumentError, measure
 
 _SECTIONS_3: Final = {
@@ -39,10 +39,10 @@ SECTIONS: Final[Mapping[Dialect, Mapping[str, tuple[str, ...]]]] = {
 
 def tokens_of(reference: str) -> tuple[str, ...] | None:
     """Give the tokens of a reference's JSON pointer (RFC 6901, percent-encoded or not); None when it has none."""
-    fragment = unquote(reference.removeprefix("#"))
-    if not reference.startswith("#") or (fragment and not fragment.startswith("/")):
+    start, *tokens = reference.split("/")
+    if start != "#":
         return None
-    return tuple(token.replace("~1", "/").replace("~0", "~") for token in fragment.split("/")[1:])
+    return tuple(unquote(token).replace("~1", "/").replace("~0", "~") for token in tokens)
 
 
 def reference_to(*tokens: str) -> str:
@@ -77,7 +77,11 @@ class _Settler:
         self._notes = notes
         self._grammar = GRAMMARS[document.dialect]
         self._sections = SECTIONS[document.dialect]
-        self._anchors: set[str] = set()
+        self._anchors = {
+            node["$anchor"]: tokens
+            for node, tokens in walk(self._grammar, "document", root)
+            if isinstance(node.get("$anchor"), str)
+        }
         self._names = {kind: Names(self._components(kind)) for kind in self._sections}
         self._hoisted: dict[tuple[str, tuple[str, ...]], str | None] = {}
         self._waiting: list[tuple[str, str, Node]] = []
@@ -85,7 +89,6 @@ class _Settler:
 
     def settle(self) -> Node:
         self._root["paths"] = {path: self._follow(path, item) for path, item in self._root.get("paths", {}).items()}
-        rebuild(self._grammar, "document", self._root, self._see_anchor)
         settled: Node = rebuild(self._grammar, "document", self._root, self._visit)
         while self._waiting:
             kind, name, target = self._waiting.pop()
@@ -106,7 +109,7 @@ class _Settler:
         if "$ref" not in item:
             return item
         own = {key: value for key, value in item.items() if key != "$ref"}
-        tokens = tokens_of(item["$ref"])
+        tokens = self._tokens(item["$ref"])
         target = self._copy("path-item", tokens) if tokens is not None and self._ends("path-item", tokens) else None
         if target is None:
             self._notes.add(f"the reference {item['$ref'][:120]!r} leads nowhere")
@@ -120,11 +123,6 @@ class _Settler:
         if self._copied > MAX_NODES:
             raise DocumentError(f"its references into parts of it stand for more than {MAX_NODES} values")
         return clean(self._grammar, kind, target, self._notes, tokens)
-
-    def _see_anchor(self, kind: str, node: Node) -> Node:
-        if kind == "schema":
-            self._anchors.update(node[key] for key in ("$anchor", "$dynamicAnchor") if key in node)
-        return node
 
     def _visit(self, kind: str, node: Node) -> Node | None:
         if kind == "discriminator" and "mapping" in node:
@@ -148,10 +146,8 @@ class _Settler:
 
     def _settled(self, kind: str, reference: str) -> str | None:
         """Write a reference in its one form, to a component; None when it leads nowhere."""
-        tokens = tokens_of(reference)
-        if tokens is None:
-            return reference if kind == "schema" and reference.removeprefix("#") in self._anchors else None
-        if not self._ends(kind, tokens):
+        tokens = self._tokens(reference)
+        if tokens is None or not self._ends(kind, tokens):
             return None
         section = self._sections[kind]
         if tokens[:-1] == section:
@@ -184,11 +180,16 @@ class _Settler:
             reference = target.get("$ref")
             if not isinstance(reference, str) or (kind == "schema" and len(target) > 1):
                 return kind != "link" or self._has_operation(target)
-            following = tokens_of(reference)
+            following = self._tokens(reference)
             if following is None:
-                return kind == "schema" and reference.removeprefix("#") in self._anchors
+                return False
             tokens = following
         return False
+
+    def _tokens(self, reference: str) -> tuple[str, ...] | None:
+        """Give the place that a reference names, by pointer or by anchor."""
+        tokens = tokens_of(reference)
+        return self._anchors.get(reference.removeprefix("#")) if tokens is None else tokens
 
     def _has_operation(self, link: Node) -> bool:
         reference = link.get("operationRef")
