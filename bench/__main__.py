@@ -1,7 +1,8 @@
 """`python -m bench [NAME...]`: run benchmarks and write what they found, for machines and for people.
 
 A benchmark is a module of this folder, listed below, with `run()` (async or not) that gives its findings by name:
-numbers, words, or Spreads. Results go to bench/results/; `--publish` also writes docs/benchmarks.md.
+numbers, words, Spreads, or mappings (the rows of one table). Results go to bench/results/; `--publish` also writes
+docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import trio
 
 from bench.measure import Spread
 
-NAMES: tuple[str, ...] = ()
+NAMES: tuple[str, ...] = ("decide",)
 """Cheapest first: what comes early is not disturbed by what comes late."""
 
 ROOT = Path(__file__).parents[1]
@@ -74,7 +75,7 @@ def describe_machine() -> Mapping[str, str | float]:
 
 
 def markdown(machine: Mapping[str, str | float], results: Mapping[str, Findings]) -> Iterator[str]:
-    """Lay the findings out as tables: one of durations and one of single figures for each benchmark."""
+    """Lay the findings out as tables: for each benchmark one of durations, one of cases, one of single figures."""
     yield "# Benchmarks"
     yield ""
     yield "Written by `./build.sh bench`. Durations are in milliseconds, percentiles by nearest rank."
@@ -82,10 +83,15 @@ def markdown(machine: Mapping[str, str | float], results: Mapping[str, Findings]
     yield ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in machine.items())
     for name, findings in results.items():
         spreads = {what: found for what, found in findings.items() if isinstance(found, Spread)}
-        singles = {what: found for what, found in findings.items() if what not in spreads}
+        cases = {what: found for what, found in findings.items() if isinstance(found, Mapping)}
+        singles = {what: found for what, found in findings.items() if what not in spreads and what not in cases}
         yield from ("", f"## {name}")
         if spreads:
             yield from table(("ms", "p50", "p99", "min", "max", "n"), [durations(*row) for row in spreads.items()])
+        if cases:
+            columns = list(dict.fromkeys(column for found in cases.values() for column in found))
+            rows = [(what, *(figure(found.get(column, "")) for column in columns)) for what, found in cases.items()]
+            yield from table(("", *columns), rows)
         if singles:
             yield from table(("", "figure"), [(what, figure(found)) for what, found in singles.items()])
 
@@ -111,6 +117,8 @@ def figure(found: object) -> str:
             return f"{found:.3g}"
         case float() | int():
             return f"{found:,.0f}"
+        case Mapping():
+            return ", ".join(f"{key} {figure(value)}" for key, value in found.items())
     return str(found)
 
 

@@ -28,14 +28,20 @@ def test_the_report_says_on_which_machine_it_was_made() -> None:
     assert set(machine) == {"at", "commit", "cores", "memory_gib", "kernel", "python", "load_before"}
 
 
-def test_the_report_has_a_table_for_durations_and_one_for_figures() -> None:
+def test_the_report_has_tables_for_durations_cases_and_figures() -> None:
     spread = Spread(count=3, ms_min=0.1234, ms_p50=1, ms_p99=1234.5, ms_max=2000)
-    lines = list(markdown({"cores": 2}, {"decide": {"a pass": spread, "servers": 5000, "by": "hand"}}))
+    cases = {"kill": {"healed (s)": 1.5, "failed": {"reset": 2, "timeout": 1}}, "stop": {"healed (s)": 2.0}}
+    lines = list(markdown({"cores": 2}, {"decide": {"a pass": spread, "servers": 5000, "by": "hand", **cases}}))
     assert lines[lines.index("## decide") + 1 :] == [
         "",
         "| ms | p50 | p99 | min | max | n |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",
         "| a pass | 1 | 1,234 | 0.123 | 2,000 | 3 |",
+        "",
+        "|  | healed (s) | failed |",
+        "| --- | ---: | ---: |",
+        "| kill | 1.5 | reset 2, timeout 1 |",
+        "| stop | 2 |  |",
         "",
         "|  | figure |",
         "| --- | ---: |",

@@ -180,7 +180,7 @@ class Appliance:
     def agent(self, server: Path) -> int | None:
         """Give the agent of the server with that directory, if it runs."""
         init = read_pid(server / "init.pid")
-        return next((pid for pid in all_processes() if parent(pid) == init and names(pid, server)), None)
+        return next((pid for pid in children(init) if names(pid, server)), None) if init else None
 
     def processes(self) -> list[int]:
         """Find all processes of this environment: those that name its directory, or live in it, and their children."""
@@ -217,6 +217,11 @@ def read_pid(path: Path) -> int | None:
         return None
     pid = int(content["pid"]) if isinstance(content, dict) else int(content)
     return pid if runs(pid) else None
+
+
+def children(pid: int) -> list[int]:
+    """Give the processes that a process started."""
+    return [found for found in all_processes() if parent(found) == pid]
 
 
 def all_processes() -> list[int]:
