@@ -23,7 +23,7 @@ import trio
 
 from bench.measure import Spread
 
-NAMES: tuple[str, ...] = ("decide",)
+NAMES: tuple[str, ...] = ("decide", "faults")
 """Cheapest first: what comes early is not disturbed by what comes late."""
 
 ROOT = Path(__file__).parents[1]
