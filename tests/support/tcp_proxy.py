@@ -38,6 +38,11 @@ class TcpProxy:
         self._delay_seconds = 0.0
         self.address = ""
 
+    @property
+    def is_used(self) -> bool:
+        """Whether somebody is connected through it."""
+        return bool(self._connections)
+
     def cut(self) -> None:
         """Close all connections, with what is on its way, and let no new one live."""
         self._become(Network.CUT)

@@ -10,6 +10,7 @@ The rule to keep: methods named `on_…` of `Told` run in kazoo's threads and on
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -135,22 +136,33 @@ class _Handler(SequentialThreadingHandler):  # type: ignore[misc]  # kazoo has n
 class _Connection(ConnectionHandler):  # type: ignore[misc]  # kazoo has no types
     """kazoo's connection thread, telling what kazoo keeps to itself."""
 
-    def __init__(self, client: KazooClient, retry: KazooRetry, told: Told, now: Callable[[], Instant]) -> None:
+    def __init__(
+        self,
+        client: KazooClient,
+        retry: KazooRetry,
+        *,
+        connect_timeout: Duration,
+        told: Told,
+        now: Callable[[], Instant],
+    ) -> None:
         super().__init__(client, retry)
+        self._reconnect_timeout = to_seconds(connect_timeout)
         self._told = told
         self._now = now
         self._heard_at = self._ping_at = now()
 
     def zk_loop(self) -> None:
-        try:
+        with contextlib.suppress(Exception):  # kazoo has logged it
             super().zk_loop()
-        finally:
-            if not self.client.is_stopping:
-                time.sleep(_PAUSE_AFTER_END_SECONDS)
-            self._told.on_end()
+        if not self.client.is_stopping:
+            time.sleep(_PAUSE_AFTER_END_SECONDS)
+        self._told.on_end()
 
     def _invoke(self, timeout: float, request: Any, xid: int | None = None) -> Any:
         asked_at = self._now()
+        if isinstance(request, Connect) and request.session_id:
+            # A session is at stake, and two thirds of its time are gone: do not spend the rest on one frozen server.
+            timeout = min(timeout, self._reconnect_timeout)
         answer = super()._invoke(timeout, request, xid)
         if isinstance(request, Connect):
             accepted, _ = answer
@@ -189,16 +201,19 @@ class Client(KazooClient):  # type: ignore[misc]  # kazoo has no types
     def __init__(
         self, hosts: Sequence[str], *, session_timeout: Duration, told: Told, now: Callable[[], Instant]
     ) -> None:
+        connect_timeout = Duration(session_timeout // (3 * len(hosts)))
         super().__init__(
             hosts=",".join(hosts),
             timeout=to_seconds(session_timeout),
-            handler=_Handler(Duration(session_timeout // (3 * len(hosts)))),
+            handler=_Handler(connect_timeout),
             # kazoo's own default waits up to an hour between two attempts.
             connection_retry=KazooRetry(max_tries=-1, delay=0.05, backoff=1.5, max_delay=1, ignore_expire=False),
             command_retry=KazooRetry(max_tries=1, ignore_expire=False),
             read_only=False,
         )
-        self._connection = _Connection(self, self._conn_retry.copy(), told, now)
+        self._connection = _Connection(
+            self, self._conn_retry.copy(), connect_timeout=connect_timeout, told=told, now=now
+        )
         self.add_listener(told.on_state)
 
     @property

@@ -1,0 +1,77 @@
+"""Sessions for tests, and waiting for what a session or a watch shall show. Deadlines are the tests'."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from hfs_appliance.adapters.clock import SystemClock
+from hfs_appliance.adapters.zookeeper import connect
+from hfs_appliance.model.instants import Duration, seconds
+from hfs_appliance.ports.errors import Missing
+from hfs_appliance.ports.registry import EVERYTHING, Registry, Session, SessionState, Watch, Znode
+
+CLOCK = SystemClock()
+LONG = seconds(4)
+"""A session timeout that no cut of these tests outlasts by accident."""
+SHORT = seconds(1)
+"""A session timeout that tests wait for."""
+
+
+@asynccontextmanager
+async def connected(*hosts: str, session_timeout: Duration = LONG) -> AsyncIterator[Registry]:
+    """Open a session and wait for its connection."""
+    async with connect(hosts, session_timeout=session_timeout, clock=CLOCK) as registry:
+        await wait_state(registry, SessionState.CONNECTED)
+        yield registry
+
+
+async def wait_session(registry: Registry, is_it: Callable[[Session], bool]) -> Session:
+    """Wait until the session is as wanted."""
+    session = registry.session()
+    while not is_it(session):
+        session = await registry.wait_session_change(session)
+    return session
+
+
+async def wait_state(registry: Registry, state: SessionState) -> Session:
+    """Wait until the session is in `state`."""
+    return await wait_session(registry, lambda session: session.state is state)
+
+
+async def wait_reconnected(registry: Registry, before: Session) -> Session:
+    """Wait until a connection follows the one that was there `before`; how it stood in between may pass unseen."""
+    return await wait_session(
+        registry, lambda session: session.state is SessionState.CONNECTED and session.since > before.since
+    )
+
+
+async def watch_from_now(registry: Registry, root: str) -> Watch:
+    """Watch, and take the first mark away."""
+    watch = registry.watch(root)
+    assert await watch.wait_dirty() == {EVERYTHING}
+    return watch
+
+
+async def wait_marks(watch: Watch, *paths: str) -> frozenset[str]:
+    """Wait until all `paths` were marked, and give all marks until then."""
+    marks: frozenset[str] = frozenset()
+    while not marks.issuperset(paths):
+        marks |= await watch.wait_dirty()
+    return marks
+
+
+async def wait_gone(registry: Registry, path: str) -> None:
+    """Wait until an entry is not there."""
+    watch = registry.watch(path)
+    while await find(registry, path) is not None:
+        await watch.wait_dirty()
+    watch.close()
+
+
+async def find(registry: Registry, path: str) -> Znode | None:
+    """Read an entry that may be absent."""
+    try:
+        return await registry.get(path)
+    except Missing:
+        return None
