@@ -15,9 +15,10 @@ from sim.wire.zookeeper.jute import INT, Malformed
 from sim.wire.zookeeper.protocol import LARGEST_FRAME
 from sim.wire.zookeeper.values import Identity
 
-_CHUNK: Final = 64 * 1024
+_CHUNK: Final = 16 * 1024
+"""Bytes read at once: some hundred requests, which are answered before anybody else has a turn."""
 _ROOM: Final = 1024 * 1024
-_TOO_MUCH: Final = 64 * 1024 * 1024
+_TOO_MUCH: Final = 16 * 1024 * 1024
 
 
 class Connection:

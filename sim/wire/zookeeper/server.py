@@ -155,7 +155,7 @@ class Server:
                     goes_on = self._greet(connection, protocol.read_connect(frame))
                 if not goes_on:
                     return True
-            await connection.wait_room()
+                await connection.wait_room()
         return False
 
     def _greet(self, connection: Connection, connect: Connect) -> bool:

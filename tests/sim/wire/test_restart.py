@@ -104,6 +104,20 @@ def test_stats_are_the_same_afterwards(server: Server) -> None:
         assert found == expected
 
 
+def test_snapshots_are_taken_by_the_way(server: Server, tmp_path: Path) -> None:
+    with WireClient(server.address) as client:
+        client.call(Create("/big", b"", OPEN_ACL_UNSAFE, 0))
+        version = 0
+        while not list((tmp_path / "data").glob("snapshot.*")):
+            version += 1
+            assert client.call(SetData("/big", bytes(1_000_000), -1)).result.version == version
+            assert version < 100
+        restart(server)
+    with WireClient(server.address) as client:
+        value, stat = client.call(GetData("/big", None)).result
+        assert (len(value), stat.version) == (1_000_000, version)
+
+
 def test_a_session_gets_its_full_timeout_again_and_then_expires(server: Server) -> None:
     with WireClient(server.address, timeout_ms=5 * TICK_MS) as gone:
         gone.call(Create("/e", b"", OPEN_ACL_UNSAFE, 1))

@@ -87,6 +87,15 @@ class Reply:
     zxid: int
 
 
+def ask(address: str, word: bytes) -> list[str]:
+    """Give the lines of the answer to a four-letter word."""
+    host, port = address.rsplit(":", 1)
+    with socket.create_connection((host, int(port)), timeout=_DEADLINE_SECONDS) as asking:
+        asking.sendall(word)
+        with asking.makefile() as answer:
+            return answer.read().splitlines()
+
+
 class WireClient:
     """A session. `events` collects (type, path) in the order of the wire."""
 
