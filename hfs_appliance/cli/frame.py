@@ -35,7 +35,7 @@ def frame(title: str, status: Status, events: Sequence[EventReport], elapsed_s: 
     bars.add_column(no_wrap=True, overflow="ellipsis")
     for row in _rows(status):
         bars.add_row(*row)
-    told = [render.event(event) for event in events if event.severity != "debug"][-EVENTS_SHOWN:]
+    told = [render.event(event) for event in events if not render.is_background(event)][-EVENTS_SHOWN:]
     for line in told:
         line.no_wrap, line.overflow = True, "ellipsis"
     parts: list[RenderableType] = [
@@ -69,12 +69,18 @@ def ready(status: Status, elapsed_s: float, program: str) -> RenderableType:
     return Group(Text(), line, links, Text())
 
 
+def _state(title: str, status: Status) -> tuple[str, str]:
+    if status.mode == "closing":
+        return ("Closing", "bold") if status.servers_total else ("Closed", "bold green")
+    return ("Converged", "bold green") if status.converged else (title, "bold")
+
+
 def _summary(status: Status) -> str:
     """Say in words what is missing."""
     if status.mode == "sync":
         return f"waiting for the registry ({status.session})"
     if status.mode == "closing":
-        return f"{status.servers_total} servers are left to retire"
+        return f"{status.servers_total} servers are left to retire" if status.servers_total else "nothing is left"
     counts = [count for versions in status.services.values() for count in versions.values()]
     serving, desired = sum(count.serving for count in counts), sum(count.desired for count in counts)
     words = f"{serving} of {desired} instances serve at {status.endpoint}"

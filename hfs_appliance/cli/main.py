@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 DEFAULT_API: Final = "http://127.0.0.1:8081"
 
 _FILE: Final = click.Path(exists=False, dir_okay=False, path_type=Path)
+_UNFOLDED: Final = 1_000
 _json = click.option("--json", "is_json", is_flag=True, help="Print JSON for a machine.")
 _yes = click.option("--yes", "is_sure", is_flag=True, help="Do not ask.")
 _no_wait = click.option("--no-wait", "is_impatient", is_flag=True, help="Do not wait until it is done.")
@@ -359,15 +360,15 @@ def _api(url: str) -> Api:
 
 
 def _console() -> Console:
+    """Give the console of this process; a pipe or a file has no width, so nothing is folded or cut there."""
     from rich.console import Console
 
-    return Console(highlight=False)
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _UNFOLDED)
 
 
 def _print(content: str | RenderableType, console: Console | None = None) -> None:
-    """Print JSON as it is, anything else through rich; never cut to the width of something that is no terminal."""
+    """Print JSON as it is, anything else through rich."""
     if isinstance(content, str):
         click.echo(content)
     else:
-        console = console or _console()
-        console.print(content, soft_wrap=not console.is_terminal)
+        (console or _console()).print(content)

@@ -59,28 +59,31 @@ class _Story:
         async with aclosing(control.events(self.last_seq, is_following=True)) as events:
             async for event in events:
                 self.last_seq = event.seq
-                if event.severity != "debug":
+                if not render.is_background(event):
                     self.newest.append(event)
 
 
 async def _live(control: Control, console: Console) -> None:
     story = _Story()
     began = trio.current_time()
-    await _watch(control, console, story, "Building", lambda status: status.converged)
-    await _in_thread(console.print, ready(control.status(), trio.current_time() - began, program()))
-    story.newest.clear()
-    await _quiet(control, console, story)
-    await _watch(control, console, story, "Closing", lambda _: False)
+    await _watch(control, console, story, lambda status: status.converged or _is_closing(status))
+    if not _is_closing(control.status()):
+        await _in_thread(console.print, ready(control.status(), trio.current_time() - began, program()))
+        story.newest.clear()
+        await _quiet(control, console, story)
+    await _watch(control, console, story, lambda _: False)
 
 
-async def _watch(
-    control: Control, console: Console, story: _Story, title: str, is_enough: Callable[[Status], bool]
-) -> None:
+def _is_closing(status: Status) -> bool:
+    return status.mode == "closing"
+
+
+async def _watch(control: Control, console: Console, story: _Story, is_enough: Callable[[Status], bool]) -> None:
     """Redraw the live view until the status is what is waited for."""
     began = trio.current_time()
 
     def draw() -> Any:
-        return frame(title, control.status(), list(story.newest), trio.current_time() - began)
+        return frame("Building", control.status(), list(story.newest), trio.current_time() - began)
 
     async with trio.open_nursery() as nursery, _live_view(console, draw) as view:
         nursery.start_soon(story.follow, control)
@@ -107,7 +110,7 @@ async def _quiet(control: Control, console: Console, story: _Story) -> None:
     """Write a line for each noteworthy event until the environment is being closed."""
     async with aclosing(control.events(story.last_seq, is_following=True)) as events:
         async for event in events:
-            if control.status().mode == "closing":
+            if _is_closing(control.status()):
                 return
             story.last_seq = event.seq
             if _is_noteworthy(event):

@@ -26,6 +26,8 @@ PHASE_STYLES: Final = {
     "deleting": "magenta",
     "gone": "dim",
 }
+_PROSE_WIDTH: Final = 24
+"""Least width of a column of sentences, however narrow the terminal is."""
 _VERBS: Final = {"create": "green", "claim": "green", "adopt": "green", "drain": "magenta", "delete": "red"}
 
 
@@ -148,6 +150,11 @@ def event(report: EventReport) -> Text:
     return Text.assemble((clock(report.at), "dim"), "  ", (report.line, style))
 
 
+def is_background(report: EventReport) -> bool:
+    """Tell whether an event is bookkeeping, of interest only to those who ask for all events."""
+    return report.severity == "debug" or report.fields.get("cause") == "bookkeeping"
+
+
 def plain_event(report: EventReport) -> str:
     """Write one event for a log file."""
     return f"{report.at} {report.severity:7} {report.line}"
@@ -161,23 +168,23 @@ def clock(moment: str) -> str:
 def _services(report: Status) -> Table:
     table = _table("service", "version", "serving", "", "routed")
     for service, versions in report.services.items():
-        for version, count in versions.items():
+        for number, (version, count) in enumerate(versions.items()):
             more = [
-                f"{number} {name}"
-                for name, number in (
+                f"{amount} {name}"
+                for name, amount in (
                     ("starting", count.starting),
                     ("suspect", count.suspect),
                     ("draining", count.draining),
                 )
-                if number
+                if amount
             ]
             is_met = count.serving >= count.desired
             table.add_row(
-                service,
+                service if number == 0 else "",
                 version,
                 Text(f"{count.serving}/{count.desired}", "green" if is_met else "yellow"),
                 Text(", ".join(more), "dim"),
-                str(report.routed.get(service, 0)),
+                str(report.routed.get(service, 0)) if number == 0 else "",
             )
     return table
 
@@ -197,7 +204,7 @@ def _holds(holds: Iterable[Hold]) -> list[Text]:
 
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for number, column in enumerate(columns):
-        is_last = number == len(columns) - 1
-        table.add_column(column, overflow="fold", no_wrap=not is_last)
+    for column in columns:
+        is_prose = column == "why"
+        table.add_column(column, no_wrap=not is_prose, min_width=_PROSE_WIDTH if is_prose else None)
     return table

@@ -11,7 +11,7 @@ import trio
 from rich.console import Console
 
 from hfs_appliance import app
-from hfs_appliance.cli.failures import Failure
+from hfs_appliance.cli.failures import Failure, program
 from hfs_appliance.cli.progress import show
 from hfs_appliance.config import load_file
 from hfs_appliance.model.ids import EnvironmentName
@@ -36,6 +36,8 @@ def run(file: Path, state: Path | None, *, is_keeping: bool, is_json: bool) -> N
         failure = Failure(str(_first(errors)))
     if failure is not None:
         raise failure
+    if is_keeping and console.is_terminal:
+        console.print(f"the servers go on running; take them over again with: {program()} run {file}")
 
 
 def default_state(environment: EnvironmentName) -> Path:

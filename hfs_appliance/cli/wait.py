@@ -23,13 +23,13 @@ LOOK_EVERY_S: Final = 0.3
 
 def until_converged(api: Api, console: Console, generation: int, after: int) -> None:
     """Show progress until `generation` (or a later one) is in force and converged. Errors: Failure."""
-    _watch(api, console, "Converging", after, lambda status: status.converged and status.generation >= generation)
+    _watch(api, console, after, lambda status: status.converged and status.generation >= generation)
 
 
 def until_gone(api: Api, console: Console, after: int) -> None:
     """Show progress until the appliance has retired everything and ended."""
     try:
-        _watch(api, console, "Closing", after, lambda _: False)
+        _watch(api, console, after, lambda _: False)
     except Unavailable:
         return
 
@@ -39,7 +39,7 @@ def last_seq(api: Api) -> int:
     return max((event.seq for event in api.events(0)), default=0)
 
 
-def _watch(api: Api, console: Console, title: str, after: int, is_enough: Callable[[Status], bool]) -> None:
+def _watch(api: Api, console: Console, after: int, is_enough: Callable[[Status], bool]) -> None:
     began = time.monotonic()
     newest: deque[EventReport] = deque(maxlen=EVENTS_SHOWN)
     live = Live(console=console, auto_refresh=False) if console.is_terminal else None
@@ -50,13 +50,13 @@ def _watch(api: Api, console: Console, title: str, after: int, is_enough: Callab
             status = api.status()
             for event in api.events(after):
                 after = event.seq
-                if event.severity == "debug":
+                if render.is_background(event):
                     continue
                 newest.append(event)
                 if live is None:
                     console.out(render.plain_event(event), highlight=False)
             if live is not None:
-                live.update(frame(title, status, list(newest), time.monotonic() - began), refresh=True)
+                live.update(frame("Converging", status, list(newest), time.monotonic() - began), refresh=True)
             if is_enough(status):
                 return
             time.sleep(LOOK_EVERY_S)

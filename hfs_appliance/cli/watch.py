@@ -35,4 +35,4 @@ def _print(drawn: str | RenderableType, console: Console) -> None:
     if isinstance(drawn, str):
         click.echo(drawn)
     else:
-        console.print(drawn, soft_wrap=not console.is_terminal)
+        console.print(drawn)

@@ -48,6 +48,11 @@ class Screen:
                 await trio.testing.wait_all_tasks_blocked(0.01)
 
 
+def close(script: Script) -> None:
+    script.control.now = replace(script.control.now, mode="closing", converged=False, servers_total=12)
+    script.control.tell(DesiredChanged(generation=2, author="you", words="nothing is wanted"))
+
+
 async def build(script: Script) -> None:
     while not script.is_done():
         script.step()
@@ -89,9 +94,21 @@ async def test_the_end_is_shown_too(nursery: trio.Nursery) -> None:
     nursery.start_soon(progress.show, script.control, screen.console)
     await build(script)
     await screen.wait("ready  4 services")
-    script.control.now = replace(script.control.now, mode="closing", converged=False)
-    script.control.tell(DesiredChanged(generation=2, author="you", words="nothing is wanted"))
+    close(script)
     await screen.wait("Closing  local", "12 servers are left to retire", "generation 2 by you is in force")
+    script.control.now = replace(script.control.now, converged=True, servers_total=0)
+    await screen.wait("Closed  local", "nothing is left")
+
+
+async def test_ended_while_it_is_built_it_never_says_ready(nursery: trio.Nursery) -> None:
+    script, screen = Script(), Screen(is_terminal=True)
+    nursery.start_soon(progress.show, script.control, screen.console)
+    await screen.wait("Building  local")
+    close(script)
+    await screen.wait("Closing  local")
+    script.control.now = replace(script.control.now, converged=True, servers_total=0)
+    await screen.wait("Closed  local")
+    assert "ready" not in screen.text
 
 
 async def test_cancelling_gives_the_cursor_back() -> None:
