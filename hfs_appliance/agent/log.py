@@ -11,10 +11,13 @@ import sys
 from pathlib import Path
 from typing import Final
 
+import trio
+
 from hfs_appliance.model.instants import format_instant
 from hfs_appliance.ports.clock import Clock
 
 _LARGEST: Final = 10 * 1024 * 1024
+_LOOK_SECONDS: Final = 60
 
 
 class Log:
@@ -29,8 +32,15 @@ class Log:
         sys.stderr.flush()
 
 
+async def keep_bounded(path: Path) -> None:
+    """Move the content of the log file, if there is one, to `<name>.1` whenever it has grown large."""
+    while True:
+        await trio.to_thread.run_sync(rotate, path)
+        await trio.sleep(_LOOK_SECONDS)
+
+
 def rotate(path: Path) -> None:
-    """Move the content of a grown log file to `<name>.1`.
+    """Move the content of a large log file to `<name>.1`.
 
     The file itself is emptied, not renamed: everybody who writes to it has it open (for appending).
     """

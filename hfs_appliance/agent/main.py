@@ -18,7 +18,7 @@ import trio
 from hfs_appliance.adapters.clock import SystemClock, SystemEntropy
 from hfs_appliance.adapters.zookeeper import connect
 from hfs_appliance.agent.agent import run_agent
-from hfs_appliance.agent.log import rotate
+from hfs_appliance.agent.log import keep_bounded
 from hfs_appliance.model.identity import Identity
 from hfs_appliance.registry.formats import FormatError, read_identity
 
@@ -33,9 +33,7 @@ def main(identity_file: Path) -> int:
     except (OSError, FormatError) as error:
         sys.stderr.write(f"hfs agent: {identity_file}: {error}\n")
         return os.EX_CONFIG
-    directory = identity_file.absolute().parent
-    rotate(directory / "agent.log")
-    return trio.run(_run, identity, directory)
+    return trio.run(_run, identity, identity_file.absolute().parent)
 
 
 async def _run(identity: Identity, directory: Path) -> int:
@@ -45,6 +43,7 @@ async def _run(identity: Identity, directory: Path) -> int:
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_end_on_signal, nursery.cancel_scope)
+                nursery.start_soon(keep_bounded, directory / "agent.log")
                 await run_agent(identity, directory, registry, clock, SystemEntropy())
                 status = os.EX_OK
                 nursery.cancel_scope.cancel()

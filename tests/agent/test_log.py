@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hfs_appliance.agent.log import rotate
+import trio
+import trio.testing
+
+from hfs_appliance.agent.log import keep_bounded, rotate
 
 
 def test_a_grown_file_is_emptied_in_place_and_its_content_kept_aside(tmp_path: Path) -> None:
@@ -23,3 +26,15 @@ def test_a_small_file_and_no_file_are_left_alone(tmp_path: Path) -> None:
     path.write_bytes(b"little")
     rotate(path)
     assert [entry.name for entry in tmp_path.iterdir()] == ["agent.log"]
+
+
+async def test_it_is_kept_bounded_while_the_agent_lives(tmp_path: Path, mock_clock: trio.testing.MockClock) -> None:
+    path = tmp_path / "agent.log"
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(keep_bounded, path)
+        await trio.testing.wait_all_tasks_blocked()
+        path.write_bytes(b"x" * (10 * 1024 * 1024 + 1))
+        while path.stat().st_size:
+            mock_clock.jump(60)
+            await trio.testing.wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
