@@ -72,6 +72,8 @@ class _Placing:
         tree["webhooks"] = {f"{self._service}.{name}": item for name, item in self._root.get("webhooks", {}).items()}
         for path, method, operation in _operations(tree["paths"]):
             operation.setdefault("operationId", f"{method}_{_slug(path.removeprefix(f'/{self._service}'))}")
+            # Readers show operations by tag: one without any goes under the service's own name.
+            operation["tags"] = operation.get("tags") or [""]
         tree = rebuild(OPENAPI, "document", tree, self._complete)
         self._moved = {
             place: (path, tree["paths"][path][method]["operationId"]) for place, (path, method) in self._moved.items()
@@ -187,10 +189,10 @@ class _Placing:
         self._ids.setdefault(said, given)
         for tag in node.get("tags", ()):
             self._tags.setdefault(tag, {"name": tag})
-        if not node.get("tags"):
-            self._tags.setdefault("", {"name": ""})
         new = {key: value for key, value in node.items() if key != "servers"}
-        new |= {"operationId": given, "tags": [self._tag(tag) for tag in node.get("tags") or ("",)]}
+        new["operationId"] = given
+        if "tags" in new:
+            new["tags"] = [self._tag(tag) for tag in new["tags"]]
         if "security" not in new and "security" in self._root:
             new["security"] = self._root["security"]
         return new

@@ -236,7 +236,13 @@ DOCUMENT: dict[str, Any] = {
                 "tags": ["domains"],
                 "security": [{"key": []}],
                 "parameters": [
-                    {"name": "name", "in": "formData", "required": True, "type": "string", "pattern": NAME.pattern},
+                    {
+                        "name": "name",
+                        "in": "formData",
+                        "required": True,
+                        "type": "string",
+                        "pattern": f"^{NAME.pattern}$",
+                    },
                     {"name": "registrant", "in": "formData", "required": True, "type": "string", "minLength": 1},
                     {"name": "years", "in": "formData", "type": "integer", "minimum": 1, "maximum": 10, "default": 1},
                 ],
