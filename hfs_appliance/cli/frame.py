@@ -21,12 +21,7 @@ _BAR_WIDTH: Final = 24
 
 def frame(title: str, status: Status, events: Sequence[EventReport], elapsed_s: float) -> RenderableType:
     """Draw the whole view: headline, bars, servers, newest events."""
-    head = Text.assemble(
-        ("Converged", "bold green") if status.converged else (title, "bold"),
-        "  ",
-        (status.environment, "bold cyan"),
-        "  ",
-    )
+    head = Text.assemble(_state(title, status), "  ", (status.environment, "bold cyan"), "  ")
     head.append(format_duration(seconds(int(elapsed_s))), "dim")
     bars = Table.grid(padding=(0, 2, 0, 0))
     bars.add_column(no_wrap=True)
@@ -38,14 +33,10 @@ def frame(title: str, status: Status, events: Sequence[EventReport], elapsed_s: 
     told = [render.event(event) for event in events if not render.is_background(event)][-EVENTS_SHOWN:]
     for line in told:
         line.no_wrap, line.overflow = True, "ellipsis"
-    parts: list[RenderableType] = [
-        head,
-        Text(_summary(status), "dim"),
-        Text(),
-        bars,
-        Text(),
-        render.servers_line(status),
-    ]
+    parts: list[RenderableType] = [head, Text(_summary(status), "dim"), Text()]
+    if bars.row_count:
+        parts += [bars, Text()]
+    parts.append(render.servers_line(status))
     parts += [Text(f"held: {hold.scope}: {hold.words}", "yellow") for hold in status.holds]
     return Group(*parts, Text(), *told)
 
