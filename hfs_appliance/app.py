@@ -1,9 +1,9 @@
 """Composition root: configuration + backends -> supervision tree. The only file that knows everyone.
 
 run
-├─ admin API, live view            outlive a broken control side
+├─ admin API, live view            outlive a broken control plane
 ├─ embedded registry               (local) its process is kept running
-└─ control
+└─ control plane (runtime/plane.py)
    ├─ registry observer, cloud observer     what is
    ├─ reconciler, executor                  what to do, and doing it
    └─ proxy publisher, document publisher   what the endpoint serves
@@ -34,22 +34,12 @@ from hfs_appliance.model.desired import CloudProvider, DesiredState
 from hfs_appliance.model.events import ApplianceStarted, ApplianceStopped
 from hfs_appliance.model.instants import seconds, to_seconds
 from hfs_appliance.ports.cloud import Cloud
-from hfs_appliance.ports.errors import Conflict, PortError
-from hfs_appliance.ports.registry import Registry, SessionState
-from hfs_appliance.registry.paths import Layout
-from hfs_appliance.runtime import execute
+from hfs_appliance.ports.errors import PortError
+from hfs_appliance.ports.registry import Registry
 from hfs_appliance.runtime.control import ApplianceControl
-from hfs_appliance.runtime.control import Parts as ControlParts
-from hfs_appliance.runtime.desired import DesiredStore
-from hfs_appliance.runtime.dirty import Dirty
-from hfs_appliance.runtime.documents import DocumentPublisher
 from hfs_appliance.runtime.embedded import EmbeddedRegistry, RegistryFailed
-from hfs_appliance.runtime.ledger import LedgerStore
-from hfs_appliance.runtime.observe_cloud import CloudObserver
-from hfs_appliance.runtime.observe_registry import RegistryObserver
-from hfs_appliance.runtime.publish import ProxyPublisher
-from hfs_appliance.runtime.reconcile import Reconciler, Sources
-from hfs_appliance.runtime.supervise import Part, restarting, together
+from hfs_appliance.runtime.plane import Backends, ControlPlane
+from hfs_appliance.runtime.supervise import Part, restarting
 from hfs_appliance.telemetry.bus import EventBus
 from hfs_appliance.telemetry.journal import Journal
 from hfs_appliance.telemetry.metrics import Metrics
@@ -85,11 +75,9 @@ class _Appliance:
     """The parts, wired."""
 
     control: ApplianceControl
-    reconciler: Reconciler
-    desired: DesiredStore
+    plane: ControlPlane
     proxy: NginxProxy
     metrics: Metrics
-    tree: Part
 
 
 async def run(options: RunOptions, show: View) -> None:
@@ -103,7 +91,7 @@ async def run(options: RunOptions, show: View) -> None:
         bus.emit("appliance", ApplianceStarted(version=__version__, environment=options.desired.environment))
         async with _registry(options, bus, clock) as (registry, hosts, keep_registry):
             appliance = _compose(options, registry, hosts, bus, clock)
-            await _live(options, appliance, bus, keep_registry, signals, show)
+            await _live(options, appliance, bus, clock, keep_registry, signals, show)
         words = "servers, proxy and registry go on running" if options.keep else "nothing is left running"
         bus.emit("appliance", ApplianceStopped(words=words))
         journal.close()
@@ -157,108 +145,35 @@ def _compose(
     options: RunOptions, registry: Registry, hosts: tuple[str, ...], bus: EventBus, clock: SystemClock
 ) -> _Appliance:
     settings = options.desired
-    layout = Layout(settings.environment)
     cloud = _cloud(options, clock)
     nginx = NginxProxy(options.state / "nginx")
     metrics = Metrics()
     bus.subscribe("metrics", metrics)
-    # Who looks again when: one mark for each loop.
-    to_plan, to_route, to_merge = Dirty(), Dirty(), Dirty()
-    desired = DesiredStore(registry, layout, clock=clock, sink=bus, dirty=(to_plan, to_route, to_merge))
-    view = RegistryObserver(
-        registry,
-        layout,
-        settings.registry.session_timeout,
+    backends = Backends(
+        registry=registry,
+        registry_hosts=hosts,
+        cloud=cloud,
+        proxy=nginx,
+        last_good=nginx.last_good(),
+        specs=HttpSpecSource(),
         clock=clock,
+        entropy=SystemEntropy(),
         sink=bus,
-        dirty=(to_plan, to_route, to_merge),
     )
-    view.on_desired(desired.hear)
-    servers = CloudObserver(cloud, settings.cloud.poll, clock=clock, sink=bus, dirty=(to_plan,))
-    ledger = LedgerStore(registry, layout)
-    executor = execute.Executor(
-        execute.Parts(
-            registry=registry,
-            cloud=cloud,
-            layout=layout,
-            clock=clock,
-            entropy=SystemEntropy(),
-            sink=bus,
-            view=view,
-            servers=servers,
-        ),
-        hosts,
-        to_plan,
-    )
-    sources = Sources(clock=clock, desired=desired, registry=view, cloud=servers, ledger=ledger, executor=executor)
-    reconciler = Reconciler(sources, sink=bus, dirty=to_plan, observe_plan=metrics.observe_plan)
-    proxy = ProxyPublisher(nginx, desired, view, nginx.last_good(), clock=clock, sink=bus, dirty=to_route)
-    documents = DocumentPublisher(nginx, HttpSpecSource(), desired, view, clock=clock, sink=bus, dirty=to_merge)
-    control = ApplianceControl(
-        ControlParts(
-            registry=registry,
-            cloud=cloud,
-            desired=desired,
-            reconciler=reconciler,
-            proxy=proxy,
-            documents=documents,
-            bus=bus,
-            clock=clock,
-            endpoint=f"http://{settings.endpoint.address}:{settings.endpoint.port}",
-        )
-    )
-
-    def part(name: str, run_it: Part) -> Part:
-        return restarting(name, run_it, sink=bus, clock=clock)
-
-    async def offer() -> None:
-        await _offer(options, registry, layout, desired)
-        await together(
-            part("registry observer", view.run),
-            part("cloud observer", servers.run),
-            part("executor", executor.run),
-            part("reconciler", reconciler.run),
-            part("proxy publisher", proxy.run),
-            part("document publisher", documents.run),
-        )
-
+    plane = ControlPlane(backends, settings, observe_plan=metrics.observe_plan)
     return _Appliance(
-        control=control,
-        reconciler=reconciler,
-        desired=desired,
+        control=ApplianceControl(plane, registry=registry, cloud=cloud, bus=bus, clock=clock),
+        plane=plane,
         proxy=nginx,
         metrics=metrics,
-        tree=part("control", offer),
     )
-
-
-async def _offer(options: RunOptions, registry: Registry, layout: Layout, desired: DesiredStore) -> None:
-    """Put the file into the registry before anything acts on what may be an older one."""
-    while True:
-        session = registry.session()
-        while session.state is not SessionState.CONNECTED:
-            session = await registry.wait_session_change(session)
-        try:
-            for parent in layout.parents:
-                await _ensure(registry, parent)
-            await desired.offer(options.source, str(options.file), "hfs run")
-        except (PortError, trio.TooSlowError):
-            await trio.sleep(to_seconds(OFFER_AGAIN_AFTER))
-        else:
-            return
-
-
-async def _ensure(registry: Registry, path: str) -> None:
-    try:
-        await registry.create(path)
-    except Conflict:
-        return  # it is there: all that was wanted
 
 
 async def _live(
     options: RunOptions,
     appliance: _Appliance,
     bus: EventBus,
+    clock: SystemClock,
     keep_registry: Part | None,
     signals: AsyncIterator[int],
     show: View,
@@ -272,8 +187,9 @@ async def _live(
         except PortError as error:
             raise CannotStart(f"admin API: {error.words}; set [admin] listen") from error
         if keep_registry is not None:
-            nursery.start_soon(restarting("embedded registry", keep_registry, sink=bus, clock=SystemClock()))
-        nursery.start_soon(appliance.tree)
+            nursery.start_soon(restarting("embedded registry", keep_registry, sink=bus, clock=clock))
+        plane = partial(appliance.plane.run, options.source, str(options.file))
+        nursery.start_soon(restarting("control plane", plane, sink=bus, clock=clock))
         nursery.start_soon(show, appliance.control)
         await _or_signal(signals, appliance.control.wait_down)
         if not options.keep:
@@ -301,6 +217,6 @@ async def _or_signal(signals: AsyncIterator[int], wait: Callable[[], Awaitable[N
 
 async def _close(appliance: _Appliance, signals: AsyncIterator[int]) -> None:
     """Retire every server; a second signal, or too long a wait, leaves what is left."""
-    appliance.reconciler.close()
+    appliance.plane.reconciler.close()
     with trio.move_on_after(to_seconds(CLOSE_WITHIN)):
-        await _or_signal(signals, appliance.reconciler.wait_closed)
+        await _or_signal(signals, appliance.plane.reconciler.wait_closed)

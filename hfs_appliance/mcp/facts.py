@@ -72,8 +72,8 @@ def circumstances(world: World, desired: DesiredState) -> Circumstances:
 def join(view: RegistryView, servers: Mapping[ServerId, CloudServer]) -> Iterator[Facts]:
     """Give the facts of every server that a record, the cloud or the pool knows, sorted by id.
 
-    An entry with another nonce than the record's belongs to another server of that name, one that was thought gone or is
-    of another environment: it says nothing about ours.
+    An entry with another nonce than the record's is that of another server of that name, one that was thought gone or
+    is of another environment: it says nothing about ours.
     """
     records, pool = view.records, view.pool
     none: Mapping[str, Registration] = {}

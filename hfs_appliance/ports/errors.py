@@ -50,3 +50,12 @@ class Ambiguous(PortError):
 
 class Unsupported(PortError):
     """This backend cannot do that."""
+
+
+class UnknownName(Exception):
+    """No server or service of that name; `suggestion` is the nearest one known, if any."""
+
+    def __init__(self, kind: str, name: str, suggestion: str | None) -> None:
+        hint = f"; did you mean {suggestion!r}?" if suggestion else ""
+        super().__init__(f"no {kind} is called {name!r}{hint}")
+        self.suggestion = suggestion

@@ -54,12 +54,3 @@ class Control(Protocol):
     async def down(self) -> None:
         """Retire everything; the appliance ends by itself when nothing is left."""
         ...
-
-
-class UnknownName(Exception):  # named for what it tells
-    """No server or service of that name; `suggestion` is the nearest one known, if any."""
-
-    def __init__(self, kind: str, name: str, suggestion: str | None) -> None:
-        hint = f"; did you mean {suggestion!r}?" if suggestion else ""
-        super().__init__(f"no {kind} is called {name!r}{hint}")
-        self.suggestion = suggestion

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 
 from hfs_appliance.config.mistakes import ConfigError
 from hfs_appliance.ports import errors
-from hfs_appliance.web.control import UnknownName
+from hfs_appliance.ports.errors import UnknownName
 
 if TYPE_CHECKING:
     from starlette.requests import Request

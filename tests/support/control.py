@@ -21,10 +21,9 @@ from hfs_appliance.model.reports import (
     ServerReport,
     Status,
 )
-from hfs_appliance.ports.errors import Conflict, Unsupported
+from hfs_appliance.ports.errors import Conflict, UnknownName, Unsupported
 from hfs_appliance.telemetry import words
 from hfs_appliance.telemetry.bus import EventBus
-from hfs_appliance.web.control import UnknownName
 
 DNS = ServiceName("dns")
 V1 = Version("1.0.0")

@@ -1,0 +1,136 @@
+"""The control plane: every loop of the appliance over the ports, the same over real backends and simulated ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import trio
+
+from hfs_appliance.model.desired import DesiredState
+from hfs_appliance.model.instants import seconds, to_seconds
+from hfs_appliance.model.plan import Plan
+from hfs_appliance.ports.clock import Clock, Entropy
+from hfs_appliance.ports.cloud import Cloud
+from hfs_appliance.ports.errors import Conflict, PortError
+from hfs_appliance.ports.events import EventSink
+from hfs_appliance.ports.registry import Registry, SessionState
+from hfs_appliance.ports.web import Proxy, SpecSource
+from hfs_appliance.proxy.table import RouteTable
+from hfs_appliance.registry.paths import Layout
+from hfs_appliance.runtime.desired import DesiredStore
+from hfs_appliance.runtime.dirty import Dirty
+from hfs_appliance.runtime.documents import DocumentPublisher
+from hfs_appliance.runtime.execute import Executor
+from hfs_appliance.runtime.execute import Parts as ExecutorParts
+from hfs_appliance.runtime.ledger import LedgerStore
+from hfs_appliance.runtime.observe_cloud import CloudObserver
+from hfs_appliance.runtime.observe_registry import RegistryObserver
+from hfs_appliance.runtime.publish import ProxyPublisher
+from hfs_appliance.runtime.reconcile import Reconciler, Sources
+from hfs_appliance.runtime.supervise import Part, restarting, together
+
+OFFER_AGAIN_AFTER: Final = seconds(1)
+OFFERED_BY: Final = "hfs run"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backends:
+    """The outside, behind its ports."""
+
+    registry: Registry
+    registry_hosts: tuple[str, ...]
+    """What servers are told to connect to."""
+    cloud: Cloud
+    proxy: Proxy
+    last_good: RouteTable | None
+    """The table that the proxy serves already."""
+    specs: SpecSource
+    clock: Clock
+    entropy: Entropy
+    sink: EventSink
+
+
+class ControlPlane:
+    """The loops, wired to each other by marks; nothing runs until `run`."""
+
+    def __init__(self, backends: Backends, settings: DesiredState, *, observe_plan: Callable[[Plan], None]) -> None:
+        self._backends = backends
+        self._layout = Layout(settings.environment)
+        clock, sink, registry = backends.clock, backends.sink, backends.registry
+        # Who looks again when: one mark for each loop.
+        to_plan, to_route, to_merge = Dirty(), Dirty(), Dirty()
+        everyone = (to_plan, to_route, to_merge)
+        self.desired = DesiredStore(registry, self._layout, clock=clock, sink=sink, dirty=everyone)
+        self.view = RegistryObserver(
+            registry, self._layout, settings.registry.session_timeout, clock=clock, sink=sink, dirty=everyone
+        )
+        self.view.on_desired(self.desired.hear)
+        self.servers = CloudObserver(backends.cloud, settings.cloud.poll, clock=clock, sink=sink, dirty=(to_plan,))
+        self.executor = Executor(
+            ExecutorParts(
+                registry=registry,
+                cloud=backends.cloud,
+                layout=self._layout,
+                clock=clock,
+                entropy=backends.entropy,
+                sink=sink,
+                view=self.view,
+                servers=self.servers,
+            ),
+            backends.registry_hosts,
+            to_plan,
+        )
+        sources = Sources(
+            clock=clock,
+            desired=self.desired,
+            registry=self.view,
+            cloud=self.servers,
+            ledger=LedgerStore(registry, self._layout),
+            executor=self.executor,
+        )
+        self.reconciler = Reconciler(sources, sink=sink, dirty=to_plan, observe_plan=observe_plan)
+        self.routes = ProxyPublisher(
+            backends.proxy, self.desired, self.view, backends.last_good, clock=clock, sink=sink, dirty=to_route
+        )
+        self.documents = DocumentPublisher(
+            backends.proxy, backends.specs, self.desired, self.view, clock=clock, sink=sink, dirty=to_merge
+        )
+
+    async def run(self, source: str, file: str) -> None:
+        """Offer the operator's file, then keep the environment as desired, until cancelled."""
+        await self._offer(source, file)
+        await together(
+            self._part("registry observer", self.view.run),
+            self._part("cloud observer", self.servers.run),
+            self._part("executor", self.executor.run),
+            self._part("reconciler", self.reconciler.run),
+            self._part("proxy publisher", self.routes.run),
+            self._part("document publisher", self.documents.run),
+        )
+
+    def _part(self, name: str, part: Part) -> Part:
+        return restarting(name, part, sink=self._backends.sink, clock=self._backends.clock)
+
+    async def _offer(self, source: str, file: str) -> None:
+        """Put the file into the registry before anything acts on what may be an older one."""
+        registry = self._backends.registry
+        while True:
+            session = registry.session()
+            while session.state is not SessionState.CONNECTED:
+                session = await registry.wait_session_change(session)
+            try:
+                for parent in self._layout.parents:
+                    await self._ensure(parent)
+                await self.desired.offer(source, file, OFFERED_BY)
+            except (PortError, trio.TooSlowError):
+                await trio.sleep(to_seconds(OFFER_AGAIN_AFTER))
+            else:
+                return
+
+    async def _ensure(self, path: str) -> None:
+        try:
+            await self._backends.registry.create(path)
+        except Conflict:
+            return  # it is there: all that was wanted
