@@ -82,7 +82,7 @@ def members(routing: Routing, service: ServiceName = DNS) -> list[str]:
 def step(
     before: Routing | None, wanted: DesiredState, registrations: Registrations, *, removals_believed: bool = True
 ) -> Routing:
-    return next_table(before and before.table, wanted, registrations, removals_believed=removals_believed)
+    return next_table(before.table if before else None, wanted, registrations, removals_believed=removals_believed)
 
 
 def test_a_desired_service_has_a_route_before_it_has_members() -> None:

@@ -45,6 +45,20 @@ _BACKLOG: Final = 511
 _OPEN_FILES_MAX: Final = 65536
 
 
+class _Log:
+    """A log, from now on."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._start = path.stat().st_size
+
+    def read(self) -> bytes:
+        """Give what was written since, the end of it when that is much."""
+        with self._path.open("rb") as file:
+            file.seek(max(self._start, self._path.stat().st_size - _WORDS_MAX))
+            return file.read(_WORDS_MAX)
+
+
 class NginxProxy:
     """One nginx on this host, with all its files below one directory."""
 
@@ -84,8 +98,12 @@ class NginxProxy:
         while (master := self._master()) is not None:
             with trio.move_on_after(HOUSEKEEPING_EVERY_S):
                 await process.wait_dead(master)
-            if self._files.rotate_logs():
-                process.send_signal(master, signals.SIGUSR1)
+            self.rotate_logs(master)
+
+    def rotate_logs(self, master: ProcessId) -> None:
+        """Put logs that have grown too long aside and have nginx open new ones."""
+        if self._files.rotate_logs():
+            process.send_signal(master, signals.SIGUSR1)
 
     async def stop(self) -> None:
         """Let open requests end and stop nginx; whatever is left after `STOP_WITHIN_S` is killed."""
@@ -149,8 +167,9 @@ class NginxProxy:
             self._hold(_listen(table.address, table.port))
         assert self._listener is not None
         (self._files.root / "control.sock").unlink(missing_ok=True)
-        self._files.start_log.unlink(missing_ok=True)
+        self._files.start_log.write_bytes(b"")
         self._files.switch(rendered.revision)
+        log = _Log(self._files.start_log)
         # NGINX names the sockets that a master hands to its successor (nginx(8), upgrading on the fly).
         master = process.spawn_detached(
             self._command("-c", "nginx.conf"),
@@ -159,10 +178,10 @@ class NginxProxy:
             directory=self._files.root,
             inherited=(self._listener.fileno(),),
         )
-        if not await self._is_served(rendered.revision, (), by=master):
+        if not await self._is_served(rendered.revision, (), by=master, log=log):
             self._hold(None)
             await process.terminate(master, 1.0)
-            raise Transient(f"nginx does not start: {_complaint(_tail(self._files.start_log))}")
+            raise Transient(f"nginx does not start: {_complaint(log.read())}")
         await _retire(orphans)
 
     async def _reload(self, master: ProcessId, table: RouteTable, rendered: Rendered, *, former: str | None) -> None:
@@ -171,29 +190,29 @@ class NginxProxy:
         if is_moved:
             _listen(table.address, table.port).close()  # nginx would try for 2.5 s, and only its log would tell why
         workers = [worker for worker in find_workers(self._files.root) if is_accepting(worker)]
-        written = self._files.errors.stat().st_size
+        log = _Log(self._files.errors)
         self._files.switch(rendered.revision)
         if former is not None:
             # The master gives the new workers 100 ms before it sends the old ones away: so long do clients have to go.
             self._files.leave(former)
         process.send_signal(master, signals.SIGHUP)
-        is_served = await self._is_served(rendered.revision, workers, by=master)
+        is_served = await self._is_served(rendered.revision, workers, by=master, log=log)
         if former is not None:
             self._files.stay(former)
             if not is_served:
                 self._files.switch(former)
         if not is_served:
-            raise Rejected(f"nginx does not take the configuration: {_complaint(_tail(self._files.errors, written))}")
+            raise Rejected(f"nginx does not take the configuration: {_complaint(log.read())}")
         if is_moved:
             self._hold(None)
         self._files.forget_all_but(rendered.revision, former)
 
-    async def _is_served(self, revision: str, former: Sequence[ProcessId], *, by: ProcessId) -> bool:
+    async def _is_served(self, revision: str, former: Sequence[ProcessId], *, by: ProcessId, log: _Log) -> bool:
         """Wait until new connections are served by that revision alone; False when it comes to nothing in time."""
         root = self._files.root
         is_served = False
         with trio.move_on_after(SERVE_WITHIN_S):
-            while process.is_alive(by):
+            while process.is_alive(by) and b"[emerg]" not in log.read():
                 is_served = is_served or await ask_revision(root) == revision
                 if is_served and not any(is_accepting(worker) for worker in former):
                     break
@@ -232,7 +251,7 @@ def _listen(address: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if listener.family is socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # nginx's own default
-        listener.setblocking(False)  # nginx takes an inherited socket as it is, and would sleep in accept()
+        listener.settimeout(0)  # nginx takes an inherited socket as it is, and would sleep in accept()
         listener.bind((address, port))
         listener.listen(_BACKLOG)
     except OSError as error:
@@ -256,13 +275,6 @@ async def _retire(workers: Sequence[ProcessId]) -> None:
         return
     for worker in workers:
         process.send_signal(worker, signals.SIGKILL)
-
-
-def _tail(log: Path, start: int = 0) -> bytes:
-    """Read what a log has had since `start`, the end of it when it is long."""
-    with log.open("rb") as file:
-        file.seek(max(start, log.stat().st_size - _WORDS_MAX))
-        return file.read(_WORDS_MAX)
 
 
 def _complaint(output: bytes) -> str:
