@@ -19,6 +19,7 @@ from kazoo.protocol.serialization import Create, Exists, GetChildren2, GetData, 
 from kazoo.retry import KazooRetry
 from kazoo.security import OPEN_ACL_UNSAFE
 
+from sim.wire.zookeeper.storage import Storage
 from tests.sim.wire.wire_client import WireClient
 from tests.support.zookeeper import TICK_MS, Server, prepare_embedded
 
@@ -158,6 +159,31 @@ def test_signals_end_it_cleanly(tmp_path: Path, signal_: signal.Signals) -> None
             assert server.wait(PATIENCE_SECONDS) == 0
             assert server.stderr.read() == ""
             assert client.is_closed()
+
+
+def fill(client: WireClient) -> int:
+    """Set values until the server is gone, and count them."""
+    acknowledged = 0
+    while True:
+        try:
+            client.call(SetData("/a", bytes(10_000), acknowledged))
+        except (EOFError, ConnectionResetError):
+            return acknowledged
+        acknowledged += 1
+
+
+def test_a_full_disk_ends_it_and_loses_nothing(tmp_path: Path) -> None:
+    limited = ["/usr/bin/prlimit", "--fsize=200000", *command("--port", "0", "--data", str(tmp_path))]
+    with subprocess.Popen(limited, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        assert server.stderr is not None
+        with WireClient(server.stdout.readline().split()[-1]) as client:
+            client.call(Create("/a", b"", OPEN_ACL_UNSAFE, 0))
+            acknowledged = fill(client)
+        assert server.wait(PATIENCE_SECONDS) == 1
+        assert "File too large" in server.stderr.read()
+    with Storage.open(tmp_path) as storage:
+        assert storage.recover(now_ms=0).tree.znodes["/a"].version == acknowledged
 
 
 def test_a_taken_port_is_said(server: Server, tmp_path: Path) -> None:
