@@ -102,13 +102,17 @@ class TcpProxy:
     ) -> None:
         try:
             async for chunk in source:
-                while self._network not in passing:
-                    await self._changed.wait()
+                await self._wait_passing(passing)
                 await trio.sleep(self._delay_seconds)
                 await sink.send_all(chunk)
         except trio.BrokenResourceError:
             pass
+        await self._wait_passing(passing)  # the end of a stream, too, is news that must get through
         scope.cancel()
+
+    async def _wait_passing(self, passing: set[Network]) -> None:
+        while self._network not in passing:
+            await self._changed.wait()
 
 
 @asynccontextmanager

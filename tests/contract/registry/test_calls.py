@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 import trio
@@ -145,16 +146,12 @@ async def test_transact_does_nothing_when_one_operation_fails(
     await registry.create(f"{root}/there", b"untouched")
     await registry.create(f"{root}/parent/child")
     before = await registry.children(root)
-    guilty = type(refused)(**{**_fields(refused), "path": f"{root}{refused.path}"})
+    guilty = replace(refused, path=f"{root}{refused.path}")
     innocent = CreateOp(path=f"{root}/innocent", value=b"")
     with pytest.raises(Conflict, match=guilty.path):
         await registry.transact([innocent, guilty, DeleteOp(path=f"{root}/innocent")])
     assert await registry.children(root) == before
     assert (await registry.get(f"{root}/there")).version == 0
-
-
-def _fields(operation: Operation) -> dict[str, object]:
-    return {name: getattr(operation, name) for name in type(operation).__slots__}
 
 
 @pytest.mark.parametrize("path", ["", "relative", "//a", "/a//b", "/a/", "/a/./b", "/a/..", "/nul\0", "/lone\ud800"])

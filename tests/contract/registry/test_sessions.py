@@ -25,7 +25,7 @@ from tests.support.registries import (
     watch_from_now,
 )
 from tests.support.tcp_proxy import TcpProxy
-from tests.support.zookeeper import Servers
+from tests.support.zookeeper import Servers, prepare_embedded, prepare_standalone
 
 
 async def test_an_unreachable_server_leaves_the_session_connecting(proxy: TcpProxy, root: str) -> None:
@@ -204,9 +204,15 @@ async def test_a_killed_server_comes_back_with_sessions_and_data(
     assert await watch.wait_dirty() == {kept.path}
 
 
+@pytest.mark.parametrize(
+    "servers",
+    [
+        pytest.param(prepare_embedded, id="embedded"),
+        pytest.param(prepare_standalone, id="zookeeper", marks=pytest.mark.zookeeper),
+    ],
+    indirect=True,  # an ensemble goes on without its frozen member: test_ensemble.py
+)
 async def test_a_frozen_server_suspends_and_lasts(servers: Servers, registry: Registry, root: str) -> None:
-    if len(servers.members) > 1:
-        pytest.skip("an ensemble goes on without a frozen member: see test_ensemble.py")
     await registry.create(root, is_ephemeral=True)
     before = registry.session()
     frozen = servers.members[0]
