@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from hfs_appliance.swagger.clean import Notes
 from hfs_appliance.swagger.grammar import GRAMMARS, METHODS, OPENAPI, Dialect, Node, rebuild
-from hfs_appliance.swagger.read import Document
+from hfs_appliance.swagger.read import Copies, Document, measure
 from hfs_appliance.swagger.refs import find, reference_to, settle, tokens_of
 
 FORM: Final = "application/x-www-form-urlencoded"
@@ -24,6 +24,7 @@ def convert(document: Document, notes: Notes) -> Node:
     root = settle(document, notes)
     if document.dialect is Dialect.SWAGGER_2_0:
         root = _Swagger2(root, notes).convert()
+        measure(root)
     visit = _bounds_only if document.dialect is Dialect.OPENAPI_3_1 else _modern
     converted: Node = rebuild(OPENAPI, "document", root, visit)
     return converted
@@ -93,6 +94,7 @@ class _Swagger2:
     def __init__(self, root: Node, notes: Notes) -> None:
         self._root = root
         self._notes = notes
+        self._copies = Copies()
         self._consumes: list[str] = root.get("consumes", [])
         self._produces: list[str] = root.get("produces", [])
 
@@ -187,6 +189,7 @@ class _Swagger2:
         fields = [each for each in effective.values() if each["in"] == "formData"]
         for each in effective.values():
             if each["in"] == "body":
+                self._copies.add(each)
                 media = {"schema": self._schema(each.get("schema", {}))}
                 new: Node = {"description": each["description"]} if "description" in each else {}
                 new["content"] = {name: dict(media) for name in consumes or ("application/json",)}
@@ -214,6 +217,7 @@ class _Swagger2:
         # A shared response was converted with the document's media types: it fits unless the operation has its own.
         if "$ref" in node and "produces" not in operation:
             return {"$ref": reference_to("components", *(tokens_of(node["$ref"]) or ()))}
+        self._copies.add(self._target(node))
         return self._response(self._target(node), produces)
 
     def _response(self, node: Node, produces: Sequence[str]) -> Node:

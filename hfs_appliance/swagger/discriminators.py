@@ -6,23 +6,31 @@ one that inherits (by `allOf`) from the schema with the discriminator, or that s
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from hfs_appliance.swagger.grammar import OPENAPI, Node, rebuild
+from hfs_appliance.swagger.read import DocumentError
 from hfs_appliance.swagger.refs import reference_to, tokens_of
+
+MAX_VALUES: Final = 50_000
+"""Values of all discriminators: a long line of heirs, each with a discriminator, has the square of its length."""
 
 
 def make_explicit(tree: Node) -> Node:
     """Give the tree with a mapping for every value that a discriminator can have by a schema's name."""
     schemas: Mapping[str, Any] = tree["components"].get("schemas", {})
     heirs = _heirs(schemas)
-    inherited = {
-        name: _mapped(schema, (name, *_descendants(name, heirs)))
-        if isinstance(schema, dict) and "discriminator" in schema and not _choices(schema)
-        else schema
-        for name, schema in schemas.items()
-    }
+    inherited: Node = {}
+    values = 0
+    for name, schema in schemas.items():
+        inherited[name] = schema
+        if isinstance(schema, dict) and "discriminator" in schema and not _choices(schema):
+            inherited[name] = _mapped(schema, (name, *_descendants(name, heirs)))
+            values += len(inherited[name]["discriminator"]["mapping"])
+            if values > MAX_VALUES:
+                raise DocumentError(f"its discriminators have more than {MAX_VALUES} values")
     tree = {**tree, "components": {**tree["components"], "schemas": inherited}}
     return rebuild(OPENAPI, "document", tree, _visit)  # type: ignore[no-any-return]
 
@@ -63,9 +71,9 @@ def _heirs(schemas: Mapping[str, Any]) -> Mapping[str, list[str]]:
 
 def _descendants(name: str, heirs: Mapping[str, list[str]]) -> list[str]:
     found: dict[str, None] = {}
-    waiting = list(heirs.get(name, ()))
+    waiting = deque(heirs.get(name, ()))
     while waiting:
-        heir = waiting.pop(0)
+        heir = waiting.popleft()
         if heir not in found and heir != name:
             found[heir] = None
             waiting.extend(heirs.get(heir, ()))

@@ -17,6 +17,7 @@ from hfs_appliance.model.ids import ServiceName
 from hfs_appliance.swagger.clean import Notes
 from hfs_appliance.swagger.discriminators import make_explicit
 from hfs_appliance.swagger.grammar import METHODS, OPENAPI, Node, rebuild
+from hfs_appliance.swagger.read import measure
 from hfs_appliance.swagger.refs import Names, find, reference_to, tokens_of
 
 _TEMPLATE: Final = re.compile(r"\{([\w.~*+-]+)\}")
@@ -75,6 +76,7 @@ class _Placing:
             # Readers show operations by tag: one without any goes under the service's own name.
             operation["tags"] = operation.get("tags") or [""]
         tree = rebuild(OPENAPI, "document", tree, self._complete)
+        measure(tree)  # what was pushed down to the operations can be much more than it was
         self._moved = {
             place: (path, tree["paths"][path][method]["operationId"]) for place, (path, method) in self._moved.items()
         }

@@ -156,6 +156,19 @@ def measure(root: Any) -> int:
     return nodes
 
 
+class Copies:
+    """Counts what is copied within a document: copies of copies could grow without bound where it is small itself."""
+
+    def __init__(self) -> None:
+        self._nodes = 0
+
+    def add(self, node: Any) -> None:
+        """Count a node that is about to be copied. Errors: DocumentError for more than MAX_NODES in all."""
+        self._nodes += measure(node)
+        if self._nodes > MAX_NODES:
+            raise DocumentError(f"its references stand for more than {MAX_NODES} values")
+
+
 # --- YAML 1.2
 
 

@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote
 
 from hfs_appliance.swagger.clean import Notes, clean
 from hfs_appliance.swagger.grammar import GRAMMARS, Dialect, Node, rebuild, walk
-from hfs_appliance.swagger.read import MAX_NODES, Document, DocumentError, measure
+from hfs_appliance.swagger.read import Copies, Document
 
 _SECTIONS_3: Final = {
     "schema": ("components", "schemas"),
@@ -35,6 +35,10 @@ SECTIONS: Final[Mapping[Dialect, Mapping[str, tuple[str, ...]]]] = {
     Dialect.OPENAPI_3_1: _SECTIONS_3,
 }
 """Where components of a kind live."""
+
+
+MAX_HOPS: Final = 20
+"""References that may lead to references, in a row."""
 
 
 def tokens_of(reference: str) -> tuple[str, ...] | None:
@@ -79,16 +83,16 @@ class _Settler:
         self._sections = SECTIONS[document.dialect]
         self._anchors = {
             node["$anchor"]: tokens
-            for node, tokens in walk(self._grammar, "document", root)
+            for node, tokens in walk(self._grammar, "document", self._raw)
             if isinstance(node.get("$anchor"), str)
         }
         self._names = {kind: Names(self._components(kind)) for kind in self._sections}
         self._hoisted: dict[tuple[str, tuple[str, ...]], str | None] = {}
         self._waiting: list[tuple[str, str, Node]] = []
-        self._copied = 0
+        self._copies = Copies()
 
     def settle(self) -> Node:
-        self._root["paths"] = {path: self._follow(path, item) for path, item in self._root.get("paths", {}).items()}
+        self._root["paths"] = {path: self._follow(item) for path, item in self._root.get("paths", {}).items()}
         settled: Node = rebuild(self._grammar, "document", self._root, self._visit)
         while self._waiting:
             kind, name, target = self._waiting.pop()
@@ -104,24 +108,21 @@ class _Settler:
             found = found.get(key, {})
         return found
 
-    def _follow(self, path: str, item: Node) -> Node:
+    def _follow(self, item: Node) -> Node:
         """Replace a path item that is a reference; its own fields go before those of its target."""
-        if "$ref" not in item:
-            return item
-        own = {key: value for key, value in item.items() if key != "$ref"}
-        tokens = self._tokens(item["$ref"])
-        target = self._copy("path-item", tokens) if tokens is not None and self._ends("path-item", tokens) else None
-        if target is None:
-            self._notes.add(f"the reference {item['$ref'][:120]!r} leads nowhere")
-            return own
-        return {**self._follow(path, target), **own}
+        while "$ref" in item:
+            own = {key: value for key, value in item.items() if key != "$ref"}
+            tokens = self._tokens(item["$ref"])
+            target = self._copy("path-item", tokens) if tokens is not None and self._ends("path-item", tokens) else None
+            if target is None:
+                self._notes.add(f"the reference {item['$ref'][:120]!r} leads nowhere")
+                return own
+            item = {**target, **own}
+        return item
 
     def _copy(self, kind: str, tokens: tuple[str, ...]) -> Any:
         target = find(self._raw, tokens)
-        # Copies of copies could grow without bound where the document itself is small.
-        self._copied += measure(target)
-        if self._copied > MAX_NODES:
-            raise DocumentError(f"its references into parts of it stand for more than {MAX_NODES} values")
+        self._copies.add(target)
         return clean(self._grammar, kind, target, self._notes, tokens)
 
     def _visit(self, kind: str, node: Node) -> Node | None:
@@ -169,7 +170,7 @@ class _Settler:
     def _ends(self, kind: str, tokens: tuple[str, ...]) -> bool:
         """Tell whether a chain of references comes to a thing of that kind, which was not left out."""
         section, seen = self._sections.get(kind, ()), set[tuple[str, ...]]()
-        while tokens not in seen:
+        while tokens not in seen and len(seen) < MAX_HOPS:
             seen.add(tokens)
             try:
                 target = find(self._root if section and tokens[:-1] == section else self._raw, tokens)

@@ -194,15 +194,47 @@ def test_a_reference_that_leads_nowhere_is_left_out(loop: Any) -> None:
     assert "leads nowhere" in words
 
 
-def test_small_documents_cannot_make_large_copies() -> None:
-    nested: Any = {"properties": {f"p{n}": {"type": "string"} for n in range(3000)}}
+def nested(big: Any) -> Any:
     for _ in range(90):
-        nested = {"items": nested}
-    fields = {f"f{n}": {"$ref": "#/x-nested" + "/items" * n} for n in range(90)}
-    document = with_schema({"properties": fields})
-    document["x-nested"] = nested
-    _, merged = merged_of(source("svc", document))
-    assert "stand for more than 500000 values" in next(iter(merged.services.values())).reason
+        big = {"items": big}
+    document = with_schema({"properties": {f"f{n}": {"$ref": "#/x-nested" + "/items" * n} for n in range(90)}})
+    return {**document, "x-nested": big}
+
+
+MANY: Any = {"properties": {f"p{n}": {"type": "string"} for n in range(3000)}}
+LARGE_COPIES = {
+    "references into parts": nested(MANY),
+    "shared bodies": swagger(
+        paths={f"/{n}": {"post": operation(parameters=[{"$ref": "#/parameters/B"}])} for n in range(100)},
+        parameters={"B": {"name": "b", "in": "body", "schema": MANY}},
+    ),
+    "media types": swagger(
+        paths={f"/{n}": {"get": {"responses": {"200": {"description": "", "schema": {}}}}} for n in range(600)},
+        produces=[f"text/x-{n}" for n in range(600)],
+    ),
+    "security": openapi(
+        paths={f"/{n}": {"get": operation()} for n in range(600)}, security=[{f"k{n}": []} for n in range(600)]
+    ),
+    "heirs": swagger(
+        definitions={
+            f"A{n}": {"discriminator": "kind", "allOf": [{"$ref": f"#/definitions/A{max(0, n - 1)}"}]}
+            for n in range(400)
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("way", sorted(LARGE_COPIES))
+def test_small_documents_cannot_make_large_copies(way: str) -> None:
+    merged = merge([source("svc", LARGE_COPIES[way])], title="T")
+    assert "more than" in next(iter(merged.services.values())).reason
+
+
+def test_a_long_chain_of_references_leads_nowhere() -> None:
+    chain = {f"/{n}": {"$ref": f"#/paths/~1{n + 1}"} for n in range(2000)} | {"/2000": {"get": operation()}}
+    merged, words = left_out(openapi(paths=chain))
+    assert operations_of(merged) == {("get", f"/svc/{n}") for n in range(1980, 2001)}
+    assert "leads nowhere" in words
 
 
 def test_text_that_looks_like_a_reference_stays() -> None:
