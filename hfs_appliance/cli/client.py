@@ -34,6 +34,7 @@ class Api:
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
+        self._readers: dict[Any, TypeAdapter[Any]] = {}
         with self._failures():
             # Never through a proxy of the environment: the API is on loopback.
             self._http = httpx.Client(base_url=self.url + _BASE, timeout=_TIMEOUT, trust_env=False)
@@ -58,9 +59,16 @@ class Api:
     def read(self, kind: type[_Report], text: str) -> _Report:
         """Read a report. Errors: Unavailable, when it is not what this version knows."""
         try:
-            return TypeAdapter(kind).validate_json(text)
+            report: _Report = self._reader(kind).validate_json(text)
         except ValidationError as error:
             raise Unavailable(self.url, "what answers there is not hfs, or another version of it") from error
+        return report
+
+    def _reader(self, kind: type[_Report]) -> TypeAdapter[_Report]:
+        """Give the reader of a kind of report; making one costs more than many uses."""
+        if kind not in self._readers:
+            self._readers[kind] = TypeAdapter(kind)
+        return self._readers[kind]
 
     def status(self) -> Status:
         """Ask how the environment stands."""

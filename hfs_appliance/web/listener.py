@@ -74,6 +74,13 @@ async def _listen(address: str, port: int) -> list[trio.SocketListener]:
         raise Rejected(f"cannot listen on {address}:{port}: {reason}") from error
 
 
+def _first(error: BaseException) -> str:
+    """Name the first error of a group: what started it."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return f"{type(error).__name__}: {error}"
+
+
 class _Server:
     """The connections of one listener."""
 
@@ -97,8 +104,8 @@ class _Server:
         self._streams.add(stream)
         try:
             await TCPServer(self._app, self._config, self._context, self._state, stream)  # type: ignore[arg-type]
-        except Exception:  # noqa: BLE001 - the fence
-            _LOG.exception("a connection of the admin API ended in an error")
+        except Exception as error:  # noqa: BLE001 - the fence
+            _LOG.warning("a connection of the admin API ended in an error: %s", _first(error))
         finally:
             self._streams.discard(stream)
             stream.close()
