@@ -6,6 +6,7 @@ order of checks, and so which error wins, is that of ZooKeeper 3.8 (PrepRequestP
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -41,6 +42,7 @@ from sim.wire.zookeeper.requests import (
     SetAccess,
     SetValue,
     SetWatches,
+    SingleRead,
     Sync,
     Watching,
     WhoAmI,
@@ -143,29 +145,25 @@ class Core:
 
     def close_session(self, session_id: int, *, zxid: int, time_ms: int) -> Outcome:
         """End a session: its ephemerals go, in the order of their paths."""
-        effects: list[Effect] = [NodeDeleted(path) for path in self.tree.ephemerals_of(session_id)]
-        for effect in effects:
-            self.redo(effect, zxid=zxid, time_ms=time_ms, now_ms=0)
+        deletions = [NodeDeleted(path) for path in self.tree.ephemerals_of(session_id)]
+        for deletion in deletions:
+            self.tree.apply(deletion, zxid, time_ms)
         self.sessions.close(session_id)
-        return self._done(None, [*effects, SessionClosed(session_id)], zxid, time_ms)
-
-    def redo(self, effect: Effect, *, zxid: int, time_ms: int, now_ms: int) -> None:
-        """Carry out an effect of the past again."""
-        match effect:
-            case SessionOpened():
-                self.sessions.open(effect.session_id, effect.timeout_ms, now_ms)
-            case SessionClosed():
-                self.sessions.close(effect.session_id)
-            case _:
-                self.tree.apply(effect, zxid, time_ms)
+        return self._done(None, [*deletions, SessionClosed(session_id)], zxid, time_ms)
 
     def replay(self, transaction: Transaction, *, now_ms: int) -> None:
         """Carry out a transaction of the past again; nobody watches yet."""
         for effect in transaction.effects:
-            self.redo(effect, zxid=transaction.zxid, time_ms=transaction.time_ms, now_ms=now_ms)
+            match effect:
+                case SessionOpened():
+                    self.sessions.open(effect.session_id, effect.timeout_ms, now_ms)
+                case SessionClosed():
+                    self.sessions.close(effect.session_id)
+                case _:
+                    self.tree.apply(effect, transaction.zxid, transaction.time_ms)
         self.zxid = transaction.zxid
 
-    def _done(self, result: Result, effects: list[Effect], zxid: int, time_ms: int) -> Outcome:
+    def _done(self, result: Result, effects: Sequence[Effect], zxid: int, time_ms: int) -> Outcome:
         if not effects:
             return Outcome(result=result)
         self.zxid = zxid
@@ -254,20 +252,17 @@ class Core:
 
     def read(self, request: Read, caller: Caller) -> Result:
         """Answer a question, and set the watch that goes with it."""
-        try:
-            if isinstance(request, MultiRead):
-                return Many(request.operations, tuple(self._read_one(each, caller) for each in request.operations))
-            return self._look(request, caller)
-        except Refused as refusal:
-            return Failure(refusal.code)
+        if isinstance(request, MultiRead):
+            return Many(request.operations, tuple(self._read(each, caller) for each in request.operations))
+        return self._read(request, caller)
 
-    def _read_one(self, request: GetValue | GetChildren, caller: Caller) -> Single:
+    def _read(self, request: SingleRead, caller: Caller) -> Single:
         try:
             return self._look(request, caller)
         except Refused as refusal:
             return Failure(refusal.code)
 
-    def _look(self, request: Read, caller: Caller) -> Single:
+    def _look(self, request: SingleRead, caller: Caller) -> Single:
         match request:
             case Exists():
                 if "\0" in request.path:
@@ -295,8 +290,6 @@ class Core:
                 return Synced(request.path)
             case WhoAmI():
                 return Identities(caller.identities)
-            case MultiRead():
-                raise Refused(Code.MARSHALLING_ERROR)
             case _:
                 assert_never(request)
 

@@ -173,9 +173,8 @@ class SetWatches:
     recursive: tuple[str, ...] = ()
 
 
-Read: TypeAlias = (
-    Exists | GetValue | GetChildren | GetAccess | GetEphemerals | CountDescendants | MultiRead | Sync | WhoAmI
-)
+SingleRead: TypeAlias = Exists | GetValue | GetChildren | GetAccess | GetEphemerals | CountDescendants | Sync | WhoAmI
+Read: TypeAlias = SingleRead | MultiRead
 Watching: TypeAlias = AddWatch | RemoveWatches | SetWatches
 
 

@@ -13,7 +13,7 @@ from typing import Final
 
 import trio
 
-from sim.wire.zookeeper import access, protocol
+from sim.wire.zookeeper import access, protocol, words
 from sim.wire.zookeeper.connection import Connection
 from sim.wire.zookeeper.core import Caller, Core, Outcome
 from sim.wire.zookeeper.journal import Journal
@@ -40,11 +40,9 @@ from sim.wire.zookeeper.requests import (
 from sim.wire.zookeeper.results import Failure, Result
 from sim.wire.zookeeper.storage import Storage
 from sim.wire.zookeeper.values import Event, Refused
-from sim.wire.zookeeper.words import Condition, Settings
-from sim.wire.zookeeper.words import answer as answer_word
 
-_AUTH_XID: Final = -4
 _SESSION_BITS: Final = 1 << 56
+"""A session is named by the transaction that opened it; these tell the two kinds of number apart."""
 _FAREWELL_SECONDS: Final = 2.0
 
 
@@ -65,7 +63,7 @@ async def serve(
         journal = Journal(storage, core)
         (listener,) = await trio.open_tcp_listeners(port, host=address)
         bound = listener.socket.getsockname()[1]
-        server = Server(core, journal, Settings(address=address, port=bound, data=data, tick_ms=tick_ms))
+        server = Server(core, journal, words.Settings(address=address, port=bound, data=data, tick_ms=tick_ms))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(journal.run)
             nursery.start_soon(server.expire)
@@ -84,7 +82,7 @@ def _wall_ms() -> int:
 class Server:
     """All connections to one core."""
 
-    def __init__(self, core: Core, journal: Journal, settings: Settings) -> None:
+    def __init__(self, core: Core, journal: Journal, settings: words.Settings) -> None:
         self._core = core
         self._journal = journal
         self._settings = settings
@@ -142,10 +140,8 @@ class Server:
     async def _listen(self, connection: Connection) -> bool:
         """Answer until the conversation ends; False when the client just went away."""
         word = await connection.receive_word()
-        condition = Condition(core=self._core, connections=tuple(self._connections.values()), settings=self._settings)
-        text = answer_word(word, condition)
-        if text is not None:
-            connection.post(text.encode(), self._core.zxid)
+        if word in words.ANSWERS:
+            connection.post(words.ANSWERS[word](self._condition()).encode(), self._core.zxid)
             return True
         while frames := await connection.receive_frames():
             for frame in frames:
@@ -234,6 +230,10 @@ class Server:
         connection = self._by_session.pop(session_id, None)
         if connection is not None and connection is not by:
             connection.life.cancel(reason="session expired")
+
+    def _condition(self) -> words.Condition:
+        connections = tuple(self._connections.values())
+        return words.Condition(core=self._core, connections=connections, settings=self._settings)
 
     def _publish(self, outcome: Outcome) -> None:
         if outcome.transaction is not None:

@@ -55,7 +55,7 @@ class Sessions:
         self._living.pop(session_id, None)
 
     def resume(self, session_id: int, timeout_ms: int, now_ms: int) -> None:
-        """Carry on with a session over a new connection, which has negotiated the timeout again."""
+        """Carry on with a session over a new connection, which has negotiated the timeout again (until a restart)."""
         session = self._living[session_id]
         session.timeout_ms = timeout_ms
         session.deadline_ms = now_ms + timeout_ms

@@ -15,7 +15,6 @@ class Code(IntEnum):
 
     OK = 0
     RUNTIME_INCONSISTENCY = -2
-    MARSHALLING_ERROR = -5
     UNIMPLEMENTED = -6
     BAD_ARGUMENTS = -8
     NO_NODE = -101
@@ -24,7 +23,6 @@ class Code(IntEnum):
     NO_CHILDREN_FOR_EPHEMERALS = -108
     NODE_EXISTS = -110
     NOT_EMPTY = -111
-    SESSION_EXPIRED = -112
     INVALID_ACL = -114
     AUTH_FAILED = -115
     NO_WATCHER = -121

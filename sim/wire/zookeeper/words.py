@@ -45,12 +45,6 @@ class Condition:
     settings: Settings
 
 
-def answer(word: bytes, condition: Condition) -> str | None:
-    """Answer a word; None when it is none."""
-    tell = _ANSWERS.get(word)
-    return None if tell is None else tell(condition)
-
-
 def _ruok(_: Condition) -> str:
     return "imok"
 
@@ -143,7 +137,7 @@ def _lines(*lines: str) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-_ANSWERS: Final[Mapping[bytes, Callable[[Condition], str]]] = {
+ANSWERS: Final[Mapping[bytes, Callable[[Condition], str]]] = {
     b"cons": _cons,
     b"conf": _conf,
     b"dump": _dump,
