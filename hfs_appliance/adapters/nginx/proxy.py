@@ -15,7 +15,8 @@ import resource
 import shutil
 import signal as signals
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -73,22 +74,25 @@ class NginxProxy:
     async def publish(self, table: RouteTable) -> None:
         """Serve `table`; see the port."""
         async with self._lock:
-            await self._serve(table)
+            with _disk_trouble_is_transient():
+                await self._serve(table)
 
     async def publish_files(self, files: Mapping[str, bytes]) -> None:
         """Replace the static files; `swagger.json` is the only one there is."""
         if odd := sorted(files.keys() - {"swagger.json"}):
             raise Rejected(f"the endpoint has no static file {odd[0]!r}")
-        self._files.prepare()
-        for content in files.values():
-            self._files.publish_document(content)
+        with _disk_trouble_is_transient():
+            self._files.prepare()
+            for content in files.values():
+                self._files.publish_document(content)
 
     async def ensure_running(self) -> bool:
         """Start nginx with the last good table if it does not run; False also when there is no such table yet."""
         async with self._lock:
             if self._master() is not None or (table := self.last_good()) is None:
                 return False
-            await self._serve(table)
+            with _disk_trouble_is_transient():
+                await self._serve(table)
             return True
 
     async def wait_dead(self) -> None:
@@ -232,6 +236,14 @@ class NginxProxy:
         if found is None:
             raise Rejected(f"no executable {self._executable!r} here; nginx comes with: apt-get install nginx-light")
         return (found, "-p", str(self._files.root), *arguments)
+
+
+@contextmanager
+def _disk_trouble_is_transient() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise Transient(f"the files of nginx: {error}") from None
 
 
 def _host() -> Host:

@@ -140,6 +140,7 @@ async def site(tmp_path: Path, nursery: trio.Nursery) -> AsyncIterator[Site]:
     port = free_port()
     proxy = NginxProxy(tmp_path / "nginx")
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False) as client:
-        yield Site(proxy=proxy, directory=tmp_path / "nginx", port=port, client=client, nursery=nursery)
+        made = Site(proxy=proxy, directory=tmp_path / "nginx", port=port, client=client, nursery=nursery)
+        yield made
         with trio.fail_after(DEADLINE_S):
-            await proxy.stop()
+            await made.proxy.stop()
