@@ -19,10 +19,11 @@ from hfs_appliance.agent.site import Site
 from hfs_appliance.model.assignment import Assignment
 from hfs_appliance.model.desired import Registrar
 from hfs_appliance.model.instants import Duration, Instant, after, format_duration, seconds, to_seconds
-from hfs_appliance.model.observed import InstanceStatus, Registration
+from hfs_appliance.model.observed import InstanceStatus, Registration, Trouble
 from hfs_appliance.ports.clock import Clock, Entropy
 from hfs_appliance.ports.registry import Registry
 from hfs_appliance.registry.curator import write_registration
+from hfs_appliance.registry.formats import write
 from hfs_appliance.registry.paths import Layout
 
 _WITHDRAW_WITHIN: Final = seconds(2)
@@ -40,8 +41,9 @@ class Instance:
         self._clock: Final = clock
         self._entropy: Final = entropy
         self._log: Final = log
-        path = Layout(site.identity.environment).registration(assignment.service, assignment.server)
-        self._registration: Final = Presence(registry, path, log)
+        layout = Layout(site.identity.environment)
+        self._registration: Final = Presence(registry, layout.registration(assignment.service, assignment.server), log)
+        self._trouble: Final = Presence(registry, layout.trouble(assignment.server), log)
         self._service: Service | None = None
         self._healthy_since: Instant | None = None
         self._is_draining = False
@@ -52,6 +54,7 @@ class Instance:
     async def run(self) -> None:
         """Keep the instance running and its registration true."""
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._trouble.keep)
             if self._assignment.registrar is Registrar.AGENT:
                 nursery.start_soon(self._registration.keep)
             service = running_service(self._site)
@@ -89,7 +92,7 @@ class Instance:
                     await install(self._site, self._assignment.run, self._log)
                 service = await start_service(self._site, self._assignment)
             except (InstallError, StartError) as error:
-                self._log.say(f"cannot start {self._assignment.service}: {error}")
+                self._complain(f"cannot start {self._assignment.service}: {error}")
                 await self._pause()
             else:
                 self._log.say(
@@ -105,7 +108,7 @@ class Instance:
             nursery.start_soon(probe, address, self._assignment.port, self._assignment.health, self._judge)
             ending = await service.wait()
             nursery.cancel_scope.cancel()
-        self._log.say(f"service {ending}")
+        self._complain(f"service {ending}")
         backoff_max = self._assignment.run.restart_backoff_max
         if self._healthy_since is not None and self._clock.now() > after(self._healthy_since, backoff_max):
             self._failed_starts = 0
@@ -124,9 +127,19 @@ class Instance:
             self._healthy_since = None
         verdict = f"{'healthy' if answer.is_healthy else 'not healthy'}: {answer.words}"
         if verdict != self._verdict:
-            self._log.say(verdict)
+            if answer.is_healthy:
+                self._log.say(verdict)
+                self._trouble.want(None)
+            else:
+                self._complain(f"{self._assignment.service} is {verdict}")
         self._verdict = verdict
         self._register()
+
+    def _complain(self, words: str) -> None:
+        """Say what keeps the instance out of traffic, in the log and to the operator."""
+        self._log.say(words)
+        identity = self._site.identity
+        self._trouble.want(write(Trouble(server=identity.server, nonce=identity.nonce, words=words)))
 
     def _register(self) -> None:
         """Want the registration that is true now."""

@@ -96,6 +96,8 @@ def note_failures(draft: Draft) -> None:
         for name, setback in pools.items()
         if name in draft.desired.pools and not _has_built_since(tally.pools.get(name), setback)
     }
+    assert world.registry is not None
+    troubles = world.registry.value.troubles
     versions = dict(world.ledger.version_setbacks)
     for facts, verdict in tally.lost:
         record = facts.record
@@ -103,7 +105,9 @@ def note_failures(draft: Draft) -> None:
             continue
         if draft.is_free(facts.server):
             key = (record.service, record.version)
-            versions[key] = another(versions.get(key), world.now, f"{facts.server} {verdict.words}")
+            trouble = troubles.get(facts.server)
+            words = trouble.words if trouble is not None else verdict.words
+            versions[key] = another(versions.get(key), world.now, f"{facts.server} {words}")
     draft.version_setbacks = {
         (service, version): setback
         for (service, version), setback in versions.items()

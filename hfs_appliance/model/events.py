@@ -218,6 +218,16 @@ class EntryRefused(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceTroubled(_Event):
+    """An agent tells what keeps its instance out of traffic."""
+
+    kind: ClassVar[str] = "instance-troubled"
+    severity: ClassVar[Severity] = Severity.WARNING
+    server: ServerId
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ResyncFoundDrift(_Event):
     """The regular re-read found entries that the watch had missed: a fault of ours or of the registry's."""
 
@@ -284,6 +294,7 @@ Event: TypeAlias = (
     | DocumentsMerged
     | DocumentRefused
     | EntryRefused
+    | InstanceTroubled
     | ResyncFoundDrift
     | PartRestarted
     | PartFailed

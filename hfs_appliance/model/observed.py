@@ -132,6 +132,15 @@ class Registration:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """What keeps an instance out of traffic, in its agent's words (`troubles/<id>`, ephemeral)."""
+
+    server: ServerId
+    nonce: Nonce
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryView:
     """What the registry holds for this environment."""
 
@@ -139,6 +148,7 @@ class RegistryView:
     pool: Mapping[ServerId, PoolEntry] = field(default_factory=dict)
     registrations: Mapping[ServiceName, Mapping[str, Registration]] = field(default_factory=dict)
     """By service, then by instance."""
+    troubles: Mapping[ServerId, Trouble] = field(default_factory=dict)
     departed: Mapping[ServerId, Instant] = field(default_factory=dict)
     """When this process saw a server's pool entry or registration go; cleared when it is back."""
     synced_at: Instant = Instant(0)

@@ -15,7 +15,7 @@ from hfs_appliance.model.assignment import Assignment
 from hfs_appliance.model.identity import Identity
 from hfs_appliance.model.ids import PoolName, ServiceName, Version
 from hfs_appliance.model.ledger import Ledger, Setback
-from hfs_appliance.model.observed import PoolEntry, ServerRecord
+from hfs_appliance.model.observed import PoolEntry, ServerRecord, Trouble
 from hfs_appliance.model.stored import StoredDesired
 
 T = TypeVar("T")
@@ -36,6 +36,7 @@ class _LedgerEntry:
 
 _RECORD: Final = TypeAdapter(ServerRecord)
 _POOL_ENTRY: Final = TypeAdapter(PoolEntry)
+_TROUBLE: Final = TypeAdapter(Trouble)
 _ASSIGNMENT: Final = TypeAdapter(Assignment)
 _IDENTITY: Final = TypeAdapter(Identity)
 _DESIRED: Final = TypeAdapter(StoredDesired)
@@ -57,6 +58,7 @@ def _reader(adapter: TypeAdapter[T]) -> Callable[[bytes], T]:
 
 read_record: Final = _reader(_RECORD)
 read_pool_entry: Final = _reader(_POOL_ENTRY)
+read_trouble: Final = _reader(_TROUBLE)
 read_assignment: Final = _reader(_ASSIGNMENT)
 read_identity: Final = _reader(_IDENTITY)
 read_desired: Final = _reader(_DESIRED)
@@ -64,13 +66,14 @@ read_desired: Final = _reader(_DESIRED)
 _ADAPTERS: Final[Mapping[type, TypeAdapter[object]]] = {
     ServerRecord: _RECORD,  # type: ignore[dict-item]  # each adapter is only given values of its own type
     PoolEntry: _POOL_ENTRY,  # type: ignore[dict-item]
+    Trouble: _TROUBLE,  # type: ignore[dict-item]
     Assignment: _ASSIGNMENT,  # type: ignore[dict-item]
     Identity: _IDENTITY,  # type: ignore[dict-item]
     StoredDesired: _DESIRED,  # type: ignore[dict-item]
 }
 
 
-def write(value: ServerRecord | PoolEntry | Assignment | Identity | StoredDesired) -> bytes:
+def write(value: ServerRecord | PoolEntry | Trouble | Assignment | Identity | StoredDesired) -> bytes:
     """Write a record as compact JSON with its fields in the order of the class."""
     return _ADAPTERS[type(value)].dump_json(value, exclude_none=True)
 

@@ -44,6 +44,11 @@ class Layout:
         return f"{self.root}/assignments"
 
     @property
+    def troubles(self) -> str:
+        """What keeps instances out of traffic."""
+        return f"{self.root}/troubles"
+
+    @property
     def ledger(self) -> str:
         """What policy remembers (`Ledger`)."""
         return f"{self.root}/ledger"
@@ -51,7 +56,7 @@ class Layout:
     @property
     def parents(self) -> tuple[str, ...]:
         """Entries that everything else is created below."""
-        return (self.services, self.pool, self.servers, self.assignments)
+        return (self.services, self.pool, self.servers, self.assignments, self.troubles)
 
     def registration(self, service: ServiceName, instance: str) -> str:
         """One instance's registration (ephemeral)."""
@@ -68,3 +73,7 @@ class Layout:
     def assignment(self, server: ServerId) -> str:
         """The role of one server."""
         return f"{self.assignments}/{server}"
+
+    def trouble(self, server: ServerId) -> str:
+        """What keeps the instance of one server out of traffic (ephemeral)."""
+        return f"{self.troubles}/{server}"

@@ -130,6 +130,8 @@ class ApplianceControl:
                 evidence["record"] = repr(record)
                 entry = view.registrations.get(record.service, {}).get(server) if record.service is not None else None
                 evidence["registration"] = repr(entry) if entry is not None else "none"
+            if server in view.troubles:
+                evidence["trouble"] = view.troubles[server].words
             if server in view.pool:
                 evidence["pool"] = repr(view.pool[server])
         if world.cloud is not None and server in world.cloud.value.servers:

@@ -11,16 +11,16 @@ from typing import Final, TypeVar
 
 import trio
 
-from hfs_appliance.model.events import EntryRefused, ResyncFoundDrift, SessionChanged
+from hfs_appliance.model.events import EntryRefused, InstanceTroubled, ResyncFoundDrift, SessionChanged
 from hfs_appliance.model.ids import ServerId, ServiceName
 from hfs_appliance.model.instants import Duration, Instant, after, seconds, to_seconds
-from hfs_appliance.model.observed import Observation, PoolEntry, Registration, RegistryView, ServerRecord
+from hfs_appliance.model.observed import Observation, PoolEntry, Registration, RegistryView, ServerRecord, Trouble
 from hfs_appliance.ports.clock import Clock
 from hfs_appliance.ports.errors import Fenced, Missing, Transient
 from hfs_appliance.ports.events import EventSink
 from hfs_appliance.ports.registry import EVERYTHING, Registry, SessionState, Watch, Znode
 from hfs_appliance.registry.curator import read_registration
-from hfs_appliance.registry.formats import FormatError, read_pool_entry, read_record
+from hfs_appliance.registry.formats import FormatError, read_pool_entry, read_record, read_trouble
 from hfs_appliance.registry.paths import Layout
 from hfs_appliance.runtime.dirty import Dirty
 
@@ -55,6 +55,7 @@ class RegistryObserver:
         self._records: dict[ServerId, ServerRecord] = {}
         self._pool: dict[ServerId, PoolEntry] = {}
         self._registrations: dict[ServiceName, dict[str, Registration]] = {}
+        self._troubles: dict[ServerId, Trouble] = {}
         self._departed: dict[ServerId, Instant] = {}
         self._czxids: dict[str, int] = {}
         self._view: RegistryView | None = None
@@ -148,7 +149,7 @@ class RegistryObserver:
     async def _list(self) -> list[str]:
         layout = self._layout
         paths = [layout.desired]
-        for parent in (layout.servers, layout.pool):
+        for parent in (layout.servers, layout.pool, layout.troubles):
             paths += [f"{parent}/{name}" for name in await self._children(parent)]
         for service in await self._children(layout.services):
             parent = f"{layout.services}/{service}"
@@ -191,6 +192,7 @@ class RegistryObserver:
             records=dict(self._records),
             pool=dict(self._pool),
             registrations={name: dict(entries) for name, entries in self._registrations.items()},
+            troubles=dict(self._troubles),
             departed=dict(self._departed),
             synced_at=self._synced_at,
             removals_believed_at=self._removals_believed_at,
@@ -215,6 +217,9 @@ class RegistryObserver:
             entry = self._read(path, znode, read_pool_entry)
             self._note_presence(server, was=server in self._pool, entry=entry, now=now)
             _put(self._pool, server, entry)
+        elif parent == layout.troubles:
+            self._note(path, znode)
+            self._take_trouble(server, self._read(path, znode, read_trouble))
         elif parent.startswith(f"{layout.services}/"):
             service = ServiceName(parent.removeprefix(f"{layout.services}/"))
             if "/" in service:
@@ -227,6 +232,11 @@ class RegistryObserver:
             _put(entries, name, registration)
             if not entries:
                 del self._registrations[service]
+
+    def _take_trouble(self, server: ServerId, trouble: Trouble | None) -> None:
+        if trouble is not None and trouble != self._troubles.get(server):
+            self._sink.emit("agent", InstanceTroubled(server=server, words=trouble.words))
+        _put(self._troubles, server, trouble)
 
     def _note(self, path: str, znode: Znode | None) -> None:
         if znode is None:

@@ -52,6 +52,7 @@ class Lab:
         self.place = place
         self.layout = Layout(environment)
         self.path = self.layout.registration(SERVICE, server.server)
+        self.trouble_path = self.layout.trouble(server.server)
         self.pool_path = self.layout.pool_entry(server.server)
         self.assignment = Assignment(
             server=server.server,

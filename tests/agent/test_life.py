@@ -17,9 +17,10 @@ from hfs_appliance.model.observed import CloudStatus, InstanceStatus
 from hfs_appliance.ports.errors import Conflict
 from hfs_appliance.ports.registry import DeleteOp, Registry
 from hfs_appliance.registry import formats
+from hfs_appliance.registry.formats import read_trouble
 from tests.agent.conftest import PATIENCE_SECONDS, Lab
 from tests.support.clouds import wait_status
-from tests.support.registries import find
+from tests.support.registries import find, wait_gone
 from tests.support.tcp_proxy import TcpProxy
 
 
@@ -114,7 +115,11 @@ async def test_a_port_in_use_is_told_and_used_once_it_is_free(lab: Lab) -> None:
         await lab.assign()
         await lab.wait_logged(f"port 9000 of {lab.server.address} is in use by another process", times=2)
         assert await find(lab.registry, lab.path) is None
+        trouble = read_trouble((await lab.wait_entry(lab.trouble_path)).value)
+        assert (trouble.server, trouble.nonce) == (lab.server.server, lab.server.nonce)
+        assert "port 9000" in trouble.words
     await lab.wait_entry(lab.path)
+    await wait_gone(lab.registry, lab.trouble_path)
 
 
 async def test_a_command_that_is_not_there_is_told(lab: Lab) -> None:
