@@ -74,7 +74,8 @@ class Prepared:
 
     service: ServiceName
     status: ServiceStatus
-    part: Placed
+    parts: Mapping[str, bytes]
+    """By place in the merged document (`paths`, `tags`, a section of the components): the JSON between its brackets."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,10 +115,8 @@ def prepare(source: ServiceDocument) -> Prepared:
     state = DocumentState.MISSING if reason else DocumentState.NONE
     status = ServiceStatus(state=state, versions=source.versions, operations=0, reason=reason)
     words = f"No operations are listed: {reason}." if reason else "The service has no document."
-    part = Placed(
-        paths={}, webhooks={}, components={}, tags=[{"name": source.service, "description": words}], operations=0
-    )
-    return Prepared(service=source.service, status=status, part=part)
+    tags = [{"name": source.service, "description": words}]
+    return _written(source, status, Placed(paths={}, webhooks={}, components={}, tags=tags, operations=0))
 
 
 def _prepared(
@@ -137,45 +136,60 @@ def _prepared(
         reason=reason,
         left_out=notes.words(),
     )
-    return Prepared(service=source.service, status=status, part=part)
+    return _written(source, status, part)
+
+
+def _written(source: ServiceDocument, status: ServiceStatus, part: Placed) -> Prepared:
+    places = {
+        "tags": part.tags,
+        "x-tagGroups": [{"name": source.service, "tags": [tag["name"] for tag in part.tags]}],
+        "x-hfs-status": {source.service: _report(status)},
+        "paths": part.paths,
+        "webhooks": part.webhooks,
+        **part.components,
+    }
+    parts = {place: _write(values)[1:-1] for place, values in places.items() if values}
+    return Prepared(service=source.service, status=status, parts=parts)
 
 
 _SECTIONS: Final = tuple(OPENAPI["components"].fields)
 
 
 def assemble(prepared: Iterable[Prepared], *, title: str, description: str = "", server_url: str = "/") -> Merged:
-    """Put prepared services together."""
+    """Put prepared services together. Costs next to nothing: only bytes are joined."""
     services = sorted(prepared, key=lambda each: each.service)
     statuses = {each.service: each.status for each in services}
     assert len(statuses) == len(services), "a service may come once only"
-    parts = [each.part for each in services]
-    document: Node = {
-        "openapi": "3.1.0",
-        "info": {"title": title, "description": description, "version": ""},
-        "servers": [{"url": server_url}],
-        "tags": [tag for part in parts for tag in part.tags],
-        "x-tagGroups": [{"name": each.service, "tags": [tag["name"] for tag in each.part.tags]} for each in services],
-        "x-hfs-status": {service: _report(status) for service, status in statuses.items()},
-        "paths": _joined(part.paths for part in parts),
-        "webhooks": _joined(part.webhooks for part in parts),
-        "components": {
-            name: _joined(part.components[name] for part in parts if name in part.components)
-            for name in _SECTIONS
-            if any(name in part.components for part in parts)
-        },
+
+    def joined(place: str) -> bytes:
+        return b",".join(each.parts[place] for each in services if place in each.parts)
+
+    sections = {section: text for section in _SECTIONS if (text := joined(section))}
+    places = {
+        "tags": b"[%s]" % joined("tags"),
+        "x-tagGroups": b"[%s]" % joined("x-tagGroups"),
+        "x-hfs-status": b"{%s}" % joined("x-hfs-status"),
+        "paths": b"{%s}" % joined("paths"),
+        "webhooks": b"{%s}" % joined("webhooks"),
+        "components": _object({section: b"{%s}" % text for section, text in sections.items()}),
     }
-    document["info"]["version"] = hashlib.sha256(_write(document)).hexdigest()[:12]
-    content = _write(document)
+    version = hashlib.sha256(_object(places)).hexdigest()[:12]
+    head = {
+        "openapi": _write("3.1.0"),
+        "info": _write({"title": title, "description": description, "version": version}),
+        "servers": _write([{"url": server_url}]),
+    }
+    content = _object(head | places)
     return Merged(
         content=content,
         digest=hashlib.sha256(content).hexdigest(),
-        operations=sum(part.operations for part in parts),
+        operations=sum(status.operations for status in statuses.values()),
         services=statuses,
     )
 
 
-def _joined(parts: Iterable[Mapping[str, Any]]) -> Node:
-    return {name: value for part in parts for name, value in part.items()}
+def _object(members: Mapping[str, bytes]) -> bytes:
+    return b"{%s}" % b",".join(b"%s:%s" % (_write(name), value) for name, value in members.items())
 
 
 def _report(status: ServiceStatus) -> Node:
@@ -190,6 +204,6 @@ def _report(status: ServiceStatus) -> Node:
     }
 
 
-def _write(document: Node) -> bytes:
+def _write(value: Any) -> bytes:
     # ASCII only: a lone surrogate, which JSON can carry and UTF-8 cannot, stays what it was.
-    return json.dumps(document, separators=(",", ":"), allow_nan=False).encode("ascii")
+    return json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")
