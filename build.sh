@@ -57,9 +57,14 @@ install_quietly() {
     printf '#!/bin/sh\nexit 101\n' >"$policy"
     chmod 755 "$policy"
   fi
+  local log
+  log=$(mktemp)
   export DEBIAN_FRONTEND=noninteractive
-  apt-get update -qq
-  apt-get install -qq --no-install-recommends "$@"
+  if ! { apt-get update && apt-get install --yes --no-install-recommends "$@"; } >"$log" 2>&1; then
+    cat "$log"
+    return 1
+  fi
+  rm "$log"
   case " $* " in
     *" nginx-light "*) if command -v systemctl >/dev/null; then systemctl --quiet disable nginx; fi ;;
   esac
