@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from ipaddress import ip_address
 from typing import Final
@@ -120,12 +120,16 @@ def _check_member(route: Route, member: Member) -> None:
 
 
 def _check_place(owner: str, address: str, port: int) -> None:
-    try:
-        is_plain = str(ip_address(address)) == address and "%" not in address
-    except ValueError:
-        is_plain = False
-    if not is_plain or not 0 < port < 65536:
+    if not _is_plain_address(address) or not 0 < port < 65536:
         raise OddField(f"{owner}: {address[:80]!r} port {port} is not an IP address and a port")
+
+
+@lru_cache(maxsize=65536)  # half the cost of rendering; addresses come again with every table
+def _is_plain_address(text: str) -> bool:
+    try:
+        return str(ip_address(text)) == text and "%" not in text
+    except ValueError:
+        return False
 
 
 def _milliseconds(span: Duration) -> str:

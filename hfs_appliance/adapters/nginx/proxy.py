@@ -68,6 +68,8 @@ class NginxProxy:
         self._executable = executable
         self._listener: socket.socket | None = None
         """Ours, when nginx runs on it; None after we adopted an nginx."""
+        self._last_good: RouteTable | None = None
+        """As on disk, once it is known."""
         self._lock = trio.Lock()
         self._was_served = trio.Event()
 
@@ -126,7 +128,9 @@ class NginxProxy:
 
     def last_good(self) -> RouteTable | None:
         """Give the table that was served last, by this appliance or the one before it."""
-        return self._files.last_good()
+        if self._last_good is None:
+            self._last_good = self._files.last_good()
+        return self._last_good
 
     def _master(self) -> ProcessId | None:
         return find_master(self._files.root, self._files.pid)
@@ -146,6 +150,7 @@ class NginxProxy:
             else:
                 await self._reload(master, table, rendered, former=served or self._files.current())
         self._files.keep_last_good(table)
+        self._last_good = table
         self._was_served.set()
 
     async def _check(self, rendered: Rendered) -> None:
