@@ -89,13 +89,17 @@ class NginxProxy:
                 self._files.publish_document(content)
 
     async def ensure_running(self) -> bool:
-        """Start nginx with the last good table if it does not run; False also when there is no such table yet."""
+        """Have the last good table served; True when nginx did not run. Without such a table there is nothing to do.
+
+        An nginx that runs may serve another file: we were killed while publishing, or are of another version by now.
+        """
         async with self._lock:
-            if self._master() is not None or (table := self.last_good()) is None:
+            if (table := self.last_good()) is None:
                 return False
+            was_dead = self._master() is None
             with _disk_trouble_is_transient():
                 await self._serve(table)
-            return True
+            return was_dead
 
     async def wait_dead(self) -> None:
         """Wait until nginx has died, and keep its logs short meanwhile; before the first start, wait for that too."""
@@ -211,7 +215,9 @@ class NginxProxy:
             if not is_served:
                 self._files.switch(former)
         if not is_served:
-            raise Rejected(f"nginx does not take the configuration: {_complaint(log.read())}")
+            words = log.read()
+            error = Rejected if b"[emerg]" in words else Transient
+            raise error(f"nginx does not take the configuration: {_complaint(words)}")
         if is_moved:
             self._hold(None)
         self._files.forget_all_but(rendered.revision, former)

@@ -134,6 +134,18 @@ async def test_the_next_appliance_adopts_what_runs(site: Site) -> None:
     assert (await site.get("/dns/")).json()["by"] == second.address
 
 
+async def test_an_adopted_nginx_is_brought_back_to_the_last_good_table(site: Site) -> None:
+    """The appliance was killed between the reload and its note of it."""
+    first, second = await site.upstream("127.0.0.2"), await site.upstream("127.0.0.3")
+    await site.publish(dns=(first.member,))
+    note = site.directory / "last-good.json"
+    noted = note.read_bytes()
+    await site.publish(dns=(second.member,))
+    note.write_bytes(noted)
+    assert not await NginxProxy(site.directory).ensure_running()
+    assert (await site.get("/dns/")).json()["by"] == first.address
+
+
 async def test_a_damaged_last_good_table_is_none(site: Site) -> None:
     await site.publish(dns=())
     path = site.directory / "last-good.json"
