@@ -66,7 +66,7 @@ install_quietly() {
   fi
   rm "$log"
   case " $* " in
-    *" nginx-light "*) if command -v systemctl >/dev/null; then systemctl --quiet disable nginx; fi ;;
+    *" nginx-light "*) update-rc.d nginx disable ;; # nor at the next boot; systemd is told, too
   esac
 }
 
