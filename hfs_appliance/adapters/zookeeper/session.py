@@ -61,6 +61,7 @@ class ZooKeeperRegistry:
     """Implements the port's Registry; made by `connect`."""
 
     def __init__(self, hosts: Sequence[str], session_timeout: Duration, clock: Clock) -> None:
+        assert hosts
         self._hosts = tuple(hosts)
         self._asked_timeout = self._timeout = session_timeout
         self._clock = clock
@@ -93,7 +94,7 @@ class ZooKeeperRegistry:
         if self._state is not SessionState.CLOSED:
             self._turn(SessionState.CLOSED)
             for watch in self._watches:
-                watch.fail(Fenced(f"watch {watch.root}: the registry was closed"))
+                watch.fail(_closed(watch))
             retired = self._retire(self._client)
             with trio.move_on_after(_CLOSE_SECONDS):
                 await retired.wait()
@@ -134,6 +135,8 @@ class ZooKeeperRegistry:
         self._watches.append(watch)
         if self._state is SessionState.CONNECTED:
             self._add_watch(self._client, watch)
+        elif self._state is SessionState.CLOSED:
+            watch.fail(_closed(watch))
         return watch
 
     # Writes
@@ -240,14 +243,14 @@ class ZooKeeperRegistry:
             self._turn(_STATES[state])
         else:
             self._session_id, self._timeout, asked_at = self._accepted
-            self._renew(asked_at)
             self._turn(SessionState.CONNECTED)
+            self._renew(asked_at)
             for watch in self._watches:
                 self._add_watch(client, watch)
 
     def vouched(self, client: Client, asked_at: Instant) -> None:
         """Note that a heartbeat was answered."""
-        if client is self._client and self._state is SessionState.CONNECTED:
+        if client is self._client:
             self._renew(asked_at)
 
     def dirtied(self, path: str) -> None:
@@ -270,8 +273,10 @@ class ZooKeeperRegistry:
         self._changed = trio.Event()
 
     def _renew(self, asked_at: Instant) -> None:
-        # The server counts from when it heard us, which was not before we spoke.
-        self._lease_until = max(self._lease_until, after(asked_at, Duration(self._timeout * 2 // 3)))
+        # The server counts from when it heard us, which was not before we spoke. An answer that is looked at after the
+        # session was lost vouches for nothing.
+        if self._state in (SessionState.CONNECTED, SessionState.SUSPENDED):
+            self._lease_until = max(self._lease_until, after(asked_at, Duration(self._timeout * 2 // 3)))
 
     def _add_watch(self, client: Client, watch: SubtreeWatch) -> None:
         """Watch on the server; everything is dirty once that holds, so that nothing falls into the gap."""
@@ -340,6 +345,10 @@ _STATES: Final = {
     KazooState.SUSPENDED: SessionState.SUSPENDED,
     KazooState.LOST: SessionState.LOST,
 }
+
+
+def _closed(watch: SubtreeWatch) -> Fenced:
+    return Fenced(f"watch {watch.root}: the registry was closed")
 
 
 def _znode(path: str, value: bytes | None, stat: Any) -> Znode:

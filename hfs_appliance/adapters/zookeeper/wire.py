@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -126,6 +127,20 @@ class _Handler(SequentialThreadingHandler):  # type: ignore[misc]  # kazoo has n
     def create_connection(self, *args: Any, **options: Any) -> Any:
         """Connect; kazoo's own limit is the whole session timeout for the first of many hosts."""
         return super().create_connection(*args, **{**options, "timeout": self._connect_timeout})
+
+    def select(self, readers: Any, writers: Any, _errors: Any, timeout: float | None = None) -> Any:
+        """Wait with poll(2); kazoo makes an epoll anew up to four times a call, which is half of its CPU time."""
+        poll = select.poll()
+        for reader in readers:
+            poll.register(reader, select.POLLIN)
+        for writer in writers:
+            poll.register(writer, select.POLLOUT)
+        ready = {fd for fd, _ in poll.poll(None if timeout is None else timeout * 1000)}
+        return (
+            [each for each in readers if each.fileno() in ready],
+            [each for each in writers if each.fileno() in ready],
+            [],
+        )
 
     def create_socket_pair(self) -> tuple[Wakeups, Wakeups]:
         """Give the two ends of the wake-ups."""

@@ -217,6 +217,7 @@ async def test_after_closing_every_call_is_fenced(servers: Servers, root: str) -
         lambda: registry.create(root),
         registry.sync,
         watch.wait_dirty,
+        lambda: registry.watch(root).wait_dirty(),
     ]
     for call in calls:
         with pytest.raises(Fenced):
