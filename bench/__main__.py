@@ -14,6 +14,7 @@ import os
 import platform
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -60,18 +61,24 @@ def run(name: str) -> Findings:
 
 def describe_machine() -> Mapping[str, str | float]:
     """Tell what the figures depend on."""
-    ask = ["git", "describe", "--always", "--dirty"]
-    commit = subprocess.run(ask, cwd=ROOT, check=False, capture_output=True, text=True)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": commit.stdout.strip() or "unknown",
+        "commit": describe_commit(),
         "cores": len(os.sched_getaffinity(0)),
         "memory_gib": round(memory / 2**30, 1),
         "kernel": platform.release(),
         "python": platform.python_version(),
         "load_before": round(os.getloadavg()[0], 2),
     }
+
+
+def describe_commit() -> str:
+    """Name the commit that was measured; nothing where this is no git checkout."""
+    with suppress(FileNotFoundError):
+        ask = ["git", "describe", "--always", "--dirty"]
+        return subprocess.run(ask, cwd=ROOT, check=False, capture_output=True, text=True).stdout.strip()
+    return ""
 
 
 def markdown(machine: Mapping[str, str | float], results: Mapping[str, Findings]) -> Iterator[str]:
