@@ -60,16 +60,16 @@ def _mapped(schema: Node, names: Iterable[str]) -> Node:
     return {**schema, "discriminator": {**discriminator, "mapping": mapping}} if mapping else schema
 
 
-def _heirs(schemas: Mapping[str, Any]) -> Mapping[str, list[str]]:
-    heirs: dict[str, list[str]] = {}
+def _heirs(schemas: Mapping[str, Any]) -> Mapping[str, dict[str, None]]:
+    heirs: dict[str, dict[str, None]] = {}
     for name, schema in schemas.items():
         if isinstance(schema, dict):
             for parent in _named(schema.get("allOf", ())):
-                heirs.setdefault(parent, []).append(name)
+                heirs.setdefault(parent, {})[name] = None
     return heirs
 
 
-def _descendants(name: str, heirs: Mapping[str, list[str]]) -> list[str]:
+def _descendants(name: str, heirs: Mapping[str, Iterable[str]]) -> list[str]:
     found: dict[str, None] = {}
     waiting = deque(heirs.get(name, ()))
     while waiting:

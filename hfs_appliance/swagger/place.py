@@ -20,6 +20,9 @@ from hfs_appliance.swagger.grammar import METHODS, OPENAPI, Node, rebuild
 from hfs_appliance.swagger.read import measure
 from hfs_appliance.swagger.refs import Names, find, reference_to, tokens_of
 
+MAX_SERVERS: Final = 10
+"""Servers of an operation that are looked at."""
+
 _TEMPLATE: Final = re.compile(r"\{([\w.~*+-]+)\}")
 _ILLEGAL: Final = re.compile(r"[\x00-\x20\x7f{}?#\"<>\\^`|]")
 _ODD: Final = re.compile(r"[^A-Za-z0-9._-]")
@@ -59,7 +62,10 @@ class _Placing:
         self._service = mount.service
         self._components: Mapping[str, Node] = root.get("components", {})
         self._moved: dict[tuple[str, ...], tuple[str, str]] = {}
+        """Public path and method of each operation that is listed, by its place in the service's own document."""
         self._ids: dict[str, str] = {}
+        """New operation ids by old ones, and by place."""
+        self._ids_by_place: dict[tuple[str, ...], str] = {}
         self._operation_names = Names()
         self._tags: dict[str, Node] = {}
         for tag in root.get("tags", ()):
@@ -77,16 +83,10 @@ class _Placing:
             operation["tags"] = operation.get("tags") or [""]
         tree = rebuild(OPENAPI, "document", tree, self._complete)
         measure(tree)  # what was pushed down to the operations can be much more than it was
-        self._moved = {
-            place: (path, tree["paths"][path][method]["operationId"]) for place, (path, method) in self._moved.items()
-        }
+        for place, (path, method) in self._moved.items():
+            self._ids_by_place[place] = tree["paths"][path][method]["operationId"]
         tree = make_explicit(tree)
-        links = tree["components"].get("links", {})
-        tree["components"] = {
-            **tree["components"],
-            "links": {n: each for n, each in links.items() if self._target(each)},
-        }
-        self._components = tree["components"]
+        self._components = tree["components"] = self._without_lost_links(tree["components"])
         tree = rebuild(OPENAPI, "document", tree, self._rename)
         return Placed(
             paths=tree["paths"],
@@ -127,7 +127,7 @@ class _Placing:
             if method not in item:
                 continue
             servers = item[method].get("servers") or item.get("servers") or self._root.get("servers") or [{"url": "/"}]
-            inside = [self._inside(server, path) for server in servers]
+            inside = [self._inside(server, path) for server in servers[:MAX_SERVERS]]
             reachable = [address for address in inside if address is not None]
             if reachable:
                 yield method, f"/{self._service}/{reachable[0]}"
@@ -244,6 +244,10 @@ class _Placing:
             self._notes.add(f"security names {name[:80]!r}, which is described nowhere")
         return known.get(name, f"{self._service}.{_ODD.sub('_', name)}")
 
+    def _without_lost_links(self, components: Node) -> Node:
+        links = components.get("links", {})
+        return {**components, "links": {name: each for name, each in links.items() if self._target(each)}}
+
     def _target(self, link: Node) -> Node | None:
         """Tell which operation a link leads to, as the field of a link; None (and a note) when that is not listed."""
         if "$ref" in link:
@@ -255,8 +259,8 @@ class _Placing:
         if reference is None and link["operationId"] in self._ids:
             return {"operationId": self._ids[link["operationId"]]}
         place = tokens_of(reference or "")
-        if place is not None and place in self._moved:
-            return {"operationId": self._moved[place][1]}
+        if place is not None and place in self._ids_by_place:
+            return {"operationId": self._ids_by_place[place]}
         self._notes.add(f"a link leads to {str(reference or link['operationId'])[:120]!r}, which is not listed")
         return None
 
