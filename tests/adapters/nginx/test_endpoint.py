@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
+from hfs_appliance.adapters.nginx.files import Files
 from hfs_appliance.model.ids import Version
 from hfs_appliance.model.instants import seconds
 from hfs_appliance.ports.errors import Rejected
@@ -75,6 +76,25 @@ async def test_a_path_is_decoded_once_before_it_is_routed(site: Site, asked: str
     await site.publish(dns=(dns.member,))
     await raw_get(site, asked)
     assert dns.asked == [f"GET {target}"]
+
+
+async def test_while_clients_are_sent_away_all_is_served_as_ever(site: Site) -> None:
+    dns = await site.upstream("127.0.0.2")
+    await site.publish(dns=(dns.member,), domains=())
+    files = Files(site.directory)
+    revision = files.current()
+    assert revision is not None
+    files.leave(revision)
+    for path in ("/a%20b", "/caf%C3%A9", "/a%3Fb", "/a%25b", "/a?c=d&e=%20f", "/a;b=c", "/"):
+        assert (await site.get(f"/dns{path}")).json()["target"] == path
+    posted = await site.client.post("/dns/x?y=z", content=b"body" * 10_000)
+    assert (posted.json()["target"], posted.json()["body"]) == ("/x?y=z", "body" * 10_000)
+    statuses = {"/": 302, "/nowhere": 404, "/dns": 308, "/dns/status/404": 404, "/domains/": 503, "/docs/": 200}
+    for path, status in statuses.items():
+        answer = await site.get(path)
+        assert (answer.status_code, answer.headers["connection"]) == (status, "close"), path
+    files.stay(revision)
+    assert (await site.get("/dns/")).headers["connection"] == "keep-alive"
 
 
 @pytest.mark.parametrize("path", ["/dns/../domains/x", "/dns/%2e%2e/domains/x", "/dns/..%2fdomains/x"])
