@@ -29,6 +29,7 @@ from hfs_appliance.adapters.http import HttpSpecSource
 from hfs_appliance.adapters.local.cloud import LocalCloud
 from hfs_appliance.adapters.nginx.proxy import NginxProxy
 from hfs_appliance.adapters.process import own_command
+from hfs_appliance.adapters.worker import ThreadWorker
 from hfs_appliance.adapters.zookeeper import connect
 from hfs_appliance.model.desired import CloudProvider, DesiredState
 from hfs_appliance.model.events import ApplianceStarted, ApplianceStopped
@@ -156,6 +157,7 @@ def _compose(
         proxy=nginx,
         last_good=nginx.last_good(),
         specs=HttpSpecSource(),
+        worker=ThreadWorker(),
         clock=clock,
         entropy=SystemEntropy(),
         sink=bus,

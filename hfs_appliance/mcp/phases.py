@@ -1,7 +1,7 @@
 """The rule table: which phase a server is in. Ordered, first match wins; each row serves an incident or an invariant.
 
 A rule only believes, it never acts: `converge` turns phases into actions. A row first says which sources must know a
-server (True), must not (False), or may (None), then what else must hold. Rows that rest on *absence* ask for a fresh and
+server (True), must not (False), or may (None), then what else must hold. Rows that rest on *absence* ask for a fresh,
 whole list (`is_cloud_known`) or for the end of the recovery grace (`are_removals_believed`): absence is not death.
 """
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 import trio
@@ -21,6 +22,7 @@ from hfs_appliance.ports.clock import Clock
 from hfs_appliance.ports.errors import PortError
 from hfs_appliance.ports.events import EventSink
 from hfs_appliance.ports.web import Proxy, SpecSource
+from hfs_appliance.ports.worker import Worker
 from hfs_appliance.runtime.desired import DesiredStore
 from hfs_appliance.runtime.dirty import Dirty
 from hfs_appliance.runtime.observe_registry import RegistryObserver
@@ -51,6 +53,7 @@ class DocumentPublisher:
         self,
         proxy: Proxy,
         source: SpecSource,
+        worker: Worker,
         desired: DesiredStore,
         registry: RegistryObserver,
         *,
@@ -60,6 +63,7 @@ class DocumentPublisher:
     ) -> None:
         self._proxy = proxy
         self._source = source
+        self._worker = worker
         self._desired = desired
         self._registry = registry
         self._clock = clock
@@ -124,7 +128,8 @@ class DocumentPublisher:
         if held is not None and replace(held.document, last_good=None) == replace(document, last_good=None):
             prepared = held.prepared
         else:
-            prepared = prepare(document)
+            # A long or hostile document takes seconds: not on the loop that keeps the lease.
+            prepared = await self._worker.run(partial(prepare, document))
         pause = FETCH_AGAIN_AFTER if prepared.status.state is DocumentState.CURRENT else RETRY_AFTER
         self._tell(service.name, held, prepared)
         self._held[service.name] = _Held(

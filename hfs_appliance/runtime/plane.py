@@ -17,6 +17,7 @@ from hfs_appliance.ports.errors import Conflict, PortError
 from hfs_appliance.ports.events import EventSink
 from hfs_appliance.ports.registry import Registry, SessionState
 from hfs_appliance.ports.web import Proxy, SpecSource
+from hfs_appliance.ports.worker import Worker
 from hfs_appliance.proxy.table import RouteTable
 from hfs_appliance.registry.paths import Layout
 from hfs_appliance.runtime.desired import DesiredStore
@@ -47,6 +48,7 @@ class Backends:
     last_good: RouteTable | None
     """The table that the proxy serves already."""
     specs: SpecSource
+    worker: Worker
     clock: Clock
     entropy: Entropy
     sink: EventSink
@@ -95,7 +97,14 @@ class ControlPlane:
             backends.proxy, self.desired, self.view, backends.last_good, clock=clock, sink=sink, dirty=to_route
         )
         self.documents = DocumentPublisher(
-            backends.proxy, backends.specs, self.desired, self.view, clock=clock, sink=sink, dirty=to_merge
+            backends.proxy,
+            backends.specs,
+            backends.worker,
+            self.desired,
+            self.view,
+            clock=clock,
+            sink=sink,
+            dirty=to_merge,
         )
 
     async def run(self, source: str, file: str) -> None:
