@@ -36,6 +36,7 @@ class Connection:
         self._wait_durable = wait_durable
         self._input = bytearray()
         self._output = bytearray()
+        self._sending = 0
         self._zxid = 0
         self._is_finished = False
         self._posted = trio.Event()
@@ -43,8 +44,8 @@ class Connection:
 
     @property
     def queued(self) -> int:
-        """Bytes that wait to be sent."""
-        return len(self._output)
+        """Bytes that wait to be taken by the client."""
+        return len(self._output) + self._sending
 
     def post(self, message: bytes, zxid: int) -> None:
         """Queue bytes that tell the state as of `zxid`. Never waits."""
@@ -67,14 +68,16 @@ class Connection:
             if not self._output:
                 return
             output, self._output = self._output, bytearray()
+            self._sending = len(output)
+            self._room.set()
             await self._wait_durable(self._zxid)
             await self._stream.send_all(output)
-            self._room.set()
+            self._sending = 0
             if not self._output and not self._is_finished:
                 self._posted = trio.Event()
 
     async def wait_room(self) -> None:
-        """Wait until the client has taken most of its answers."""
+        """Wait until the client has taken enough of its answers for more to be queued."""
         while len(self._output) > _ROOM:
             self._room = trio.Event()
             await self._room.wait()

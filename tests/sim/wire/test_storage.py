@@ -68,7 +68,7 @@ def test_sessions_come_back_with_their_password_and_full_timeout(tmp_path: Path)
 
 
 @given(cut=st.integers(min_value=1, max_value=200), garbage=st.binary(max_size=40))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_a_torn_end_costs_the_last_batch_only(
     tmp_path_factory: pytest.TempPathFactory, cut: int, garbage: bytes
 ) -> None:
@@ -94,7 +94,7 @@ def test_after_a_torn_end_the_log_goes_on(tmp_path: Path) -> None:
 
 
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_a_flipped_bit_before_the_end_is_refused(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     folder = tmp_path_factory.mktemp("flipped")
     log = filled(folder)
