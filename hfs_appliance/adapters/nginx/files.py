@@ -57,13 +57,17 @@ class Files:
         self._last_good = self.root / "last-good.json"
         self._conf = self.root / "conf"
         self._www = self.root / "www"
+        self._is_prepared = False
 
     def prepare(self) -> None:
-        """Make the directories, and the page of Swagger UI."""
+        """Make the directories, and the page of Swagger UI. Costs nothing the second time."""
+        if self._is_prepared:
+            return
         for name in ("conf", "logs", "tmp", "www/docs"):
             (self.root / name).mkdir(parents=True, exist_ok=True)
         for name, content in _docs():
             _publish(self._www / "docs" / name, content)
+        self._is_prepared = True
 
     def configuration_of(self, revision: str) -> Path:
         """Tell where the configuration of that revision lies."""

@@ -43,7 +43,8 @@ _WORDS_MAX: Final = 64 * 1024
 _COMPLAINT_MAX: Final = 1000
 _REASON: Final = re.compile(r"\[(?:emerg|alert)\] (?:\d+#\d+: )?(.+)")
 _BACKLOG: Final = 511
-_OPEN_FILES_MAX: Final = 65536
+_OPEN_FILES_MAX: Final = 16384
+"""4,096 requests under way for each worker; a reload pays for every possible connection, 0.4 KiB."""
 
 
 class _Log:
@@ -119,15 +120,15 @@ class NginxProxy:
         """Let open requests end and stop nginx; whatever is left after `STOP_WITHIN_S` is killed."""
         async with self._lock:
             self._hold(None)
-            remains = find_workers(self._files.root)
-            if (master := self._master()) is not None:
-                remains.append(master)
-            for member in remains:
+            master = self._master()
+            # The master comes first, lest it starts new workers.
+            members = [*([] if master is None else [master]), *find_workers(self._files.root)]
+            for member in members:
                 process.send_signal(member, signals.SIGQUIT)
             with trio.move_on_after(STOP_WITHIN_S):
-                for member in remains:
+                for member in members:
                     await process.wait_dead(member)
-            for member in reversed(remains):  # the master first, lest it starts new workers
+            for member in members:
                 process.send_signal(member, signals.SIGKILL)
 
     def last_good(self) -> RouteTable | None:
@@ -199,7 +200,7 @@ class NginxProxy:
 
     async def _reload(self, master: ProcessId, table: RouteTable, rendered: Rendered, *, former: str | None) -> None:
         known = self.last_good()
-        is_moved = known is None or (known.address, known.port) != (table.address, table.port)
+        is_moved = known is not None and (known.address, known.port) != (table.address, table.port)
         if is_moved:
             _listen(table.address, table.port).close()  # nginx would try for 2.5 s, and only its log would tell why
         workers = [worker for worker in find_workers(self._files.root) if is_accepting(worker)]
@@ -209,12 +210,14 @@ class NginxProxy:
             # The master gives the new workers 100 ms before it sends the old ones away: so long do clients have to go.
             self._files.leave(former)
         process.send_signal(master, signals.SIGHUP)
-        is_served = await self._is_served(rendered.revision, workers, by=master, log=log)
-        if former is not None:
-            self._files.stay(former)
-            if not is_served:
-                self._files.switch(former)
+        try:
+            is_served = await self._is_served(rendered.revision, workers, by=master, log=log)
+        finally:
+            if former is not None:
+                self._files.stay(former)
         if not is_served:
+            if former is not None:
+                self._files.switch(former)
             words = log.read()
             error = Rejected if b"[emerg]" in words else Transient
             raise error(f"nginx does not take the configuration: {_complaint(words)}")
