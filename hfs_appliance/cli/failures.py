@@ -14,6 +14,8 @@ from typing import IO, Any, Final
 import click
 
 FAILED: Final = 1
+INTERRUPTED: Final = 130
+"""As shells tell it: 128 + SIGINT."""
 UNAVAILABLE: Final = os.EX_UNAVAILABLE
 MISTAKEN: Final = os.EX_CONFIG
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -79,6 +80,7 @@ Exit codes:
   2   the command line is wrong
   69  no hfs answers (EX_UNAVAILABLE)
   78  the configuration has mistakes (EX_CONFIG)
+  130 interrupted while waiting
 
 \b
 HFS_DEBUG=1 shows tracebacks, NO_COLOR=1 turns colours off.""",
@@ -238,8 +240,9 @@ def events(url: str, after: int, *, is_following: bool, is_json: bool) -> None:
     from hfs_appliance.model.reports import EventReport
 
     api, console = _api(url), _console()
-    for text in api.stream(after, is_following=is_following):
-        _print(text if is_json else render.event(api.read(EventReport, text)), console)
+    with suppress(KeyboardInterrupt):  # the way to end --follow
+        for text in api.stream(after, is_following=is_following):
+            _print(text if is_json else render.event(api.read(EventReport, text)), console)
 
 
 @cli.command()

@@ -37,15 +37,16 @@ async def show(control: Control, console: Console, *, is_json: bool = False) -> 
     if is_json:
         await _lines(control, console, lambda event: to_json(event).decode())
     elif not console.is_terminal:
-        await _lines(control, console, render.plain_event)
+        await _lines(control, console, lambda event: None if event.severity == "debug" else render.plain_event(event))
     else:
         await _live(control, console)
 
 
-async def _lines(control: Control, console: Console, write: Callable[[EventReport], str]) -> None:
+async def _lines(control: Control, console: Console, write: Callable[[EventReport], str | None]) -> None:
     async with aclosing(control.events(0, is_following=True)) as events:
         async for event in events:
-            await _in_thread(console.out, write(event), highlight=False)
+            if (line := write(event)) is not None:
+                await _in_thread(console.out, line, highlight=False)
 
 
 @dataclass

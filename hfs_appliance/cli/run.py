@@ -28,7 +28,7 @@ def run(file: Path, state: Path | None, *, is_keeping: bool, is_json: bool) -> N
         state=(state or default_state(desired.environment)).absolute(),
         keep=is_keeping,
     )
-    console = Console(highlight=False)
+    console = _Output(highlight=False)
     failure: Failure | None = None
     try:
         trio.run(app.run, options, partial(_view, console=console, is_json=is_json))
@@ -44,6 +44,16 @@ def default_state(environment: EnvironmentName) -> Path:
     """Give the state directory of an environment (XDG base directories)."""
     home = os.environ.get("XDG_STATE_HOME")
     return (Path(home) if home else Path.home() / ".local" / "state") / "hfs" / environment
+
+
+class _Output(Console):
+    """The console, whose reader may leave: rich would end the whole program then."""
+
+    def on_broken_pipe(self) -> None:
+        """Send what is still to come to nowhere, and tell the view."""
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        raise BrokenPipeError("nobody reads it any more")
 
 
 async def _view(control: Control, *, console: Console, is_json: bool) -> None:

@@ -11,7 +11,7 @@ from rich.live import Live
 
 from hfs_appliance.cli import render
 from hfs_appliance.cli.client import Api
-from hfs_appliance.cli.failures import Unavailable
+from hfs_appliance.cli.failures import INTERRUPTED, Failure, Unavailable
 from hfs_appliance.cli.frame import EVENTS_SHOWN, frame
 from hfs_appliance.model.reports import EventReport, Status
 
@@ -60,6 +60,8 @@ def _watch(api: Api, console: Console, after: int, is_enough: Callable[[Status],
             if is_enough(status):
                 return
             time.sleep(LOOK_EVERY_S)
+    except KeyboardInterrupt:
+        raise Failure("no longer waiting; what was asked for goes on", code=INTERRUPTED) from None
     finally:
         if live is not None:
             live.stop()

@@ -26,9 +26,10 @@ def show(draw: Callable[[], str | RenderableType], console: Console, *, is_watch
                 live.update(draw(), refresh=True)
         return
     _print(drawn, console)
-    while is_watching:
-        time.sleep(EVERY_S)
-        _print(draw(), console)
+    with suppress(KeyboardInterrupt):
+        while is_watching:
+            time.sleep(EVERY_S)
+            _print(draw(), console)
 
 
 def _print(drawn: str | RenderableType, console: Console) -> None:

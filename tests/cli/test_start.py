@@ -47,12 +47,13 @@ finally:
 def test_help_tells_how_to_begin_and_what_exit_codes_mean() -> None:
     text = run("--help").stdout
     assert "hfs config init" in text
-    assert [line.split()[0] for line in text[text.index("Exit codes:") :].splitlines()[1:6]] == [
+    assert [line.split()[0] for line in text[text.index("Exit codes:") :].splitlines()[1:7]] == [
         "0",
         "1",
         "2",
         "69",
         "78",
+        "130",
     ]
 
 
