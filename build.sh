@@ -72,13 +72,13 @@ install_quietly() {
 
 # ---- virtual environment
 
-# virtualenv GROUP...: bring .venv to the locked versions of these dependency groups; `test` also needs `build`.
+# virtualenv GROUP...: bring .venv to the locked versions of what is needed to build, or of all that there is.
 virtualenv() {
   local group wanted
   wanted="$("$python" -V) $(cat pyproject.toml requirements.lock | sha256sum)"
   if [[ ! -x $venv || $("$venv" -V) != "$("$python" -V)" ]]; then "$python" -m venv --clear .venv; fi
   for group; do
-    if [[ $group == test ]]; then wanted+=" $root"; fi # where the editable install points
+    if [[ $group == test ]]; then wanted+=" $root"; fi # where hfs.pth points
     if [[ -e .venv/made-$group && $(<".venv/made-$group") == "$wanted" ]]; then continue; fi
     say "installing Python packages: $group"
     case $group in
@@ -86,7 +86,10 @@ virtualenv() {
         pip install --upgrade pip # Debian's own is too old to know groups
         pip install --group build
         ;;
-      test) pip install --group test --no-build-isolation --editable . ;;
+      test)
+        pip install --requirement requirements.lock
+        echo "$root" >"$("$venv" -c 'import site; print(site.getsitepackages()[0])')/hfs.pth" # our own packages
+        ;;
     esac
     printf '%s' "$wanted" >".venv/made-$group"
   done
