@@ -11,9 +11,11 @@ The rule to keep: methods named `on_…` of `Told` run in kazoo's threads and on
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import select
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -29,6 +31,9 @@ from hfs_appliance.model.instants import SECOND, Duration, Instant, to_seconds
 
 if TYPE_CHECKING:
     from kazoo.protocol.states import KazooState
+
+_LOG: Final = logging.getLogger("hfs.registry")
+_LOG.setLevel(logging.ERROR)  # what kazoo warns of is told as states of the session; what it chokes on is worth a line
 
 _PERSISTENT_RECURSIVE: Final = 1
 _PAUSE_AFTER_END_SECONDS: Final = 1.0
@@ -47,7 +52,7 @@ class Told(Protocol):
         ...
 
     def on_answer(self, asked_at: Instant) -> None:
-        """Hear that a heartbeat sent at `asked_at` was answered."""
+        """Hear that the heartbeat sent at `asked_at` was answered."""
         ...
 
     def on_change(self, path: str) -> None:
@@ -160,11 +165,12 @@ class _Connection(ConnectionHandler):  # type: ignore[misc]  # kazoo has no type
         told: Told,
         now: Callable[[], Instant],
     ) -> None:
-        super().__init__(client, retry)
+        super().__init__(client, retry, logger=_LOG)
         self._reconnect_timeout = to_seconds(connect_timeout)
         self._told = told
         self._now = now
-        self._heard_at = self._ping_at = now()
+        self._heard_at = now()
+        self._pings: deque[Instant] = deque()
 
     def zk_loop(self) -> None:
         with contextlib.suppress(Exception):  # kazoo has logged it
@@ -182,19 +188,20 @@ class _Connection(ConnectionHandler):  # type: ignore[misc]  # kazoo has no type
         if isinstance(request, Connect):
             accepted, _ = answer
             self._heard_at = self._now()
+            self._pings.clear()
             if accepted.time_out > 0:  # else the session has expired, and kazoo says so
                 self._told.on_session(accepted.session_id, accepted.time_out, asked_at)
         return answer
 
     def _send_ping(self, connect_timeout: float) -> None:
-        self._ping_at = self._now()
+        self._pings.append(self._now())
         super()._send_ping(connect_timeout)
 
     def _read_header(self, timeout: float) -> Any:
         header, content, offset = super()._read_header(timeout)
         self._heard_at = self._now()
         if header.xid == PING_XID:
-            self._told.on_answer(self._ping_at)
+            self._told.on_answer(self._pings.popleft())
         return header, content, offset
 
     def _send_request(self, read_timeout: float, connect_timeout: float) -> None:
@@ -225,6 +232,7 @@ class Client(KazooClient):  # type: ignore[misc]  # kazoo has no types
             connection_retry=KazooRetry(max_tries=-1, delay=0.05, backoff=1.5, max_delay=1, ignore_expire=False),
             command_retry=KazooRetry(max_tries=1, ignore_expire=False),
             read_only=False,
+            logger=_LOG,
         )
         self._connection = _Connection(
             self, self._conn_retry.copy(), connect_timeout=connect_timeout, told=told, now=now

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import socket
+import struct
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ import pytest
 import trio
 from kazoo.client import KazooClient
 from kazoo.handlers.threading import SequentialThreadingHandler
+from kazoo.protocol.connection import PING_XID
 from kazoo.protocol.states import KazooState
 from kazoo.retry import ForceRetryError, KazooRetry
 
@@ -28,18 +30,23 @@ from tests.support.tcp_proxy import tcp_proxy
 from tests.support.zookeeper import embedded
 
 
-class Deaf:
-    """Is told and forgets."""
+class Listener:
+    """Remembers the answers that it was told of."""
+
+    def __init__(self) -> None:
+        self.answers: list[Instant] = []
 
     def on_session(self, session_id: int, timeout_ms: int, asked_at: Instant) -> None: ...
     def on_state(self, state: KazooState) -> None: ...
-    def on_answer(self, asked_at: Instant) -> None: ...
+    def on_answer(self, asked_at: Instant) -> None:
+        self.answers.append(asked_at)
+
     def on_change(self, path: str) -> None: ...
     def on_end(self) -> None: ...
 
 
 def client(*hosts: str, session_timeout: float = 1.0) -> Client:
-    return Client(hosts, session_timeout=seconds(session_timeout), told=Deaf(), now=SystemClock().now)
+    return Client(hosts, session_timeout=seconds(session_timeout), told=Listener(), now=SystemClock().now)
 
 
 @pytest.mark.parametrize(
@@ -113,6 +120,24 @@ def test_connecting_to_a_silent_host_takes_a_share_of_the_session_timeout() -> N
         with pytest.raises(TimeoutError):
             ours.handler.create_connection(address=silent.getsockname(), timeout=0.9)
         assert 0.09 < time.monotonic() - began < 0.8
+
+
+def test_an_answer_vouches_for_its_own_heartbeat_not_for_a_later_one() -> None:
+    """Two heartbeats are on their way when the first answer comes: the lease must not count from the second."""
+    now = iter(map(Instant, range(100)))
+    told = Listener()
+    pinging = Client(["127.0.0.1:1"], session_timeout=seconds(1), told=told, now=lambda: next(now))
+    connection = pinging._connection
+    connection._socket, server = socket.socketpair()
+    with connection._socket, server:
+        sent = []
+        for _ in range(2):
+            connection._send_ping(1)
+            sent.append(connection._pings[-1])
+        for _ in range(2):
+            server.send(struct.pack("!iiqi", 16, PING_XID, 0, 0))
+            connection._read_header(1)
+    assert told.answers == sent == sorted(set(sent))
 
 
 async def test_kazoo_takes_what_it_sends_for_a_sign_of_life_and_we_do_not(tmp_path: Path) -> None:
