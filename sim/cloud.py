@@ -1,0 +1,94 @@
+"""The Cloud port over the simulated datacentre: the API's latency, and what goes wrong with calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+import trio
+
+from hfs_appliance.model.ids import EnvironmentName, ServerId
+from hfs_appliance.model.observed import CloudServer, CloudView
+from hfs_appliance.ports.cloud import ServerSpec
+from hfs_appliance.ports.errors import PortError, Rejected, Transient
+from sim.clock import Reply
+from sim.datacentre import Datacentre
+
+T = TypeVar("T")
+
+
+class SimCloud:
+    """One client of the API; implements the port's Cloud."""
+
+    def __init__(self, datacentre: Datacentre, environment: EnvironmentName) -> None:
+        self._datacentre: Final = datacentre
+        self._environment: Final = environment
+        self._is_severed = False
+        self.calls = 0
+        self.refused = 0
+
+    def sever(self) -> None:
+        """End as kill -9 does: what was sent arrives, nothing else is sent."""
+        self._is_severed = True
+
+    async def servers(self) -> CloudView:
+        """List every server."""
+        return await self._call(self._datacentre.listed)
+
+    async def server(self, server: ServerId) -> CloudServer:
+        """Ask for one server. Errors: Missing."""
+        return await self._call(lambda: self._datacentre.find(server).listed)
+
+    async def create(self, spec: ServerSpec) -> CloudServer:
+        """Ask for a server. Errors: Conflict, Ambiguous."""
+        if spec.environment != self._environment:
+            await trio.lowlevel.checkpoint()
+            raise Rejected(f"server {spec.server} is meant for environment {spec.environment}, not {self._environment}")
+        return await self._call(lambda: self._datacentre.create(spec))
+
+    async def delete(self, server: ServerId) -> None:
+        """Ask for deletion. Errors: Missing."""
+        await self._call(lambda: self._datacentre.delete(server))
+
+    async def log(self, server: ServerId, lines: int) -> str:
+        """Give the console's tail. Errors: Missing."""
+        machine = await self._call(lambda: self._datacentre.find(server))
+        return "\n".join([f"{machine.host}: {machine.listed.status}", machine.listed.fault][:lines])
+
+    async def kill(self, server: ServerId) -> None:
+        """Power a server off. Errors: Missing."""
+        await self._call(lambda: self._datacentre.kill(server))
+
+    async def _call(self, carry_out: Callable[[], T]) -> T:
+        """Send a call and wait for its answer; a call that was sent is carried out though nobody waits any more."""
+        await trio.lowlevel.checkpoint()
+        datacentre, clock = self._datacentre, self._datacentre.clock
+        reply: Reply[T] = Reply()
+        self.calls += 1
+
+        def latency() -> int:
+            return datacentre.stream.draw(datacentre.pace.api) * datacentre.faults.slowness
+
+        def arrive() -> None:
+            if datacentre.faults.hangs:
+                return
+            try:
+                self._demand_well()
+                value = carry_out()
+            except PortError as error:
+                self.refused += 1
+                failure = error
+                clock.after(latency(), lambda: reply.fail(failure))
+            else:
+                clock.after(latency(), lambda: reply.give(value))
+
+        if not self._is_severed:
+            clock.after(latency(), arrive)
+        return await reply.wait()
+
+    def _demand_well(self) -> None:
+        faults = self._datacentre.faults
+        if faults.is_down:
+            raise Transient("the cloud's API does not answer: 503")
+        if self._datacentre.stream.chance(faults.refused_calls):
+            raise Transient("the cloud's API is busy: 503")

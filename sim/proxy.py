@@ -1,0 +1,143 @@
+"""The Proxy, SpecSource and Worker ports, simulated: they take their measured time, and documents are small."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Final, TypeVar
+
+import trio
+
+from hfs_appliance.model.ids import ServiceName
+from hfs_appliance.model.instants import MILLISECOND, Instant
+from hfs_appliance.ports.errors import Missing, Rejected, Transient
+from hfs_appliance.proxy.table import RouteTable
+from sim.clock import Reply, WorldClock, spend
+from sim.streams import Stream, Table
+
+T = TypeVar("T")
+
+KEPT: Final = 100
+RELOAD_FLOOR: Final = 30 * MILLISECOND
+RELOAD_A_SERVICE: Final = 220_000
+"""Nanoseconds. nginx 1.22.1: render, -t and HUP to serving take 30 to 50 ms for 100 services, 180 to 270 ms for 1,000
+(shared/design/measured-floors.md)."""
+FETCH: Final = Table.of_ms((0, 1), (500, 4), (990, 60), (1000, 500))
+"""An assumption: a document over HTTP within one datacentre."""
+
+WORK: Final = 5 * MILLISECOND
+"""An assumption: reading, checking and renaming one small document."""
+
+
+class SimProxy:
+    """The proxy on the control plane's host, which outlives the control plane; implements the port's Proxy."""
+
+    def __init__(self, clock: WorldClock) -> None:
+        self._clock: Final = clock
+        self._death = trio.Event()
+        self.is_running = False
+        self.refuses = False
+        """G2: whether it refuses every configuration."""
+        self.table: RouteTable | None = None
+        self.files: dict[str, bytes] = {}
+        self.history: deque[tuple[Instant, RouteTable]] = deque(maxlen=KEPT)
+        self.reloads = 0
+
+    def die(self) -> None:
+        """G6: end the proxy's process."""
+        self.is_running = False
+        self._death.set()
+
+    async def publish(self, table: RouteTable) -> None:
+        """Serve a table. Errors: Rejected."""
+        await spend(self._clock, RELOAD_FLOOR + RELOAD_A_SERVICE * len(table.routes)).wait()
+        if self.refuses:
+            raise Rejected("nginx: configuration file test failed")
+        self.table = table
+        self.reloads += 1
+        self.history.append((self._clock.now(), table))
+
+    async def publish_files(self, files: Mapping[str, bytes]) -> None:
+        """Replace static files."""
+        await trio.lowlevel.checkpoint()
+        self.files.update(files)
+
+    async def ensure_running(self) -> bool:
+        """Start the proxy if it does not run."""
+        if self.is_running:
+            await trio.lowlevel.checkpoint()
+            return False
+        await spend(self._clock, RELOAD_FLOOR).wait()
+        self.is_running = True
+        self._death = trio.Event()
+        return True
+
+    async def wait_dead(self) -> None:
+        """Wait until the proxy has died."""
+        await self._death.wait()
+
+    async def stop(self) -> None:
+        """Stop the proxy."""
+        await trio.lowlevel.checkpoint()
+        self.die()
+
+
+class SimSpecs:
+    """Implements the port's SpecSource: asks who has the address now."""
+
+    def __init__(self, clock: WorldClock, stream: Stream, whose: Callable[[str, int], ServiceName | None]) -> None:
+        self._clock: Final = clock
+        self._stream: Final = stream
+        self._whose: Final = whose
+        """The service that answers at an address and port now."""
+        self.broken: set[ServiceName] = set()
+        """W2: services whose document is no JSON."""
+        self.extra: dict[ServiceName, int] = {}
+        """W4: services whose documents have grown by so many paths."""
+        self.is_away = False
+        self.fetches = 0
+
+    async def fetch(self, url: str) -> bytes:
+        """Read a document. Errors: Transient, Missing."""
+        reply: Reply[bytes] = Reply()
+        self.fetches += 1
+
+        def arrive() -> None:
+            service = self._whose(*_place(url))
+            if self.is_away or service is None:
+                reply.fail(Transient(f"{url}: no answer"))
+            elif "/missing" in url:
+                reply.fail(Missing(f"{url}: 404"))
+            elif service in self.broken:
+                reply.give(b"<html>502 Bad Gateway</html>")
+            else:
+                reply.give(document(service, self.extra.get(service, 0)))
+
+        self._clock.after(self._stream.draw(FETCH), arrive)
+        return await reply.wait()
+
+
+class SimWorker:
+    """Implements the port's Worker: the work is done at once, at the end of the time that it takes."""
+
+    def __init__(self, clock: WorldClock) -> None:
+        self._clock: Final = clock
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Do `work`."""
+        await spend(self._clock, WORK).wait()
+        return work()
+
+
+def document(service: ServiceName, extra: int = 0) -> bytes:
+    """Write a small OpenAPI document."""
+    answers = {"responses": {"200": {"description": "fine"}}}
+    paths = {f"/{name}": {"get": answers} for name in ("items", *(f"more-{n}" for n in range(extra)))}
+    return json.dumps({"openapi": "3.0.3", "info": {"title": service, "version": "1"}, "paths": paths}).encode()
+
+
+def _place(url: str) -> tuple[str, int]:
+    host = url.removeprefix("http://").partition("/")[0]
+    address, _, port = host.rpartition(":")
+    return address.strip("[]"), int(port)

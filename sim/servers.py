@@ -1,0 +1,337 @@
+"""What runs on a simulated server: the agent's and the service's behaviour as callbacks on the heap.
+
+It keeps to the protocol of the real agent in the registry: pool entry, assignment by nonce and anchor, registration,
+drain, leave, and `Presence`: one step that compares what stands there with what is wanted, taken again at each
+connection. What a real server keeps on its disk is kept here over power failures and restarts of the agent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from hfs_appliance.model.assignment import Assignment
+from hfs_appliance.model.ids import Version
+from hfs_appliance.model.instants import MILLISECOND, Duration, Instant
+from hfs_appliance.model.observed import InstanceStatus, PoolEntry, Registration
+from hfs_appliance.registry import formats
+from hfs_appliance.registry.curator import write_registration
+from hfs_appliance.registry.paths import Layout
+from sim.datacentre import Machine
+from sim.ensemble import Ensemble, Link
+from sim.streams import Stream, Table
+from sim.wire.zookeeper.paths import ancestry
+from sim.wire.zookeeper.requests import AddWatch, Create, Delete, Multi, SetValue
+from sim.wire.zookeeper.values import EPHEMERAL, OPEN, WatchMode
+
+BOOTING: Final = Table.of_ms((0, 10_000), (500, 25_000), (990, 60_000), (1000, 120_000))
+"""Power to agent; an assumption for VMs with a full operating system."""
+UPDATES: Final = Table.of_ms((0, 5_000), (500, 30_000), (990, 120_000), (1000, 300_000))
+"""An assumption: package updates of an image that is days old."""
+CONFIGURATION: Final = Table.of_ms((0, 4_100), (500, 12_000), (990, 40_000), (1000, 90_000))
+"""Puppet 7.23 takes 4.1 to 4.7 CPU s for five resources (shared/design/measured-floors.md)."""
+STARTING: Final = Table.of_ms((0, 300), (500, 1_500), (990, 8_000), (1000, 20_000))
+"""Role taken to the first good answer of the service: an assumption."""
+RESTARTING: Final = Table.of_ms((0, 500), (1000, 5_000))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerPace:
+    """How long the stages of a server's life take."""
+
+    booting: Table = BOOTING
+    updates: Table = UPDATES
+    configuration: Table = CONFIGURATION
+    starting: Table = STARTING
+    agent_restarting: Table = RESTARTING
+
+
+@dataclass(slots=True, kw_only=True)
+class ServiceFaults:
+    """What is wrong with services, wherever they run."""
+
+    broken_versions: set[Version] = field(default_factory=set)
+    """H8: instances of these never answer."""
+
+
+class SimServer:
+    """One server; implements the datacentre's Life and the link's Listener."""
+
+    def __init__(
+        self, machine: Machine, ensemble: Ensemble, stream: Stream, pace: ServerPace, faults: ServiceFaults
+    ) -> None:
+        self.machine: Final = machine
+        self._ensemble: Final = ensemble
+        self._clock: Final = ensemble.clock
+        self._stream: Final = stream
+        self._pace: Final = pace
+        self._faults: Final = faults
+        self._layout: Final = Layout(machine.spec.environment)
+        self.link: Link | None = None
+        self._power = 0
+        """Counts power-ons; what was due in an earlier one never happens."""
+        self._wanted: dict[str, bytes | None] = {}
+        self._then: dict[str, Callable[[], None]] = {}
+        """What is to be done once an entry is right."""
+        # On the disk
+        self._is_built = False
+        self.assignment: Assignment | None = None
+        self._anchor = 0
+        # Of the service
+        self._starts = 0
+        self._failed_starts = 0
+        self._healthy_since: Instant | None = None
+        self._is_hung = False
+        self._is_stopped = False
+        self._is_draining = False
+
+    @property
+    def is_serving(self) -> bool:
+        """Tell whether the service answers now."""
+        return self._healthy_since is not None and not self._is_hung
+
+    # Life
+
+    def power_on(self) -> None:
+        """Boot; then the agent starts."""
+        self._power += 1
+        self._later(self._stream.draw(self._pace.booting), self._start_agent)
+
+    def power_off(self) -> None:
+        """Lose everything that is not on the disk."""
+        self._power += 1
+        self._healthy_since = None
+        self._let_go()
+
+    # Faults of what runs here
+
+    def crash_service(self) -> None:
+        """Let the service end by itself; the agent starts it again."""
+        if self._healthy_since is None:
+            return
+        self._healthy_since = None
+        self._register()
+        self._start_again()
+
+    def hang_service(self) -> None:
+        """Let the service stop answering; the agent only takes it out of traffic."""
+        if not self.is_serving or self.assignment is None:
+            return
+        health = self.assignment.health
+        self._is_hung = True
+        self._later(health.unhealthy_after * (health.interval + health.timeout), self._register)
+
+    def recover_service(self) -> None:
+        """Let a hung service answer again."""
+        if self._is_hung:
+            self._is_hung = False
+            self._register()
+
+    def crash_agent(self) -> None:
+        """Let the agent end as kill -9 does; its service goes on, its session ends by itself, the next agent adopts."""
+        if self.link is not None:
+            self._let_go()
+            self._later(self._stream.draw(self._pace.agent_restarting), self._start_agent)
+
+    # The agent
+
+    def _let_go(self) -> None:
+        self._wanted.clear()
+        self._then.clear()
+        if self.link is not None:
+            self.link.die()
+            self.link = None
+
+    def _start_agent(self) -> None:
+        timeout = Duration(self.machine.spec.session_timeout_ms * MILLISECOND)
+        self.link = Link(self._ensemble, timeout, self)
+        if not self._is_built:
+            stages = self._stream.draw(self._pace.updates) + self._stream.draw(self._pace.configuration)
+            self._later(stages, self._finish_build)
+        elif self.assignment is None:
+            self._offer()
+        else:
+            self._carry_out()
+
+    def _finish_build(self) -> None:
+        self._is_built = True
+        if self.assignment is None:
+            self._offer()
+        else:
+            self._carry_out()
+
+    def _offer(self) -> None:
+        spec = self.machine.spec
+        entry = PoolEntry(server=spec.server, nonce=spec.nonce, pool=spec.pool, address=self.machine.listed.address)
+        self._want(self._layout.pool_entry(spec.server), formats.write(entry))
+
+    def _carry_out(self) -> None:
+        """Leave the pool, then run the instance (or adopt it, or let it leave)."""
+        assert self.assignment is not None
+        path = self._layout.pool_entry(self.machine.spec.server)
+        self._then[path] = self._run_instance
+        self._wanted[path] = None
+        self._settle(path)
+
+    def _run_instance(self) -> None:
+        assert self.assignment is not None
+        if self.assignment.drain_at is not None:
+            self._drain()
+        elif self._healthy_since is None and not self._is_stopped:
+            self._later(self._stream.draw(self._pace.starting), self._become_healthy)
+        self._register()
+
+    def _become_healthy(self) -> None:
+        assignment = self.assignment
+        if assignment is None or self._is_stopped or self._is_draining or self._healthy_since is not None:
+            return
+        if assignment.version in self._faults.broken_versions:
+            self._start_again()
+            return
+        self._starts += 1
+        self._failed_starts = 0
+        self._is_hung = False
+        self._healthy_since = self._clock.now()
+        self._register()
+
+    def _start_again(self) -> None:
+        """Pause as the agent does: doubled by each failure in a row, with jitter, within the bound."""
+        assert self.assignment is not None
+        run = self.assignment.run
+        span = min(run.restart_backoff << min(self._failed_starts, 30), run.restart_backoff_max)
+        self._failed_starts += 1
+        pause = span * self._stream.between(750, 1250) // 1000
+        self._later(pause + self._stream.draw(self._pace.starting), self._become_healthy)
+
+    def _register(self) -> None:
+        """Want the registration that is true now."""
+        assignment = self.assignment
+        if assignment is None:
+            return
+        path = self._layout.registration(assignment.service, assignment.server)
+        if self._healthy_since is None or self._is_hung or self._is_stopped:
+            self._want(path, None)
+            return
+        registration = Registration(
+            service=assignment.service,
+            instance=assignment.server,
+            version=assignment.version,
+            address=self.machine.listed.address,
+            port=assignment.port,
+            status=InstanceStatus.DRAINING if self._is_draining else InstanceStatus.UP,
+            server=assignment.server,
+            nonce=assignment.nonce,
+            boot=f"{self._starts:x}",
+            document=assignment.document,
+        )
+        self._want(path, write_registration(registration, self._healthy_since))
+
+    def _drain(self) -> None:
+        assert self.assignment is not None
+        if not self._is_draining:
+            self._is_draining = True
+            self._register()
+            self._later(self.assignment.drain, self._stop)
+
+    def _stop(self) -> None:
+        self._is_stopped = True
+        self._register()
+        self._healthy_since = None
+
+    # Role
+
+    def _look(self) -> None:
+        """Read what this server is to be."""
+        link = self.link
+        if link is None:
+            return
+        server = self.machine.spec.server
+        paths = (self._layout.root, self._layout.record(server), self._layout.assignment(server))
+
+        def read() -> tuple[int, bool, bytes | None]:
+            root, record, place = (self._ensemble.core.tree.znodes.get(path) for path in paths)
+            return root.czxid if root is not None else 0, record is not None, place.value if place is not None else None
+
+        link.request(read, lambda found: self._take(*found))
+
+    def _take(self, anchor: int, has_record: bool, content: bytes | None) -> None:  # noqa: FBT001  # what was read
+        if anchor == 0:
+            return
+        if content is None:
+            # An emptied or rolled-back registry takes nobody's role away.
+            if self.assignment is not None and self._anchor == anchor and not has_record:
+                self._stop()
+            return
+        assignment = formats.read_assignment(content)
+        if assignment.nonce != self.machine.spec.nonce:
+            return
+        had, self.assignment, self._anchor = self.assignment, assignment, anchor
+        if had is None and self._is_built:
+            self._carry_out()
+        elif assignment.drain_at is not None and self._is_built:
+            self._drain()
+
+    # Presence
+
+    def connected(self, session_id: int, asked_at: Instant) -> None:  # noqa: ARG002  # the listener's signature
+        """Watch and read the role, and put every entry right."""
+        link = self.link
+        assert link is not None
+        request = AddWatch(path=self._layout.assignment(self.machine.spec.server), mode=WatchMode.PERSISTENT)
+        link.request(lambda: self._ensemble.watch(request, link), lambda _: self._look())
+        for path in tuple(self._wanted):
+            self._settle(path)
+
+    def suspended(self) -> None:
+        """Change nothing: a registry that is away takes no service out of traffic."""
+
+    def lost(self) -> None:
+        """Change nothing: the next session puts the entries right."""
+
+    def changed(self, path: str) -> None:  # noqa: ARG002  # the only path that is watched
+        """Read the role again."""
+        self._look()
+
+    def _want(self, path: str, content: bytes | None) -> None:
+        if path not in self._wanted or self._wanted[path] != content:
+            self._wanted[path] = content
+            self._settle(path)
+
+    def _settle(self, path: str) -> None:
+        """Have the entry put right; when there is no connection, the next one does it."""
+        link, content = self.link, self._wanted[path]
+        if link is not None and link.is_connected:
+            link.request(lambda: self._step(link, path, content), lambda _: self._settled(path))
+
+    def _settled(self, path: str) -> None:
+        then = self._then.pop(path, None)
+        if then is not None:
+            then()
+
+    def _step(self, link: Link, path: str, content: bytes | None) -> None:
+        """Do what `Presence` does in two or three calls, at one instant."""
+        found = self._ensemble.core.tree.znodes.get(path)
+        create = Create(path=path, value=content, access=OPEN, flags=EPHEMERAL)
+        if content is None:
+            if found is not None:
+                self._ensemble.write(Delete(path=path), link)
+        elif found is None:
+            for parent in reversed(tuple(ancestry(path))[1:]):
+                if parent not in self._ensemble.core.tree.znodes:
+                    self._ensemble.write(Create(path=parent, value=b"", access=OPEN), link)
+            self._ensemble.write(create, link)
+        elif found.owner != link.session_id:
+            # Our own entry of an earlier session would die with it: replaced at one instant, nobody sees a gap.
+            self._ensemble.write(Multi(operations=(Delete(path=path), create)), link)
+        elif found.value != content:
+            self._ensemble.write(SetValue(path=path, value=content), link)
+
+    def _later(self, span: int, act: Callable[[], None]) -> None:
+        power = self._power
+
+        def due() -> None:
+            if self._power == power:
+                act()
+
+        self._clock.after(span, due)
