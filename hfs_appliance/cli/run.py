@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -28,10 +29,10 @@ def run(file: Path, state: Path | None, *, is_keeping: bool, is_json: bool) -> N
         state=(state or default_state(desired.environment)).absolute(),
         keep=is_keeping,
     )
-    console = _Output(highlight=False)
+    console = Output(highlight=False)
     failure: Failure | None = None
     try:
-        trio.run(app.run, options, partial(_view, console=console, is_json=is_json))
+        trio.run(app.run, options, partial(view, console=console, is_json=is_json))
     except* app.CannotStart as errors:
         failure = Failure(str(_first(errors)))
     if failure is not None:
@@ -46,7 +47,7 @@ def default_state(environment: EnvironmentName) -> Path:
     return (Path(home) if home else Path.home() / ".local" / "state") / "hfs" / environment
 
 
-class _Output(Console):
+class Output(Console):
     """The console, whose reader may leave: rich would end the whole program then."""
 
     def on_broken_pipe(self) -> None:
@@ -56,12 +57,13 @@ class _Output(Console):
         raise BrokenPipeError("nobody reads it any more")
 
 
-async def _view(control: Control, *, console: Console, is_json: bool) -> None:
+async def view(control: Control, *, console: Console, is_json: bool) -> None:
     """Show what happens; whatever becomes of the terminal, the appliance goes on."""
     try:
         await show(control, console, is_json=is_json)
     except Exception as error:  # noqa: BLE001 - the environment matters more than its picture
-        sys.stderr.write(f"the live view ended ({type(error).__name__}: {error}); hfs goes on\n")
+        with suppress(OSError):
+            sys.stderr.write(f"the live view ended ({type(error).__name__}: {error}); hfs goes on\n")
 
 
 def _first(errors: BaseExceptionGroup[app.CannotStart]) -> BaseException:
