@@ -139,7 +139,9 @@ strip_site() {
   rm -rf "${1:?}/bin"
   find "$1" -type d \( -name tests -o -name _tests \) -prune -exec rm -rf {} +
   find "$1" -path '*.dist-info/*' \( -name RECORD -o -name INSTALLER -o -name REQUESTED -o -name direct_url.json \) -delete
-  find "$1" -path '*/swagger_ui_bundle/*' \( -name '*.map' -o -name '*-es-bundle*.js' -o -name swagger-ui.js \) -delete
+  # Swagger UI comes in a package for a web framework that is never loaded.
+  rm -rf "$1"/{flask,werkzeug,blinker,itsdangerous}{,-*}
+  find "$1" -path '*/flask_swagger_ui/dist/*' \( -name swagger-ui.js -o -name '*preset.js' \) -delete
 }
 
 # Compress a zipapp, and sort it: shiv adds its own modules in whatever order the file system lists them.

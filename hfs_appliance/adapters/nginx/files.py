@@ -15,11 +15,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files as resources
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
-from swagger_ui_bundle import swagger_ui_path
 
 from hfs_appliance.adapters.process import replace_file
 from hfs_appliance.proxy.render import Rendered
@@ -134,8 +134,12 @@ class Files:
 
 
 def _docs() -> Iterator[tuple[str, bytes]]:
+    # The package only carries the files of Swagger UI: importing it would want the web framework that it is made for.
+    carrier = find_spec("flask_swagger_ui")
+    assert carrier is not None
+    assert carrier.origin is not None
     for name in _DOCS:
-        yield name, (swagger_ui_path / name).read_bytes()
+        yield name, Path(carrier.origin).with_name("dist").joinpath(name).read_bytes()
     for page in resources(__package__).joinpath("docs").iterdir():
         yield page.name, page.read_bytes()
 
