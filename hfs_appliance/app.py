@@ -120,19 +120,26 @@ async def _registry(
 ) -> AsyncIterator[tuple[Registry, tuple[str, ...], Part | None]]:
     """Open the session; with the embedded registry, start its process first and end it last."""
     settings = options.desired.registry
-    embedded: EmbeddedRegistry | None = None
-    if not settings.hosts:
-        embedded = EmbeddedRegistry(options.state / "registry", settings.embedded_port, own_command(), bus)
-        try:
-            await embedded.ensure_running()
-        except RegistryFailed as error:
-            raise CannotStart(str(error)) from error
-    hosts = settings.hosts or (embedded.hosts if embedded is not None else ())
-    async with connect(hosts, session_timeout=settings.session_timeout, clock=clock) as registry:
-        yield registry, hosts, embedded.keep_running if embedded is not None else None
-    if embedded is not None and not options.keep:
-        with trio.CancelScope(shield=True):
-            await embedded.stop()
+    if settings.hosts:
+        async with connect(settings.hosts, session_timeout=settings.session_timeout, clock=clock) as registry:
+            yield registry, settings.hosts, None
+        return
+    embedded = EmbeddedRegistry(options.state / "registry", settings.embedded_port, own_command(), bus)
+    was_running = embedded.is_running()
+    try:
+        await embedded.ensure_running()
+    except RegistryFailed as error:
+        raise CannotStart(str(error)) from error
+    # A start that fails must not take the registry away from an environment that lives already.
+    is_to_stop = not was_running
+    try:
+        async with connect(embedded.hosts, session_timeout=settings.session_timeout, clock=clock) as registry:
+            yield registry, embedded.hosts, embedded.keep_running
+        is_to_stop = not options.keep
+    finally:
+        if is_to_stop:
+            with trio.CancelScope(shield=True):
+                await embedded.stop()
 
 
 def _cloud(options: RunOptions, clock: SystemClock) -> Cloud:

@@ -6,6 +6,7 @@ import difflib
 import getpass
 from collections import Counter
 from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import aclosing
 from typing import Final
 
 import trio
@@ -26,10 +27,12 @@ from hfs_appliance.model.reports import (
     ServerReport,
     Status,
 )
+from hfs_appliance.model.world import World
 from hfs_appliance.ports.clock import Clock
 from hfs_appliance.ports.cloud import Cloud
 from hfs_appliance.ports.errors import Missing, Rejected, Transient, UnknownName, Unsupported
 from hfs_appliance.ports.registry import Registry
+from hfs_appliance.runtime.evidence import evidence
 from hfs_appliance.runtime.plane import ControlPlane
 from hfs_appliance.telemetry.bus import EventBus
 from hfs_appliance.telemetry.words import report
@@ -58,7 +61,7 @@ class ApplianceControl:
         return Status(
             environment=desired.environment if desired is not None else "",
             generation=desired.generation if desired is not None else 0,
-            converged=plan.is_converged and self._is_published(plan),
+            converged=self._plane.convergence.is_reached(),
             mode=self._mode(plan),
             session=self._registry.session().state.value,
             endpoint=_url(desired) if desired is not None else "",
@@ -70,17 +73,6 @@ class ApplianceControl:
             servers_max=desired.limits.max_servers if desired is not None else 0,
             routed=self._plane.routes.routed(),
             holds=plan.holds,
-        )
-
-    def _is_published(self, plan: Plan) -> bool:
-        """The proxy serves what registered, and every document has been looked at."""
-        desired = self._plane.desired.current
-        if desired is None or not self._plane.routes.is_in_step or not self._plane.documents.is_in_step:
-            return False
-        routed = self._plane.routes.routed()
-        return all(
-            routed.get(name, 0) >= sum(count.serving for count in plan.counts.get(name, {}).values())
-            for name in desired.services
         )
 
     def _mode(self, plan: Plan) -> str:
@@ -121,37 +113,27 @@ class ApplianceControl:
         plan = self._plane.reconciler.plan or Plan()
         if server not in plan.verdicts:
             raise UnknownName("server", server, _nearest(server, plan.verdicts))
-        world = self._plane.reconciler.world()
-        evidence = {"record": "none", "cloud": "not listed", "pool": "not announced", "registration": "none"}
-        if world.registry is not None:
-            view = world.registry.value
-            record = view.records.get(server)
-            if record is not None:
-                evidence["record"] = repr(record)
-                entry = view.registrations.get(record.service, {}).get(server) if record.service is not None else None
-                evidence["registration"] = repr(entry) if entry is not None else "none"
-            if server in view.troubles:
-                evidence["trouble"] = view.troubles[server].words
-            if server in view.pool:
-                evidence["pool"] = repr(view.pool[server])
-        if world.cloud is not None and server in world.cloud.value.servers:
-            evidence["cloud"] = repr(world.cloud.value.servers[server])
         try:
             log = await self._cloud.log(server, LOG_LINES)
         except (Missing, Unsupported, Transient) as error:
             log = f"(no log: {error.words})"
         return Explanation(
-            report=self._server(plan, server), evidence=evidence, events=await self._events_of(server), log=log
+            report=self._server(plan, server),
+            evidence=evidence(self._plane.reconciler.world(), server),
+            events=await self._events_of(server),
+            log=log,
         )
 
     async def _events_of(self, server: ServerId) -> tuple[EventReport, ...]:
-        told = [r async for r in self._bus.follow(0, is_following=False) if r.fields().get("server") == server]
+        async with aclosing(self._bus.follow(0, is_following=False)) as stream:
+            told = [recorded async for recorded in stream if recorded.fields().get("server") == server]
         return tuple(report(recorded) for recorded in told[-EVENTS_TOLD:])
 
     async def events(self, after: int, *, is_following: bool) -> AsyncGenerator[EventReport, None]:
         """Give the events after a number; then, when following, each new one."""
-        async for recorded in self._bus.follow(after, is_following=is_following):
-            yield report(recorded)
+        async with aclosing(self._bus.follow(after, is_following=is_following)) as stream:
+            async for recorded in stream:
+                yield report(recorded)
 
     async def desired_source(self) -> tuple[int, str]:
         """Give the generation in force and its TOML source."""
@@ -162,11 +144,12 @@ class ApplianceControl:
         """Tell what applying `source` would change and do. Errors: ConfigError."""
         current = self._plane.desired.current
         wanted = load_text(source, file)
-        plan = decide(self._plane.reconciler.world(wanted))
+        world = self._plane.reconciler.world(wanted)
+        plan = decide(world)
         return PlanReport(
             generation=current.generation if current is not None else 0,
             changes=desired_differences(current, wanted),
-            steps=tuple(_step(action) for action in plan.actions),
+            steps=tuple(_step(world, action) for action in plan.actions),
             holds=plan.holds,
             restart_needed=restart_needed(current, wanted) if current is not None else (),
         )
@@ -218,13 +201,14 @@ def _url(desired: DesiredState) -> str:
     return f"http://{desired.endpoint.address}:{desired.endpoint.port}"
 
 
-def _step(action: Action) -> PlannedStep:
-    claim = action if isinstance(action, Claim) else None
+def _step(world: World, action: Action) -> PlannedStep:
+    record = world.registry.value.records.get(action.server) if world.registry is not None else None
+    role = action if isinstance(action, Claim) else record
     return PlannedStep(
         verb=action.verb,
         subject=f"{action.server} in {action.az}" if isinstance(action, Create) else action.server,
-        service=claim.service if claim is not None else None,
-        version=claim.version if claim is not None else None,
+        service=role.service if role is not None else None,
+        version=role.version if role is not None else None,
         cause=action.reason.cause.value,
         words=action.reason.words,
     )

@@ -60,6 +60,7 @@ class DocumentPublisher:
         clock: Clock,
         sink: EventSink,
         dirty: Dirty,
+        published: Dirty,
     ) -> None:
         self._proxy = proxy
         self._source = source
@@ -69,6 +70,7 @@ class DocumentPublisher:
         self._clock = clock
         self._sink = sink
         self._dirty = dirty
+        self._published = published
         self._held: dict[ServiceName, _Held] = {}
         self._digest = ""
         self.is_in_step = False
@@ -80,6 +82,7 @@ class DocumentPublisher:
             if desired is not None and view is not None:
                 await self._refresh(desired, view.value.registrations)
                 self.is_in_step = await self._publish(desired)
+                self._published.mark()
             with trio.move_on_after(to_seconds(LOOK_EVERY)):
                 await self._dirty.wait()
 

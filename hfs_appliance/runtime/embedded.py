@@ -46,6 +46,10 @@ class EmbeddedRegistry:
         """Where clients connect."""
         return (f"{ADDRESS}:{self._port}",)
 
+    def is_running(self) -> bool:
+        """Tell whether the server runs already."""
+        return read_pidfile(self._pidfile) is not None
+
     async def ensure_running(self) -> ProcessId:
         """Start the server if it does not run, and wait until it listens. Errors: RegistryFailed."""
         self._directory.mkdir(parents=True, exist_ok=True)

@@ -20,6 +20,7 @@ from hfs_appliance.ports.web import Proxy, SpecSource
 from hfs_appliance.ports.worker import Worker
 from hfs_appliance.proxy.table import RouteTable
 from hfs_appliance.registry.paths import Layout
+from hfs_appliance.runtime.convergence import Convergence
 from hfs_appliance.runtime.desired import DesiredStore
 from hfs_appliance.runtime.dirty import Dirty
 from hfs_appliance.runtime.documents import DocumentPublisher
@@ -62,7 +63,7 @@ class ControlPlane:
         self._layout = Layout(settings.environment)
         clock, sink, registry = backends.clock, backends.sink, backends.registry
         # Who looks again when: one mark for each loop.
-        to_plan, to_route, to_merge = Dirty(), Dirty(), Dirty()
+        to_plan, to_route, to_merge, to_tell = Dirty(), Dirty(), Dirty(), Dirty()
         everyone = (to_plan, to_route, to_merge)
         self.desired = DesiredStore(registry, self._layout, clock=clock, sink=sink, dirty=everyone)
         self.view = RegistryObserver(
@@ -92,9 +93,21 @@ class ControlPlane:
             ledger=LedgerStore(registry, self._layout),
             executor=self.executor,
         )
-        self.reconciler = Reconciler(sources, sink=sink, dirty=to_plan, observe_plan=observe_plan)
+
+        def planned(plan: Plan) -> None:
+            observe_plan(plan)
+            to_tell.mark()
+
+        self.reconciler = Reconciler(sources, sink=sink, dirty=to_plan, observe_plan=planned)
         self.routes = ProxyPublisher(
-            backends.proxy, self.desired, self.view, backends.last_good, clock=clock, sink=sink, dirty=to_route
+            backends.proxy,
+            self.desired,
+            self.view,
+            backends.last_good,
+            clock=clock,
+            sink=sink,
+            dirty=to_route,
+            published=to_tell,
         )
         self.documents = DocumentPublisher(
             backends.proxy,
@@ -105,6 +118,10 @@ class ControlPlane:
             clock=clock,
             sink=sink,
             dirty=to_merge,
+            published=to_tell,
+        )
+        self.convergence = Convergence(
+            self.desired, self.reconciler, self.routes, self.documents, clock=clock, sink=sink, dirty=to_tell
         )
 
     async def run(self, source: str, file: str) -> None:
@@ -117,6 +134,7 @@ class ControlPlane:
             self._part("reconciler", self.reconciler.run),
             self._part("proxy publisher", self.routes.run),
             self._part("document publisher", self.documents.run),
+            self._part("convergence", self.convergence.run),
         )
 
     def _part(self, name: str, part: Part) -> Part:

@@ -35,6 +35,7 @@ class ProxyPublisher:
         clock: Clock,
         sink: EventSink,
         dirty: Dirty,
+        published: Dirty,
     ) -> None:
         self._proxy = proxy
         self._desired = desired
@@ -42,6 +43,7 @@ class ProxyPublisher:
         self._clock = clock
         self._sink = sink
         self._dirty = dirty
+        self._published = published
         self._refused = ""
         self._withheld: dict[ServiceName, str] = {}
         self.served = last_good
@@ -88,6 +90,7 @@ class ProxyPublisher:
                     self.is_in_step = await self._publish(routing.table)
                 else:
                     self.is_in_step = True
+                self._published.mark()
             with trio.move_on_after(to_seconds(seconds(1))):
                 await self._dirty.wait()
 

@@ -10,10 +10,10 @@ import trio
 
 from hfs_appliance.mcp.decide import decide
 from hfs_appliance.model.desired import DesiredState
-from hfs_appliance.model.events import ConvergedChanged, HoldChanged, PhaseChanged, SetbackNoted
+from hfs_appliance.model.events import HoldChanged, PhaseChanged, SetbackNoted
 from hfs_appliance.model.ids import ServerId
-from hfs_appliance.model.instants import Duration, between, format_duration, seconds, to_seconds
-from hfs_appliance.model.plan import Hold, Plan
+from hfs_appliance.model.instants import Duration, seconds, to_seconds
+from hfs_appliance.model.plan import Hold, Plan, Verdict
 from hfs_appliance.model.world import World
 from hfs_appliance.ports.clock import Clock
 from hfs_appliance.ports.errors import PortError
@@ -53,7 +53,6 @@ class Reconciler:
         self._observe_plan = observe_plan
         self._is_closing = False
         self._closed = trio.Event()
-        self._started_at = sources.clock.now()
         self.plan: Plan | None = None
 
     @property
@@ -97,7 +96,7 @@ class Reconciler:
         sources = self._sources
         world = replace(self.world(), failures=sources.executor.take_failures())
         plan = decide(world)
-        causes = self._tell(plan)
+        causes = self._tell(world, plan)
         try:
             await sources.ledger.keep(ledger_after(world.ledger, plan))
         except (PortError, trio.TooSlowError):
@@ -112,7 +111,7 @@ class Reconciler:
             return LONGEST_WAIT
         return Duration(max(0, min(LONGEST_WAIT, plan.requeue_at - sources.clock.now())))
 
-    def _tell(self, plan: Plan) -> Mapping[ServerId, int]:
+    def _tell(self, world: World, plan: Plan) -> Mapping[ServerId, int]:
         """Put what changed since the last plan on the event stream; give the event that concerns each server."""
         before = self.plan
         self.plan = plan
@@ -120,19 +119,28 @@ class Reconciler:
         for server, verdict in plan.verdicts.items():
             old = before.verdicts.get(server) if before is not None else None
             if old is None or (old.phase, old.rule) != (verdict.phase, verdict.rule):
-                was = old.phase.value if old is not None else ""
-                event = PhaseChanged(
-                    server=server, phase=verdict.phase.value, before=was, rule=verdict.rule, words=verdict.words
-                )
+                event = self._phase_changed(world, verdict, before=old.phase.value if old is not None else "")
                 causes[server] = self._sink.emit("reconcile", event)
         self._tell_holds(before.holds if before is not None else (), plan.holds)
         self._tell_setbacks(before, plan)
-        if before is None or before.is_converged != plan.is_converged:
-            spent = format_duration(between(self._started_at, self._sources.clock.now()))
-            words = f"after {spent}" if plan.is_converged else ""
-            self._sink.emit("reconcile", ConvergedChanged(is_converged=int(plan.is_converged), words=words))
         self._observe_plan(plan)
         return causes
+
+    @staticmethod
+    def _phase_changed(world: World, verdict: Verdict, *, before: str) -> PhaseChanged:
+        view, server = world.registry, verdict.server
+        record = view.value.records.get(server) if view is not None else None
+        found = world.cloud.value.servers.get(server) if world.cloud is not None else None
+        return PhaseChanged(
+            server=server,
+            phase=verdict.phase.value,
+            before=before,
+            rule=verdict.rule,
+            words=verdict.words,
+            service=record.service if record is not None else None,
+            version=record.version if record is not None else None,
+            address=found.address if found is not None else None,
+        )
 
     def _tell_holds(self, before: tuple[Hold, ...], after: tuple[Hold, ...]) -> None:
         old = {(hold.scope, hold.rule) for hold in before}
