@@ -61,12 +61,24 @@ class Draft:
     version_setbacks: dict[tuple[ServiceName, Version], Setback] = field(default_factory=dict)
     unmet: dict[PoolName, int] = field(default_factory=dict)
     """Instances that found no warm server, by pool."""
+    deletions_left: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        under_way = {action.server for action in self.world.in_flight.values() if isinstance(action, Delete)}
+        under_way |= {facts.server for facts in self.tally.deleting}
+        self.deletions_left = self.desired.limits.max_deleting - len(under_way)
 
     def add(self, action: Action) -> None:
         """Plan an action, unless the server's lane is taken: by one in flight, or by an earlier one of this plan."""
         if self.is_free(action.server):
             self.actions.append(action)
             self.planned.add(action.server)
+
+    def delete(self, server: ServerId, reason: Reason) -> None:
+        """Plan a deletion, if one more may go on at the same time; else a later plan will."""
+        if self.deletions_left > 0 and self.is_free(server):
+            self.deletions_left -= 1
+            self.add(Delete(server=server, reason=reason))
 
     def is_free(self, server: ServerId) -> bool:
         """Tell whether nothing is being done with a server."""
@@ -255,10 +267,10 @@ def retire(draft: Draft) -> None:
     if not draft.may_destroy:
         return
     for facts, verdict in draft.tally.lost:
-        draft.add(Delete(server=facts.server, reason=_loss(verdict)))
+        draft.delete(facts.server, _loss(verdict))
     for facts in draft.tally.drained:
         assert facts.record is not None
-        draft.add(Delete(server=facts.server, reason=Reason(cause=Cause(facts.record.leave_cause), words="drained")))
+        draft.delete(facts.server, Reason(cause=Cause(facts.record.leave_cause), words="drained"))
     for facts in draft.tally.deleting:
         _delete_again(draft, facts)
     for (name, version), instances in sorted(draft.tally.instances.items()):
@@ -279,7 +291,7 @@ def close(draft: Draft) -> None:
     assert draft.world.registry is not None
     for server, record in sorted(draft.world.registry.value.records.items()):
         if record.delete_at is None:
-            draft.add(Delete(server=server, reason=Reason(cause=Cause.CLOSING, words="the environment is being ended")))
+            draft.delete(server, Reason(cause=Cause.CLOSING, words="the environment is being ended"))
     for facts in draft.tally.deleting:
         _delete_again(draft, facts)
 
@@ -337,4 +349,4 @@ def _trim_pool(draft: Draft, name: PoolName, pool: PoolTally) -> None:
     size = known.size if known is not None else 0
     words = f"pool {name} keeps {size}" if known is not None else f"pool {name} is not desired"
     for server in sorted(pool.warm, reverse=True)[: surplus(size=size, warm=len(pool.warm), unmet=0)]:
-        draft.add(Delete(server=server, reason=Reason(cause=Cause.POOL_SURPLUS, words=words)))
+        draft.delete(server, Reason(cause=Cause.POOL_SURPLUS, words=words))

@@ -252,6 +252,19 @@ def test_the_limit_of_servers_is_kept_and_told() -> None:
     assert not plan.is_converged
 
 
+def test_no_more_deletions_go_on_at_one_time_than_allowed() -> None:
+    fleet = settled({"dns": {"1": 6}}, pool_size=0)
+    fleet.desired = replace(fleet.desired, limits=replace(fleet.desired.limits, max_deleting=2))
+    for server in fleet.serving("dns", "1"):
+        fleet.kill(server)
+    world = fleet.world()
+    first = [action for action in decide(world).actions if isinstance(action, Delete)]
+    assert len(first) == 2
+    under_way = {action.server: action for action in first}
+    assert of(decide(replace(world, in_flight=under_way)), Delete) == []
+    fleet.settle()
+
+
 def test_in_flight_claims_and_creations_count() -> None:
     fleet = settled({"dns": {"1": 2}}, pool_size=1)
     fleet.kill(fleet.serving("dns", "1")[0])
