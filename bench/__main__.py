@@ -124,6 +124,8 @@ def figure(found: object) -> str:
             return f"{found:.3g}"
         case float() | int():
             return f"{found:,.0f}"
+        case Spread():
+            return f"{figure(found.ms_p50)} ms (p99 {figure(found.ms_p99)})"
         case Mapping():
             return ", ".join(f"{key} {figure(value)}" for key, value in found.items())
     return str(found)

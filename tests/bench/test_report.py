@@ -30,7 +30,7 @@ def test_the_report_says_on_which_machine_it_was_made() -> None:
 
 def test_the_report_has_tables_for_durations_cases_and_figures() -> None:
     spread = Spread(count=3, ms_min=0.1234, ms_p50=1, ms_p99=1234.5, ms_max=2000)
-    cases = {"kill": {"healed (s)": 1.5, "failed": {"reset": 2, "timeout": 1}}, "stop": {"healed (s)": 2.0}}
+    cases = {"kill": {"healed": spread, "failed": {"reset": 2, "timeout": 1}}, "stop": {"healed": 2.0}}
     lines = list(markdown({"cores": 2}, {"decide": {"a pass": spread, "servers": 5000, "by": "hand", **cases}}))
     assert lines[lines.index("## decide") + 1 :] == [
         "",
@@ -38,9 +38,9 @@ def test_the_report_has_tables_for_durations_cases_and_figures() -> None:
         "| --- | ---: | ---: | ---: | ---: | ---: |",
         "| a pass | 1 | 1,234 | 0.123 | 2,000 | 3 |",
         "",
-        "|  | healed (s) | failed |",
+        "|  | healed | failed |",
         "| --- | ---: | ---: |",
-        "| kill | 1.5 | reset 2, timeout 1 |",
+        "| kill | 1 ms (p99 1,234) | reset 2, timeout 1 |",
         "| stop | 2 |  |",
         "",
         "|  | figure |",
