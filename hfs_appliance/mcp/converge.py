@@ -12,7 +12,7 @@ from itertools import count
 
 from hfs_appliance.factory.policy import choose, spread, surplus, wanted_builds
 from hfs_appliance.mcp.facts import CREATE_RETRY_AFTER, Facts
-from hfs_appliance.mcp.setbacks import another
+from hfs_appliance.mcp.setbacks import Failed, carried_on
 from hfs_appliance.mcp.tally import InstanceTally, PoolTally, Tally
 from hfs_appliance.model.desired import DesiredState, Pool, Service
 from hfs_appliance.model.ids import PoolName, ServerId, ServiceName, Version, serial_of, server_id
@@ -74,11 +74,13 @@ class Draft:
             self.actions.append(action)
             self.planned.add(action.server)
 
-    def delete(self, server: ServerId, reason: Reason) -> None:
-        """Plan a deletion, if one more may go on at the same time; else a later plan will."""
-        if self.deletions_left > 0 and self.is_free(server):
-            self.deletions_left -= 1
-            self.add(Delete(server=server, reason=reason))
+    def delete(self, server: ServerId, reason: Reason) -> bool:
+        """Plan a deletion, if one more may go on at the same time; else (False) a later plan will."""
+        if self.deletions_left <= 0 or not self.is_free(server):
+            return False
+        self.deletions_left -= 1
+        self.add(Delete(server=server, reason=reason))
+        return True
 
     def is_free(self, server: ServerId) -> bool:
         """Tell whether nothing is being done with a server."""
@@ -91,38 +93,35 @@ class Draft:
         self.tally.look_again(until)
 
 
-def note_failures(draft: Draft) -> None:
-    """Carry the setbacks on: more failures grow them, a success of the same thing ends them."""
+def bury(draft: Draft) -> None:
+    """Plan the end of what is lost, and carry the setbacks on.
+
+    A failure is counted once, with the deletion that follows from it; a success of the same thing ends the setback.
+    """
     world, tally = draft.world, draft.tally
-    pools = dict(world.ledger.pool_setbacks)
-    for failure in world.failures:
-        if failure.pool is not None:
-            pools[failure.pool] = another(pools.get(failure.pool), world.now, failure.words, failure.until)
-    for facts, verdict in tally.lost:
-        is_failed_build = _CAUSE_OF_LOSS.get(verdict.rule) is Cause.BUILD_FAILED
-        if is_failed_build and facts.record is not None and draft.is_free(facts.server):
-            name = facts.record.pool
-            pools[name] = another(pools.get(name), world.now, f"{facts.server} {verdict.words}")
-    draft.pool_setbacks = {
-        name: setback
-        for name, setback in pools.items()
-        if name in draft.desired.pools and not _has_built_since(tally.pools.get(name), setback)
-    }
     assert world.registry is not None
     troubles = world.registry.value.troubles
-    versions = dict(world.ledger.version_setbacks)
+    builds = [Failed(failure.pool, failure.words, failure.until) for failure in world.failures if failure.pool]
+    instances: list[Failed[tuple[ServiceName, Version]]] = []
     for facts, verdict in tally.lost:
+        reason = _loss(verdict)
         record = facts.record
-        if verdict.rule != "never-ready" or record is None or record.service is None or record.version is None:
+        if not (draft.may_destroy and draft.delete(facts.server, reason)) or record is None:
             continue
-        if draft.is_free(facts.server):
-            key = (record.service, record.version)
-            trouble = troubles.get(facts.server)
-            words = trouble.words if trouble is not None else verdict.words
-            versions[key] = another(versions.get(key), world.now, f"{facts.server} {words}")
+        trouble = troubles.get(facts.server)
+        words = f"{facts.server} {trouble.words if trouble is not None else verdict.words}"
+        if reason.cause is Cause.BUILD_FAILED:
+            builds.append(Failed(record.pool, words))
+        elif reason.cause is Cause.NEVER_READY and record.service is not None and record.version is not None:
+            instances.append(Failed((record.service, record.version), words))
+    draft.pool_setbacks = {
+        name: setback
+        for name, setback in carried_on(world.ledger.pool_setbacks, builds, world.now).items()
+        if name in draft.desired.pools and not _has_built_since(tally.pools.get(name), setback)
+    }
     draft.version_setbacks = {
         (service, version): setback
-        for (service, version), setback in versions.items()
+        for (service, version), setback in carried_on(world.ledger.version_setbacks, instances, world.now).items()
         if version in _versions(draft.desired, service) and not _has_come_up(tally.of(service, version))
     }
 
@@ -263,11 +262,9 @@ def _build_reason(draft: Draft, pool: PoolName) -> Reason:
 
 
 def retire(draft: Draft) -> None:
-    """Plan what leaves: the lost, the drained, what is too many, and what nobody wants any more."""
+    """Plan what leaves: the drained, what is too many, and what nobody wants any more."""
     if not draft.may_destroy:
         return
-    for facts, verdict in draft.tally.lost:
-        draft.delete(facts.server, _loss(verdict))
     for facts in draft.tally.drained:
         assert facts.record is not None
         draft.delete(facts.server, Reason(cause=Cause(facts.record.leave_cause), words="drained"))

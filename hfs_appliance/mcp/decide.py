@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hfs_appliance.mcp.converge import Draft, build, claim, close, keep_books, note_failures, retire
+from hfs_appliance.mcp.converge import Draft, build, bury, claim, close, keep_books, retire
 from hfs_appliance.mcp.facts import circumstances
 from hfs_appliance.mcp.tally import PoolTally, Tally, take
 from hfs_appliance.model.desired import DesiredState
@@ -36,7 +36,7 @@ def decide(world: World) -> Plan:
         may_destroy=is_registry_fresh and c.is_cloud_known and (c.are_removals_believed or world.is_closing),
         may_create=is_registry_fresh and c.is_cloud_known,
     )
-    note_failures(draft)
+    bury(draft)
     if not is_registry_fresh:
         draft.holds.append(_hold("registry-stale", "the registry does not answer: nothing is changed until it does"))
     else:
@@ -111,4 +111,4 @@ def _is_converged(
         for versions in counts.values()
         for n in versions.values()
     )
-    return are_counts_met and all(pool.warm >= pool.size and not pool.building for pool in pools.values())
+    return are_counts_met and all(pool.warm == pool.size and not pool.building for pool in pools.values())

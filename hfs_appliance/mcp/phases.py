@@ -116,8 +116,11 @@ def _recovery_ends(f: Facts, r: ServerRecord, c: Circumstances) -> Instant:
 
 
 def _is_absent(f: Facts, r: ServerRecord, c: Circumstances) -> bool:
-    """The cloud, asked after the record was written, does not know the server."""
-    return f.cloud is None and c.is_cloud_known and c.listed_at > r.created_at
+    """The cloud does not know the server, asked when its creation could not be under way any more.
+
+    A list may be asked for before the creation reaches the cloud, and answered after the server has announced itself.
+    """
+    return f.cloud is None and c.is_cloud_known and c.listed_at >= _create_ends(f, r, c)
 
 
 def _is_dead_in_cloud(f: Facts, _r: ServerRecord, c: Circumstances) -> bool:
@@ -205,7 +208,7 @@ RULES: Final[tuple[Rule, ...]] = (
         words="asked for, but the cloud does not list it in time",
         cloud=False,
         pool=False,
-        matches=lambda f, r, c: _is_absent(f, r, c) and c.now >= _create_ends(f, r, c),
+        matches=_is_absent,
         since=_created,
     ),
     Rule(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from hfs_appliance.model.instants import Duration, Instant, after, seconds
 from hfs_appliance.model.ledger import Setback
+
+K = TypeVar("K")
 
 FIRST_PAUSE: Final = seconds(5)
 LONGEST_PAUSE: Final = seconds(1800)
@@ -22,8 +25,21 @@ def pause(failures: int) -> Duration:
     return Duration(min(LONGEST_PAUSE, FIRST_PAUSE << min(failures - 2, _DOUBLINGS)))
 
 
-def another(before: Setback | None, now: Instant, words: str, until: Instant | None = None) -> Setback:
-    """Count one more failure; `until` is the outside's own word on when to ask again."""
-    failures = before.failures + 1 if before is not None else 1
-    own = after(now, pause(failures))
-    return Setback(failures=failures, not_before=max(own, until) if until is not None else own, words=words)
+class Failed(NamedTuple, Generic[K]):
+    """One thing failed once more; `until` is the outside's own word on when to ask again."""
+
+    what: K
+    words: str
+    until: Instant | None = None
+
+
+def carried_on(before: Mapping[K, Setback], failed: Iterable[Failed[K]], now: Instant) -> dict[K, Setback]:
+    """Count failures on top of the setbacks that there are."""
+    after_all = dict(before)
+    for what, words, until in failed:
+        former = after_all.get(what)
+        failures = former.failures + 1 if former is not None else 1
+        own = after(now, pause(failures))
+        not_before = max(own, until) if until is not None else own
+        after_all[what] = Setback(failures=failures, not_before=not_before, words=words)
+    return after_all

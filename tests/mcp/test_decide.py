@@ -241,6 +241,17 @@ def test_failed_creations_pause_the_pool_and_a_success_ends_the_pause() -> None:
     assert fleet.ledger.pool_setbacks == {}
 
 
+def test_a_failure_is_counted_once_however_long_its_deletion_waits() -> None:
+    fleet = Fleet(desired=desired({}, pool_size=2))
+    fleet.step(Duration(0))
+    fleet.pool.clear()
+    fleet.now = after(fleet.now, HOUR)
+    world = replace(fleet.world(), cloud=None)
+    assert decide(world).pool_setbacks == {}
+    fleet.desired = replace(fleet.desired, limits=replace(fleet.desired.limits, max_deleting=1))
+    assert decide(fleet.world()).pool_setbacks[SMALL].failures == 1
+
+
 def test_the_limit_of_servers_is_kept_and_told() -> None:
     fleet = Fleet(desired=desired({"dns": {"1": 10}}, pool_size=2, max_servers=4))
     for _ in range(10):
