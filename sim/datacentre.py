@@ -118,6 +118,8 @@ class Datacentre:
         self.faults: Final = CloudFaults()
         self.machines: Final[dict[ServerId, Machine]] = {}
         self.ever_made = 0
+        self.deletions = 0
+        """Deletions that were begun."""
         self._birth = birth
         self._addresses: deque[str] = deque()
         self._view: CloudView | None = None
@@ -172,6 +174,7 @@ class Datacentre:
         machine = self.find(server)
         if machine.listed.status is CloudStatus.DELETING or self.stream.chance(self.faults.ignored_deletes):
             return
+        self.deletions += 1
         self._say(machine, CloudStatus.DELETING)
         is_stalled = self.stream.chance(self.faults.stalled_deletes)
         span = self.pace.stalled if is_stalled else self.stream.draw(self.pace.deleting)

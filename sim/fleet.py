@@ -8,7 +8,7 @@ control plane, waits for conditions, hurts the world, kills the control plane an
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from hashlib import blake2b
@@ -23,6 +23,7 @@ from hfs_appliance.model.instants import Duration, format_duration, to_seconds
 from hfs_appliance.model.observed import CloudStatus
 from hfs_appliance.model.plan import Plan
 from hfs_appliance.registry.paths import Layout
+from hfs_appliance.runtime.control import ApplianceControl
 from hfs_appliance.runtime.plane import Backends, ControlPlane
 from hfs_appliance.runtime.supervise import restarting
 from hfs_appliance.telemetry import canonical
@@ -98,6 +99,9 @@ class Incarnation:
             sink=self,
         )
         self.plane = ControlPlane(backends, settings, observe_plan=sim.observe_plan)
+        self.control = ApplianceControl(
+            self.plane, registry=self.registry, cloud=self.cloud, bus=sim.bus, clock=sim.clock
+        )
 
     def emit(self, actor: str, event: Event, *, cause: int | None = None) -> int:
         """Tell the stream; implements the port's EventSink. The dead tell nothing."""
@@ -116,6 +120,23 @@ class Incarnation:
         self.registry.sever()
         self.cloud.sever()
         self.scope.cancel(reason="killed")
+
+
+class KillAtStep(trio.abc.Instrument):
+    """X1: kills the control plane after a number of steps of the scheduler, counted from now on; 0 only counts."""
+
+    def __init__(self, step: int, kill: Callable[[], None]) -> None:
+        self._step = step
+        self._kill = kill
+        self.steps = 0
+        self.is_over = False
+
+    def after_task_step(self, task: trio.lowlevel.Task) -> None:  # noqa: ARG002  # trio's signature
+        """Count."""
+        self.steps += not self.is_over
+        if self.steps == self._step and not self.is_over:
+            self.is_over = True
+            self._kill()
 
 
 class Simulation:
@@ -240,9 +261,8 @@ class Simulation:
 
     def _is_converged(self) -> bool:
         assert self.now is not None
-        plane = self.now.plane
-        plan = plane.reconciler.plan
-        return plan is not None and plan.is_converged and plane.routes.is_in_step and plane.documents.is_in_step
+        plan = self.now.plane.reconciler.plan
+        return plan is not None and plan.is_converged and self.now.control.status().converged
 
     def _give_life(self, machine: Machine) -> Life:
         return SimServer(machine, self.ensemble, self._server_stream, self._server_pace, self.service_faults)
@@ -254,7 +274,11 @@ class Simulation:
         return None
 
 
-def simulate(simulation: Simulation, story: Callable[[Simulation], Awaitable[T]]) -> T:
+def simulate(
+    simulation: Simulation,
+    story: Callable[[Simulation], Awaitable[T]],
+    instruments: Sequence[trio.abc.Instrument] = (),
+) -> T:
     """Play a story in a simulation. Errors: the story's, Deadlock."""
 
     async def main() -> T:
@@ -262,4 +286,4 @@ def simulate(simulation: Simulation, story: Callable[[Simulation], Awaitable[T]]
             return await story(simulation)
         raise AssertionError("unreachable")
 
-    return run(simulation.streams, simulation.clock, main)
+    return run(simulation.streams, simulation.clock, main, instruments)

@@ -1,0 +1,83 @@
+"""Simulated fleets for tests: quick servers, and what must be true of a fleet that is whole."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, TypeVar
+
+from hfs_appliance.config import load_text
+from hfs_appliance.model.instants import MINUTE, Duration
+from hfs_appliance.model.observed import CloudStatus
+from sim.datacentre import Pace
+from sim.desired import configuration
+from sim.fleet import FILE, Simulation, simulate
+from sim.servers import ServerPace
+from sim.streams import Table
+
+T = TypeVar("T")
+
+SOON: Final = Duration(20 * MINUTE)
+QUICK: Final = Pace(building=Table.of_ms((0, 200), (1000, 900)), deleting=Table.of_ms((0, 200), (1000, 900)))
+QUICK_SERVERS: Final = ServerPace(
+    booting=Table.of_ms((0, 500), (1000, 2_000)),
+    updates=Table.of_ms((0, 200), (1000, 900)),
+    configuration=Table.of_ms((0, 200), (1000, 900)),
+)
+SMALL: Final[Mapping[str, Mapping[str, int]]] = {"dns": {"1.0.0": 3}, "domains": {"1.0.0": 2}}
+
+
+def play(
+    story: Callable[[Simulation], Awaitable[T]],
+    services: Mapping[str, Mapping[str, int]] = SMALL,
+    *,
+    seed: int = 1,
+    pool_size: int = 2,
+    at_once: int = 50,
+) -> T:
+    """Play a story in a small and quick world."""
+    source = configuration(services, pool_size=pool_size, poll="1s", at_once=at_once)
+    return simulate(Simulation(seed, source, pace=QUICK, server_pace=QUICK_SERVERS), story)
+
+
+def demand_whole(sim: Simulation) -> None:
+    """Demand that the truth is what is desired: every instance serves, the pool is full, nothing is left over."""
+    assert sim.now is not None
+    desired = sim.now.plane.desired.current
+    assert desired is not None
+    wanted = {
+        (name, version): count for name, service in desired.services.items() for version, count in service.versions.items()
+    }
+    found: Counter[tuple[str, str]] = Counter()
+    for server in sim.servers():
+        if server.assignment is not None and server.is_serving:
+            found[server.assignment.service, server.assignment.version] += 1
+    assert found == {key: count for key, count in wanted.items() if count}, sim.describe()
+    warm = [server for server in sim.servers() if server.assignment is None]
+    assert len(warm) == sum(pool.size for pool in desired.pools.values()), sim.describe()
+    assert all(machine.listed.status is CloudStatus.ACTIVE for machine in sim.datacentre.machines.values())
+    assert sim.records() == sorted(sim.datacentre.machines), "records and servers differ"
+    slots = Counter(
+        (server.assignment.service, server.assignment.version, server.assignment.slot)
+        for server in sim.servers()
+        if server.assignment is not None
+    )
+    assert not [slot for slot, holders in slots.items() if holders > 1], "two instances in one slot"
+    assert sim.proxy.table is not None
+    routed = {name: {m.instance for m in route.members} for name, route in sim.proxy.table.routes.items()}
+    assert routed == {
+        name: {s for version in service.versions for s in sim.serving(name, version)}
+        for name, service in desired.services.items()
+    }
+
+
+async def settled(sim: Simulation) -> None:
+    """Start the control plane and let it build everything."""
+    sim.start()
+    await sim.converged(SOON)
+    demand_whole(sim)
+
+
+def environment(sim: Simulation) -> str:
+    """Name the environment."""
+    return load_text(sim.source, FILE).environment
