@@ -41,6 +41,7 @@ DELETE_AGAIN_AFTER = Duration(10 * SECOND)
 _CAUSE_OF_LOSS = {
     "never-ready": Cause.NEVER_READY,
     "build-failed": Cause.BUILD_FAILED,
+    "build-error": Cause.BUILD_FAILED,
     "never-created": Cause.BUILD_FAILED,
 }
 

@@ -127,6 +127,11 @@ def _is_dead_in_cloud(f: Facts, _r: ServerRecord, c: Circumstances) -> bool:
     return c.is_cloud_known and f.cloud is not None and f.cloud.status in _DEAD
 
 
+def _has_build_error(f: Facts, _r: ServerRecord, c: Circumstances) -> bool:
+    has_error = f.cloud is not None and f.cloud.status is CloudStatus.ERROR
+    return has_error and c.is_cloud_known and c.are_removals_believed
+
+
 def _is_no_more(f: Facts, r: ServerRecord, c: Circumstances) -> bool:
     return _is_dead_in_cloud(f, r, c) or _is_absent(f, r, c)
 
@@ -180,6 +185,17 @@ RULES: Final[tuple[Rule, ...]] = (
         words="the cloud says that it does not run; its place in the pool has not expired yet",
         pool=True,
         matches=_is_no_more,
+        since=_created,
+    ),
+    Rule(
+        name="build-error",  # V1: a bad image or a full cloud must not be asked for servers without end
+        phase=Phase.LOST,
+        words="the cloud could not build it",
+        cloud=True,
+        pool=False,
+        registration=False,
+        role=False,
+        matches=_has_build_error,
         since=_created,
     ),
     Rule(

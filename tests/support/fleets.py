@@ -46,7 +46,9 @@ def demand_whole(sim: Simulation) -> None:
     desired = sim.now.plane.desired.current
     assert desired is not None
     wanted = {
-        (name, version): count for name, service in desired.services.items() for version, count in service.versions.items()
+        (name, version): count
+        for name, service in desired.services.items()
+        for version, count in service.versions.items()
     }
     found: Counter[tuple[str, str]] = Counter()
     for server in sim.servers():
