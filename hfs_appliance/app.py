@@ -71,6 +71,13 @@ class CannotStart(Exception):
     """`hfs run` cannot begin; the words say why and what to do."""
 
 
+@dataclass(slots=True)
+class _Ending:
+    """How the run ends; `hfs down` overrules `--keep`."""
+
+    is_keeping: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Appliance:
     """The parts, wired."""
@@ -79,6 +86,8 @@ class _Appliance:
     plane: ControlPlane
     proxy: NginxProxy
     metrics: Metrics
+    supervised: Callable[[str, Part], Part]
+    """Give a part that is started again when it fails."""
 
 
 async def run(options: RunOptions, show: View) -> None:
@@ -90,10 +99,11 @@ async def run(options: RunOptions, show: View) -> None:
         bus = EventBus(clock, last_seq=journal.last_seq)
         bus.subscribe("journal", journal)
         bus.emit("appliance", ApplianceStarted(version=__version__, environment=options.desired.environment))
-        async with _registry(options, bus, clock) as (registry, hosts, keep_registry):
+        ending = _Ending(options.keep)
+        async with _registry(options, ending, bus, clock) as (registry, hosts, keep_registry):
             appliance = _compose(options, registry, hosts, bus, clock)
-            await _live(options, appliance, bus, clock, keep_registry, signals, show)
-        words = "servers, proxy and registry go on running" if options.keep else "nothing is left running"
+            await _live(options, ending, appliance, keep_registry, signals, show)
+        words = "servers, proxy and registry go on running" if ending.is_keeping else "nothing is left running"
         bus.emit("appliance", ApplianceStopped(words=words))
         journal.close()
 
@@ -116,7 +126,7 @@ def _only_one(state: Path) -> Iterator[None]:
 
 @asynccontextmanager
 async def _registry(
-    options: RunOptions, bus: EventBus, clock: SystemClock
+    options: RunOptions, ending: _Ending, bus: EventBus, clock: SystemClock
 ) -> AsyncIterator[tuple[Registry, tuple[str, ...], Part | None]]:
     """Open the session; with the embedded registry, start its process first and end it last."""
     settings = options.desired.registry
@@ -135,7 +145,7 @@ async def _registry(
     try:
         async with connect(embedded.hosts, session_timeout=settings.session_timeout, clock=clock) as registry:
             yield registry, embedded.hosts, embedded.keep_running
-        is_to_stop = not options.keep
+        is_to_stop = not ending.is_keeping
     finally:
         if is_to_stop:
             with trio.CancelScope(shield=True):
@@ -175,14 +185,14 @@ def _compose(
         plane=plane,
         proxy=nginx,
         metrics=metrics,
+        supervised=partial(restarting, sink=bus, clock=clock),
     )
 
 
 async def _live(
     options: RunOptions,
+    ending: _Ending,
     appliance: _Appliance,
-    bus: EventBus,
-    clock: SystemClock,
     keep_registry: Part | None,
     signals: AsyncIterator[int],
     show: View,
@@ -196,16 +206,17 @@ async def _live(
         except PortError as error:
             raise CannotStart(f"admin API: {error.words}; set [admin] listen") from error
         if keep_registry is not None:
-            nursery.start_soon(restarting("embedded registry", keep_registry, sink=bus, clock=clock))
+            nursery.start_soon(appliance.supervised("embedded registry", keep_registry))
         plane = partial(appliance.plane.run, options.source, str(options.file))
-        nursery.start_soon(restarting("control plane", plane, sink=bus, clock=clock))
+        nursery.start_soon(appliance.supervised("control plane", plane))
         nursery.start_soon(show, appliance.control)
         await _or_signal(signals, appliance.control.wait_down)
-        if not options.keep:
+        ending.is_keeping = options.keep and not appliance.control.is_down
+        if not ending.is_keeping:
             await _close(appliance, signals)
         shutdown.set()
         nursery.cancel_scope.cancel()
-    if not options.keep:
+    if not ending.is_keeping:
         with trio.CancelScope(shield=True):
             await appliance.proxy.stop()
 

@@ -17,7 +17,7 @@ from hfs_appliance.mcp.decide import decide
 from hfs_appliance.model.desired import DesiredState
 from hfs_appliance.model.ids import ServerId, ServiceName, Version
 from hfs_appliance.model.instants import between, format_instant, to_seconds
-from hfs_appliance.model.plan import Action, Claim, Create, Phase, Plan
+from hfs_appliance.model.plan import Action, Claim, Create, Phase, Plan, Verdict
 from hfs_appliance.model.reports import (
     Applied,
     EventReport,
@@ -86,40 +86,22 @@ class ApplianceControl:
     def servers(self) -> Sequence[ServerReport]:
         """List the servers, sorted by id."""
         plan = self._plane.reconciler.plan or Plan()
-        return [self._server(plan, server) for server in sorted(plan.verdicts)]
-
-    def _server(self, plan: Plan, server: ServerId) -> ServerReport:
-        verdict = plan.verdicts[server]
         world = self._plane.reconciler.world()
-        record = world.registry.value.records.get(server) if world.registry is not None else None
-        found = world.cloud.value.servers.get(server) if world.cloud is not None else None
-        known = record or found
-        return ServerReport(
-            server=server,
-            phase=verdict.phase.value,
-            rule=verdict.rule,
-            words=verdict.words,
-            since=format_instant(verdict.since),
-            pool=known.pool if known is not None else "",
-            az=known.az if known is not None else "",
-            address=found.address if found is not None else "",
-            service=record.service if record is not None else None,
-            version=record.version if record is not None else None,
-            slot=record.slot if record is not None else None,
-        )
+        return [_report(world, plan.verdicts[server]) for server in sorted(plan.verdicts)]
 
     async def explain(self, server: ServerId) -> Explanation:
         """Tell all about one server. Errors: UnknownName."""
         plan = self._plane.reconciler.plan or Plan()
         if server not in plan.verdicts:
             raise UnknownName("server", server, _nearest(server, plan.verdicts))
+        world = self._plane.reconciler.world()
         try:
             log = await self._cloud.log(server, LOG_LINES)
         except (Missing, Unsupported, Transient) as error:
             log = f"(no log: {error.words})"
         return Explanation(
-            report=self._server(plan, server),
-            evidence=evidence(self._plane.reconciler.world(), server),
+            report=_report(world, plan.verdicts[server]),
+            evidence=evidence(world, server),
             events=await self._events_of(server),
             log=log,
         )
@@ -192,9 +174,33 @@ class ApplianceControl:
         await self._plane.desired.clear()
         self._down.set()
 
+    @property
+    def is_down(self) -> bool:
+        """Whether `down` was asked."""
+        return self._down.is_set()
+
     async def wait_down(self) -> None:
         """Wait until `down` was asked."""
         await self._down.wait()
+
+
+def _report(world: World, verdict: Verdict) -> ServerReport:
+    record = world.registry.value.records.get(verdict.server) if world.registry is not None else None
+    found = world.cloud.value.servers.get(verdict.server) if world.cloud is not None else None
+    known = record or found
+    return ServerReport(
+        server=verdict.server,
+        phase=verdict.phase.value,
+        rule=verdict.rule,
+        words=verdict.words,
+        since=format_instant(verdict.since),
+        pool=known.pool if known is not None else "",
+        az=known.az if known is not None else "",
+        address=found.address if found is not None else "",
+        service=record.service if record is not None else None,
+        version=record.version if record is not None else None,
+        slot=record.slot if record is not None else None,
+    )
 
 
 def _url(desired: DesiredState) -> str:

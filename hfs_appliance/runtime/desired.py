@@ -43,23 +43,23 @@ class DesiredStore:
         self._clock = clock
         self._sink = sink
         self._dirty = dirty
-        self._version = -1
+        self._mzxid = -1
         self.stored: StoredDesired | None = None
         self.current: DesiredState | None = None
 
     def hear(self, znode: Znode | None) -> None:
         """Take the entry as the registry has it now."""
-        if znode is None or znode.version == self._version:
+        if znode is None or znode.mzxid == self._mzxid:
             return
         try:
             stored = read_desired(znode.value)
             current = effective(stored)
         except (FormatError, ConfigError) as error:
-            self._version = znode.version
+            self._mzxid = znode.mzxid
             self._sink.emit("desired", DesiredRefused(words=str(error)))
             return
         before, self.stored, self.current = self.current, stored, current
-        self._version = znode.version
+        self._mzxid = znode.mzxid
         words = describe(differences(before, current)) if before is not None else stored.file
         event = DesiredChanged(generation=stored.generation, author=stored.author, words=words)
         self._sink.emit("desired", event)

@@ -7,9 +7,11 @@ that the next plan understands.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Final, TypeAlias
+from functools import partial
+from typing import Final, TypeAlias, TypeVar
 
 import trio
 
@@ -32,9 +34,12 @@ from hfs_appliance.runtime.dirty import Dirty
 from hfs_appliance.runtime.observe_cloud import CloudObserver
 from hfs_appliance.runtime.observe_registry import RegistryObserver
 
+T = TypeVar("T")
 RecordChange: TypeAlias = Callable[[ServerRecord], ServerRecord]
 
 ACTION_WITHIN: Final = seconds(30)
+CLOUD_WITHIN: Final = seconds(20)
+"""One call to the cloud, of the action's time."""
 PAUSE_AFTER_FAILURE: Final = seconds(1)
 """A lane stays taken for this long after a failure, so that a plan repeated at once does not spin."""
 AT_ONCE: Final = 32
@@ -96,8 +101,11 @@ class Executor:
 
     async def run(self) -> None:
         """Carry out what is submitted, until cancelled."""
-        # After a restart by the supervisor nothing of the former life is under way any more.
+        # After a restart by the supervisor nothing is under way any more: the next plan decides anew.
         self._in_flight.clear()
+        with suppress(trio.WouldBlock):
+            while True:
+                self._inbox.receive_nowait()
         async with trio.open_nursery() as nursery:
             async for action, desired, cause in self._inbox:
                 nursery.start_soon(self._carry_out, action, desired, cause)
@@ -189,12 +197,7 @@ class Executor:
             registry_hosts=self._registry_hosts,
             session_timeout_ms=desired.registry.session_timeout // MILLISECOND,
         )
-        try:
-            await parts.cloud.create(spec)
-        except PortError as error:
-            raise CloudFailed(error) from error
-        finally:
-            parts.servers.look_soon()
+        await self._ask_cloud(partial(parts.cloud.create, spec))
         return (path,)
 
     async def _claim(self, action: Claim, desired: DesiredState) -> tuple[str, ...]:
@@ -239,30 +242,20 @@ class Executor:
         return (path,)
 
     async def _delete(self, action: Delete) -> tuple[str, ...]:
-        parts = self._parts
-        now = parts.clock.now()
+        now = self._parts.clock.now()
 
         def decided(record: ServerRecord) -> ServerRecord:
             return replace(record, delete_at=record.delete_at or now, leave_cause=action.reason.cause.value)
 
         touched = await self._change(action.server, decided)
-        try:
-            await parts.cloud.delete(action.server)
-        except Missing:
-            pass  # the cloud has nothing left to delete: what the record waits for
-        except PortError as error:
-            raise CloudFailed(error) from error
-        finally:
-            parts.servers.look_soon()
+        with suppress(Missing):  # nothing left to delete is what the record waits for
+            await self._ask_cloud(partial(self._parts.cloud.delete, action.server))
         return touched
 
     async def _forget(self, action: Forget) -> tuple[str, ...]:
         parts = self._parts
-        try:
-            await parts.cloud.server(action.server)
-        except Missing:
-            pass  # the second witness agrees with the list
-        else:
+        with suppress(Missing):  # the second witness agrees with the list
+            await self._ask_cloud(partial(parts.cloud.server, action.server))
             raise Conflict("the list of servers does not name it, but the cloud knows it by its id")
         path = parts.layout.record(action.server)
         operations: list[Operation] = [DeleteOp(path=path)]
@@ -273,7 +266,7 @@ class Executor:
 
     async def _adopt(self, action: Adopt) -> tuple[str, ...]:
         parts = self._parts
-        found = await parts.cloud.server(action.server)
+        found = await self._ask_cloud(partial(parts.cloud.server, action.server))
         record = ServerRecord(
             server=found.server,
             nonce=found.nonce,
@@ -294,10 +287,27 @@ class Executor:
         await parts.registry.create(path, write(record))
         return (path,)
 
+    async def _ask_cloud(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Call the cloud within its own deadline; what it refuses is told apart from what the registry refuses."""
+        try:
+            with trio.fail_after(to_seconds(CLOUD_WITHIN)):
+                return await call()
+        except Missing:
+            raise
+        except PortError as error:
+            raise CloudFailed(error) from error
+        except trio.TooSlowError as error:
+            words = f"the cloud gave no answer within {to_seconds(CLOUD_WITHIN):.0f} s"
+            raise CloudFailed(Ambiguous(words)) from error
+        finally:
+            self._parts.servers.look_soon()
+
     async def _change(self, server: ServerId, change: RecordChange) -> tuple[str, ...]:
         path = self._parts.layout.record(server)
         znode = await self._parts.registry.get(path)
         value = write(change(read_record(znode.value)))
+        if value == znode.value:
+            return (path,)
         try:
             await self._parts.registry.set(path, value, version=znode.version)
         except Ambiguous:

@@ -13,7 +13,7 @@ from hfs_appliance.model.ledger import Ledger
 from hfs_appliance.model.plan import Action, Create, Plan
 from hfs_appliance.ports.errors import Missing
 from hfs_appliance.ports.registry import Registry
-from hfs_appliance.registry.formats import read_ledger, write_ledger
+from hfs_appliance.registry.formats import FormatError, read_ledger, write_ledger
 from hfs_appliance.registry.paths import Layout
 
 WRITE_WITHIN: Final = seconds(10)
@@ -37,10 +37,15 @@ class LedgerStore:
         """Read the ledger, making an empty one in a new environment. Errors: PortError, FormatError."""
         with trio.fail_after(to_seconds(WRITE_WITHIN)):
             try:
-                self._ledger = read_ledger((await self._registry.get(self._path)).value)
+                content = (await self._registry.get(self._path)).value
             except Missing:
                 self._ledger = Ledger()
                 await self._registry.create(self._path, write_ledger(self._ledger))
+                return
+        try:
+            self._ledger = read_ledger(content)
+        except FormatError as error:
+            raise FormatError(f"{self._path}: {error}") from None
 
     async def keep(self, ledger: Ledger) -> None:
         """Write the ledger when it has changed. Errors: PortError, TooSlowError."""

@@ -48,7 +48,9 @@ async def kill_leader_under_load(appliance: Appliance, servers: Servers) -> None
     async with trio.open_nursery() as nursery:
         nursery.start_soon(load)
         (await servers.leader()).kill()
-        # Some client was connected to the leader or every one was: either way all must have a session again to scale.
+        # Followers without a leader close their clients' connections: everybody is cut off, and must find back.
+        lost = await appliance.told("session-changed", last, state="suspended")
+        await appliance.told("session-changed", lost["seq"], state="connected")
         scaled = await appliance.hfs("scale", "dns", "4")
         assert scaled.returncode == 0, scaled.stderr
         await appliance.until(lambda status: status["converged"] and status["routed"]["dns"] == 4, within_s=60)
