@@ -132,10 +132,6 @@ def _has_build_error(f: Facts, _r: ServerRecord, c: Circumstances) -> bool:
     return has_error and c.is_cloud_known and c.are_removals_believed
 
 
-def _is_no_more(f: Facts, r: ServerRecord, c: Circumstances) -> bool:
-    return _is_dead_in_cloud(f, r, c) or _is_absent(f, r, c)
-
-
 def _is_deleted_and_listed_since(_f: Facts, r: ServerRecord, c: Circumstances) -> bool:
     return r.delete_at is not None and c.is_cloud_known and c.listed_at > r.delete_at
 
@@ -176,7 +172,7 @@ RULES: Final[tuple[Rule, ...]] = (
         phase=Phase.SUSPECT,
         words="the cloud says that it does not run; its registration has not expired yet",
         registration=True,
-        matches=_is_no_more,
+        matches=_is_dead_in_cloud,
         since=_ready,
     ),
     Rule(
@@ -184,7 +180,7 @@ RULES: Final[tuple[Rule, ...]] = (
         phase=Phase.SUSPECT,
         words="the cloud says that it does not run; its place in the pool has not expired yet",
         pool=True,
-        matches=_is_no_more,
+        matches=_is_dead_in_cloud,
         since=_created,
     ),
     Rule(
@@ -209,13 +205,13 @@ RULES: Final[tuple[Rule, ...]] = (
         since=_missing_since,
     ),
     Rule(
-        name="vanished",  # somebody deleted it, or its host died: unregistered, and absent from a fresh and whole list
+        name="vanished",  # somebody deleted it: it was registered, is not any more, and a fresh and whole list agrees
         phase=Phase.LOST,
         words="was there, is not registered any more, and the cloud does not list it",
         cloud=False,
         registration=False,
         role=True,
-        matches=lambda f, r, c: c.are_removals_believed and _is_absent(f, r, c),
+        matches=lambda f, r, c: c.are_removals_believed and r.ready_at is not None and _is_absent(f, r, c),
         since=_missing_since,
     ),
     Rule(
@@ -224,6 +220,8 @@ RULES: Final[tuple[Rule, ...]] = (
         words="asked for, but the cloud does not list it in time",
         cloud=False,
         pool=False,
+        registration=False,
+        role=False,
         matches=_is_absent,
         since=_created,
     ),

@@ -96,7 +96,8 @@ def take(world: World, c: Circumstances) -> Tally:
     for facts in join(world.registry.value, world.cloud.value.servers if world.cloud is not None else {}):
         verdict, until = classify(facts, c)
         tally.verdicts[facts.server] = verdict
-        if until is not None:
+        # An instant that has passed changes nothing any more by passing: what the rule waits for is something else.
+        if until is not None and until > c.now:
             tally.look_again(until)
         action = in_flight.get(facts.server) if in_flight else None
         if isinstance(action, Claim) and verdict.phase is Phase.WARM:
