@@ -195,6 +195,7 @@ class Simulation:
         assert self.now is not None
         self.note("killed")
         self.now.kill()
+        self._look()
 
     def note(self, words: str) -> None:
         """Write into the journal what is done to the world."""
@@ -202,7 +203,13 @@ class Simulation:
 
     async def converged(self, within: Duration) -> None:
         """Wait until the control plane believes that everything is as desired and the proxy serves it."""
-        await self.until(self._is_converged, within, "not converged")
+        await self.until(self.is_converged, within, "not converged")
+
+    def is_converged(self) -> bool:
+        """Tell whether the control plane believes so."""
+        assert self.now is not None
+        plan = self.now.plane.reconciler.plan
+        return plan is not None and plan.is_converged and self.now.control.status().converged
 
     async def until(self, condition: Callable[[], bool], within: Duration, words: str) -> None:
         """Wait until a condition holds, looked at after each reconcile. Errors: TooLate."""
@@ -219,6 +226,9 @@ class Simulation:
     def observe_plan(self, _: Plan) -> None:
         """Hear that the control plane has decided."""
         self.reconciles += 1
+        self._look()
+
+    def _look(self) -> None:
         self._looked.set()
         self._looked = trio.Event()
 
@@ -258,11 +268,6 @@ class Simulation:
         machines = {str(status): statuses.count(status) for status in CloudStatus if status in statuses}
         believed = "nothing planned" if plan is None else f"actions {len(plan.actions)}, holds {plan.holds}"
         return f"machines {machines}, records {len(self.records())}, {believed}"
-
-    def _is_converged(self) -> bool:
-        assert self.now is not None
-        plan = self.now.plane.reconciler.plan
-        return plan is not None and plan.is_converged and self.now.control.status().converged
 
     def _give_life(self, machine: Machine) -> Life:
         return SimServer(machine, self.ensemble, self._server_stream, self._server_pace, self.service_faults)

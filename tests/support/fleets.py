@@ -6,12 +6,11 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, TypeVar
 
-from hfs_appliance.config import load_text
 from hfs_appliance.model.instants import MINUTE, Duration
 from hfs_appliance.model.observed import CloudStatus
 from sim.datacentre import Pace
 from sim.desired import configuration
-from sim.fleet import FILE, Simulation, simulate
+from sim.fleet import Simulation, simulate
 from sim.servers import ServerPace
 from sim.streams import Table
 
@@ -27,17 +26,19 @@ QUICK_SERVERS: Final = ServerPace(
 SMALL: Final[Mapping[str, Mapping[str, int]]] = {"dns": {"1.0.0": 3}, "domains": {"1.0.0": 2}}
 
 
+def quick(
+    seed: int, services: Mapping[str, Mapping[str, int]] = SMALL, *, pool_size: int = 2, keeps_lines: bool = False
+) -> Simulation:
+    """Make a small and quick world."""
+    source = configuration(services, pool_size=pool_size, poll="1s")
+    return Simulation(seed, source, pace=QUICK, server_pace=QUICK_SERVERS, keeps_lines=keeps_lines)
+
+
 def play(
-    story: Callable[[Simulation], Awaitable[T]],
-    services: Mapping[str, Mapping[str, int]] = SMALL,
-    *,
-    seed: int = 1,
-    pool_size: int = 2,
-    at_once: int = 50,
+    story: Callable[[Simulation], Awaitable[T]], services: Mapping[str, Mapping[str, int]] = SMALL, *, seed: int = 1
 ) -> T:
     """Play a story in a small and quick world."""
-    source = configuration(services, pool_size=pool_size, poll="1s", at_once=at_once)
-    return simulate(Simulation(seed, source, pace=QUICK, server_pace=QUICK_SERVERS), story)
+    return simulate(quick(seed, services), story)
 
 
 def demand_whole(sim: Simulation) -> None:
@@ -80,6 +81,34 @@ async def settled(sim: Simulation) -> None:
     demand_whole(sim)
 
 
-def environment(sim: Simulation) -> str:
-    """Name the environment."""
-    return load_text(sim.source, FILE).environment
+def digest_of_a_bad_hour(seed: int) -> str:
+    """Play an hour in which most things go wrong, and give the journal's digest and length."""
+    return play(_a_bad_hour, seed=seed)
+
+
+async def _a_bad_hour(sim: Simulation) -> str:
+    sim.datacentre.faults.refused_creates = sim.datacentre.faults.lost_creates = 200
+    sim.ensemble.loses_answers_per_mille = 50
+    sim.start()
+    stream = sim.streams.named("faults")
+    for _ in range(20):
+        await sim.pass_time(Duration(stream.between(1, 3 * MINUTE)))
+        victims = list(sim.datacentre.machines)
+        match stream.below(6):
+            case 0 if victims:
+                sim.datacentre.kill(stream.choice(victims))
+            case 1:
+                sim.kill()
+                sim.start()
+            case 2 if victims:
+                sim.server(stream.choice(victims)).crash_agent()
+            case 3 if victims:
+                sim.server(stream.choice(victims)).crash_service()
+            case 4:
+                assert sim.now is not None
+                sim.ensemble.expire(sim.now.registry.link.session_id)
+            case _:
+                sim.ensemble.stop()
+                await sim.pass_time(Duration(stream.between(1, MINUTE)))
+                sim.ensemble.start()
+    return f"{sim.journal.digest} {sim.journal.count}"

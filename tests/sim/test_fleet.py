@@ -1,0 +1,329 @@
+"""The whole control plane in a simulated world: it builds, repairs, and destroys nothing that it only thinks gone."""
+
+from __future__ import annotations
+
+import pytest
+
+from hfs_appliance.model.ids import AvailabilityZone, ServiceName, Version
+from hfs_appliance.model.instants import MINUTE, Duration, seconds
+from hfs_appliance.model.observed import CloudStatus
+from sim.fleet import KillAtStep, Simulation, simulate
+from tests.support.fleets import SOON, demand_whole, play, quick, settled
+
+SEEDS = (1, 2, 3)
+SERVERS = 7
+"""Of the small environment: five instances and a pool of two."""
+
+pytestmark = pytest.mark.parametrize("seed", SEEDS)
+
+
+async def whole_again(sim: Simulation) -> None:
+    await sim.pass_time(Duration(MINUTE))
+    await sim.converged(SOON)
+    demand_whole(sim)
+
+
+def untouched(sim: Simulation) -> bool:
+    return (sim.datacentre.ever_made, sim.datacentre.deletions) == (SERVERS, 0)
+
+
+def test_a_hundred_servers_from_nothing(seed: int) -> None:
+    async def story(sim: Simulation) -> None:
+        await settled(sim)
+        assert sim.datacentre.ever_made == 102
+        assert sim.datacentre.deletions == 0
+
+    play(story, {"dns": {"1.0.0": 60}, "domains": {"1.0.0": 30, "2.0.0": 10}}, seed=seed)
+
+
+def test_killed_servers_are_replaced(seed: int) -> None:
+    async def story(sim: Simulation) -> None:
+        await settled(sim)
+        for number in range(5):
+            sim.datacentre.kill(list(sim.datacentre.machines)[number])
+            await sim.pass_time(seconds(7))
+        await whole_again(sim)
+        assert (sim.datacentre.ever_made, sim.datacentre.deletions) == (SERVERS + 5, 5)
+
+    play(story, seed=seed)
+
+
+def test_servers_that_somebody_else_deleted_are_replaced(seed: int) -> None:
+    async def story(sim: Simulation) -> None:
+        await settled(sim)
+        await sim.pass_time(Duration(2 * MINUTE))
+        for server in list(sim.datacentre.machines)[:3]:
+            sim.datacentre.vanish(server)
+        await whole_again(sim)
+        assert sim.datacentre.ever_made == SERVERS + 3
+
+    play(story, seed=seed)
+
+
+@pytest.mark.parametrize("absence", ["away", "cut", "silent", "expired", "slow"])
+def test_a_registry_out_of_reach_destroys_nothing(seed: int, absence: str) -> None:
+    async def story(sim: Simulation) -> None:
+        await settled(sim)
+        assert sim.now is not None
+        link = sim.now.registry.link
+        match absence:
+            case "away":
+                sim.ensemble.stop()
+            case "cut":
+                link.cut()
+            case "silent":
+                link.go_silent()
+            case "expired":
+                sim.ensemble.expire(link.session_id)
+            case _:
+                sim.ensemble.slowness = 1_000
+        await sim.pass_time(Duration(10 * MINUTE))
+        assert untouched(sim)
+        assert len(sim.serving("dns")) == 3
+        sim.ensemble.slowness = 1
+        sim.ensemble.start()
+        link.heal()
+        await whole_again(sim)
+        assert untouched(sim)
+
+    play(story, seed=seed)
+
+
+def test_sessions_that_flap_destroy_nothing(seed: int) -> None:
+    async def story(sim: Simulation) -> None:
+        await settled(sim)
+        assert sim.now is not None
+        for _ in range(20):
+            sim.ensemble.expire(sim.now.registry.link.session_id)
+            await sim.pass_time(seconds(3))
+        await whole_again(sim)
+        assert untouched(sim)
+
+    play(story, seed=seed)
+
+
+def test_a_wiped_registry_takes_nobody_out_of_service(seed: int) -> None:
+    async def story(sim: Simulation) -> None:
+        await settled(sim)
+        sim.ensemble.restore(None)
+        await sim.pass_time(Duration(30 * MINUTE))
+        assert (len(sim.serving("dns")), len(sim.serving("domains"))) == (3, 2)
+        assert sim.datacentre.deletions == 0
+
+    play(story, seed=seed)
+
+
+def test_a_registry_rolled_back_to_the_beginning_of_the_build_is_built_on(seed: int) -> None:
+    async def story(sim: Simulation) -> None:
+        sim.start()
+        await sim.pass_time(seconds(4))
+        early = sim.ensemble.snapshot()
+        await sim.converged(SOON)
+        sim.ensemble.restore(early)
+        await sim.pass_time(Duration(15 * MINUTE))
+        await whole_again(sim)
+
+    play(story, seed=seed)
+
+
+@pytest.mark.parametrize("admits", [True, False], ids=["admitted", "denied"])
+@pytest.mark.parametrize("hidden", ["az1", "everything"])
+def test_a_list_that_leaves_servers_out_destroys_and_builds_nothing(seed: int, hidden: str, *, admits: bool) -> None:
+    async def story(sim: Simulation) -> None:
+        await settled(sim)
+        faults = sim.datacentre.faults
+        faults.admits_gaps = admits
+        zones = ("az1", "az2", "az3") if hidden == "everything" else (hidden,)
+        faults.unlisted_zones = {AvailabilityZone(zone) for zone in zones}
+        await sim.pass_time(Duration(20 * MINUTE))
+        assert untouched(sim)
+        faults.unlisted_zones = set()
+        await whole_again(sim)
+        assert untouched(sim)
+
+    play(story, seed=seed)
+
+
+@pytest.mark.parametrize("trouble", ["down", "hangs"])
+def test_an_api_that_is_away_stops_building_and_nothing_else(seed: int, trouble: str) -> None:
+    async def story(sim: Simulation) -> None:
+        await settled(sim)
+        sim.datacentre.faults.is_down = trouble == "down"
+        sim.datacentre.faults.hangs = trouble == "hangs"
+        await sim.pass_time(Duration(10 * MINUTE))
+        victim = sim.serving("dns")[0]
+        sim.datacentre.kill(victim)
+        await sim.pass_time(Duration(10 * MINUTE))
+        assert untouched(sim)
+        assert len(sim.serving("dns")) == 3, "the pool gives its servers all the same"
+        sim.datacentre.faults.is_down = sim.datacentre.faults.hangs = False
+        await whole_again(sim)
+        assert (sim.datacentre.ever_made, sim.datacentre.deletions) == (SERVERS + 1, 1)
+
+    play(story, seed=seed)
+
+
+@pytest.mark.parametrize(
+    "fault", ["refused_creates", "lost_creates", "late_creates", "broken_builds", "stalled_deletes", "ignored_deletes"]
+)
+def test_failing_calls_leave_no_server_behind(seed: int, fault: str) -> None:
+    async def story(sim: Simulation) -> None:
+        setattr(sim.datacentre.faults, fault, 400)
+        sim.start()
+        await sim.pass_time(Duration(3 * MINUTE))
+        for machine in list(sim.datacentre.machines.values())[:2]:
+            if machine.listed.status is CloudStatus.ACTIVE:
+                sim.datacentre.kill(machine.spec.server)
+        await sim.pass_time(Duration(7 * MINUTE))
+        setattr(sim.datacentre.faults, fault, 0)
+        await sim.pass_time(Duration(45 * MINUTE))
+        await whole_again(sim)
+
+    play(story, seed=seed)
+
+
+def test_a_cloud_that_can_build_nothing_is_not_asked_without_end(seed: int) -> None:
+    async def story(sim: Simulation) -> None:
+        sim.datacentre.faults.broken_builds = 1_000
+        sim.start()
+        await sim.pass_time(Duration(60 * MINUTE))
+        assert sim.datacentre.ever_made < 60
+        sim.datacentre.faults.broken_builds = 0
+        await sim.pass_time(Duration(60 * MINUTE))
+        await whole_again(sim)
+
+    play(story, seed=seed)
+
+
+def test_writes_whose_answers_are_lost_do_no_harm(seed: int) -> None:
+    async def story(sim: Simulation) -> None:
+        sim.ensemble.loses_answers_per_mille = 200
+        sim.start()
+        await sim.pass_time(Duration(10 * MINUTE))
+        sim.ensemble.loses_answers_per_mille = 0
+        await whole_again(sim)
+        assert untouched(sim)
+
+    play(story, seed=seed)
+
+
+def test_agents_that_crash_cost_no_server(seed: int) -> None:
+    async def story(sim: Simulation) -> None:
+        await settled(sim)
+        for server in list(sim.servers()):
+            server.crash_agent()
+        await whole_again(sim)
+        assert untouched(sim)
+
+    play(story, seed=seed)
+
+
+def test_services_that_crash_all_at_once_are_started_again(seed: int) -> None:
+    """Those that take longer than their grace are replaced meanwhile; what is too many then leaves in order."""
+
+    async def story(sim: Simulation) -> None:
+        await settled(sim)
+        for server in list(sim.servers()):
+            server.crash_service()
+        await whole_again(sim)
+        assert sim.datacentre.ever_made <= 2 * SERVERS
+
+    play(story, seed=seed)
+
+
+def test_services_that_hang_are_replaced(seed: int) -> None:
+    async def story(sim: Simulation) -> None:
+        await settled(sim)
+        for server in sim.serving("dns")[:2]:
+            sim.server(server).hang_service()
+        await sim.pass_time(Duration(10 * MINUTE))
+        await whole_again(sim)
+        assert (sim.datacentre.ever_made, sim.datacentre.deletions) == (SERVERS + 2, 2)
+
+    play(story, seed=seed)
+
+
+def test_a_zone_that_goes_dark_and_comes_back(seed: int) -> None:
+    """V5 and V7: the cloud goes on calling its servers active, and they register again later."""
+
+    async def story(sim: Simulation) -> None:
+        await settled(sim)
+        dark = sim.datacentre.in_zone(AvailabilityZone("az1"))
+        sim.datacentre.lose_power(dark, is_noticed=False)
+        await sim.pass_time(Duration(2 * MINUTE))
+        assert (len(sim.serving("dns")), len(sim.serving("domains"))) == (3, 2)
+        sim.datacentre.regain_power(dark)
+        await whole_again(sim)
+
+    play(story, seed=seed)
+
+
+def test_a_version_that_never_comes_up_leaves_the_old_one_alone(seed: int) -> None:
+    async def story(sim: Simulation) -> None:
+        await settled(sim)
+        assert sim.now is not None
+        sim.service_faults.broken_versions.add(Version("2.0.0"))
+        source = sim.source.replace('"1.0.0" = { instances = 3 }', '"2.0.0" = { instances = 3 }')
+        assert source != sim.source
+        await sim.now.control.apply(source, "simulated.toml", "test", None)
+        await sim.pass_time(Duration(30 * MINUTE))
+        assert len(sim.serving("dns")) == 3
+        await sim.now.control.apply(sim.source, "simulated.toml", "test", None)
+        await whole_again(sim)
+
+    play(story, seed=seed)
+
+
+def test_scaling_out_and_in(seed: int) -> None:
+    async def story(sim: Simulation) -> None:
+        await settled(sim)
+        assert sim.now is not None
+        await sim.now.control.scale(ServiceName("dns"), None, 12, "test")
+        await whole_again(sim)
+        await sim.now.control.scale(ServiceName("dns"), None, 1, "test")
+        await whole_again(sim)
+        assert len(sim.serving("dns")) == 1
+
+    play(story, seed=seed)
+
+
+def test_a_control_plane_killed_all_the_time_builds_the_same(seed: int) -> None:
+    async def story(sim: Simulation) -> None:
+        sim.start()
+        for _ in range(40):
+            await sim.pass_time(seconds(0.37))
+            sim.kill()
+            sim.start()
+        await whole_again(sim)
+        assert untouched(sim)
+
+    play(story, seed=seed)
+
+
+def test_a_kill_at_any_step_leaks_and_duplicates_nothing(seed: int) -> None:
+    """Every 61st step, from another first one for each seed; all of them: bench and the scenario runner."""
+    step, end = seed * 17, seed * 17 + 1
+    while step < end:
+        end = kill_at(step, seed)
+        step += 61
+
+
+def kill_at(step: int, seed: int) -> int:
+    """Kill the control plane at a step while it builds; give the number of steps that it takes."""
+    sim = quick(seed, {"dns": {"1.0.0": 2}}, pool_size=1)
+    killer = KillAtStep(step, sim.kill)
+
+    async def story(sim: Simulation) -> None:
+        sim.start()
+        with_kill = sim.now
+        await sim.until(lambda: killer.is_over or sim.is_converged(), SOON, "nothing happened")
+        if killer.is_over:
+            assert sim.now is with_kill
+            sim.start()
+        killer.is_over = True
+        await whole_again(sim)
+        assert sim.datacentre.ever_made == 3
+        assert sim.datacentre.deletions == 0
+
+    simulate(sim, story, [killer])
+    return killer.steps
