@@ -47,7 +47,7 @@ class Machine:
     is_never_booting: bool = False
 
 
-Birth: TypeAlias = Callable[[Machine], Life]
+Birth: TypeAlias = Callable[[Machine], Life | None]
 
 
 # What follows from a quiet cloud is measured (shared/openstack/README.md); the tails are assumptions.

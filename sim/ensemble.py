@@ -77,6 +77,8 @@ class Ensemble:
         self.stream: Final = stream
         self.core = Core(b"simulated")
         self.is_up = True
+        self.is_frozen = False
+        """Whether it keeps its connections and does nothing."""
         self.slowness = 1
         """Factor on every latency."""
         self.loses_answers_per_mille = 0
@@ -102,6 +104,21 @@ class Ensemble:
             self.unheard(session_id)
         for link in tuple(self._links.values()):
             link.try_again()
+
+    def freeze(self) -> None:
+        """Stand still with all connections open, as in a long pause of the collector."""
+        self.is_frozen = True
+        for link in tuple(self._links.values()):
+            link.go_silent()
+
+    def thaw(self) -> None:
+        """Go on: nobody could be heard, so every session has its full timeout again."""
+        self.is_frozen = False
+        for link in tuple(self._links.values()):
+            link.heal()
+        for session_id, session in self._sessions.items():
+            if session.link is None or not session.link.is_connected:
+                self.unheard(session_id)
 
     def expire(self, session_id: int) -> None:
         """End a session, as if its client had been silent for too long."""
@@ -179,7 +196,7 @@ class Ensemble:
     def unheard(self, session_id: int) -> None:
         """Hear nothing of a session from now on; it ends after its timeout."""
         session = self._sessions.get(session_id)
-        if session is not None and session.expiry is None and self.is_up:
+        if session is not None and session.expiry is None and self.is_up and not self.is_frozen:
             span = session.timeout + self.stream.below(TICK)
             session.expiry = self.clock.after(span, partial(self.expire, session_id))
 
@@ -330,17 +347,20 @@ class Link:
 
     def try_again(self) -> None:
         """Try to connect soon, if the servers can be reached."""
-        if self._is_dead or self._is_cut or self.is_connected or not self._ensemble.is_up:
+        if self._is_dead or self.is_connected or not self._is_reachable():
             return
         self._turn += 1
         turn = self._turn
         asked_at = self._clock.now() + self._ensemble.stream.draw(RECONNECT)
 
         def arrive() -> None:
-            if self._turn == turn and not self._is_cut and self._ensemble.is_up:
+            if self._turn == turn and self._is_reachable():
                 self._connect(Instant(asked_at))
 
         self._clock.at(asked_at + 2 * self._ensemble.latency(), arrive)
+
+    def _is_reachable(self) -> bool:
+        return self._ensemble.is_up and not self._ensemble.is_frozen and not self._is_cut
 
     def _connect(self, asked_at: Instant) -> None:
         session_id = self._ensemble.accept(self, self._timeout)

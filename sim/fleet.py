@@ -123,20 +123,22 @@ class Incarnation:
 
 
 class KillAtStep(trio.abc.Instrument):
-    """X1: kills the control plane after a number of steps of the scheduler, counted from now on; 0 only counts."""
+    """X1: kills the control plane after so many steps of the scheduler since it was started; 0 only counts them."""
 
-    def __init__(self, step: int, kill: Callable[[], None]) -> None:
+    def __init__(self, step: int, simulation: Simulation) -> None:
         self._step = step
-        self._kill = kill
+        self._simulation = simulation
         self.steps = 0
         self.is_over = False
 
     def after_task_step(self, task: trio.lowlevel.Task) -> None:  # noqa: ARG002  # trio's signature
         """Count."""
-        self.steps += not self.is_over
-        if self.steps == self._step and not self.is_over:
+        if self.is_over or self._simulation.now is None:
+            return
+        self.steps += 1
+        if self.steps == self._step:
             self.is_over = True
-            self._kill()
+            self._simulation.kill()
 
 
 class Simulation:

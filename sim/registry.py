@@ -145,6 +145,8 @@ class SimRegistry:
         self._watches.append(watch)
         if self._state is SessionState.CONNECTED:
             self._add_watch(watch)
+        elif self._state is SessionState.CLOSED:
+            watch.fail(Fenced(f"watch {root}: the registry was closed"))
         return watch
 
     # Writes
@@ -215,7 +217,8 @@ class SimRegistry:
     def suspended(self) -> None:
         """Lose the connection: nobody knows what became of the writes under way."""
         unanswered, self._unanswered = self._unanswered, {}
-        self._turn(SessionState.SUSPENDED)
+        if self._state is not SessionState.CLOSED:
+            self._turn(SessionState.SUSPENDED)
         for reply, (what, is_write) in unanswered.items():
             unknown = Ambiguous if is_write else Transient
             reply.fail(unknown(f"{what}: no usable answer came (ConnectionLoss)"))

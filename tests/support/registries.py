@@ -2,20 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
+import trio
+
+from hfs_appliance.adapters import zookeeper
 from hfs_appliance.adapters.clock import SystemClock
-from hfs_appliance.adapters.zookeeper import connect
-from hfs_appliance.model.instants import Duration, seconds
+from hfs_appliance.model.instants import Duration, Instant, seconds
+from hfs_appliance.ports.clock import Clock
 from hfs_appliance.ports.errors import Missing
 from hfs_appliance.ports.registry import EVERYTHING, Registry, Session, SessionState, Watch, Znode
+from sim.clock import WorldClock
+from tests.support.simulated import SIMULATED, connect_simulated
 
-CLOCK = SystemClock()
+
+class ClockOfTheRun:
+    """The clock that trio itself runs on: the machine's, or that of a simulated world."""
+
+    def __init__(self) -> None:
+        self._system = SystemClock()
+
+    def now(self) -> Instant:
+        """Give the present instant."""
+        clock = trio.lowlevel.current_clock()
+        return clock.now() if isinstance(clock, WorldClock) else self._system.now()
+
+
+CLOCK = ClockOfTheRun()
 LONG = seconds(4)
 """A session timeout that no cut of these tests outlasts by accident."""
 SHORT = seconds(1)
 """A session timeout that tests wait for."""
+
+
+def connect(hosts: Sequence[str], *, session_timeout: Duration, clock: Clock) -> AbstractAsyncContextManager[Registry]:
+    """Open a session with real servers, or with the simulated ones when their address is given."""
+    if hosts[0].startswith(SIMULATED):
+        return connect_simulated(hosts, session_timeout=session_timeout)
+    return zookeeper.connect(hosts, session_timeout=session_timeout, clock=clock)
 
 
 @asynccontextmanager

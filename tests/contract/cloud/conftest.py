@@ -15,7 +15,12 @@ from hfs_appliance.model import desired
 from hfs_appliance.model.ids import EnvironmentName
 from hfs_appliance.model.instants import seconds
 from hfs_appliance.ports.cloud import Cloud
+from sim.cloud import SimCloud
+from sim.datacentre import Datacentre
+from sim.streams import Streams
 from tests.support.clouds import IDLE_AGENT, kill_all
+from tests.support.simulated import CLOCK as SIMULATED_CLOCK
+from tests.support.simulated import in_virtual_time
 
 ENVIRONMENT = EnvironmentName("contract")
 
@@ -36,7 +41,18 @@ async def _local(state: Path) -> AsyncIterator[Door]:
         await kill_all(door())
 
 
-@pytest.fixture(params=[pytest.param(_local, id="local")])
+@asynccontextmanager
+async def _simulated(_state: Path) -> AsyncIterator[Door]:
+    datacentre = Datacentre(SIMULATED_CLOCK, Streams(1).named("cloud"), birth=lambda _: None)
+    yield lambda: SimCloud(datacentre, ENVIRONMENT)
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(_local, id="local"),
+        pytest.param(_simulated, id="simulated", marks=pytest.mark.trio(run=in_virtual_time)),
+    ]
+)
 async def door(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Door]:
     """Give the way into an empty cloud."""
     provider: Callable[[Path], AbstractAsyncContextManager[Door]] = request.param

@@ -5,16 +5,23 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
 
 import pytest
 import trio
 
 from hfs_appliance.ports.registry import Registry
 from tests.support.registries import connected
+from tests.support.simulated import SimulatedNetwork, SimulatedServers, in_virtual_time, simulated_network
 from tests.support.tcp_proxy import TcpProxy, tcp_proxy
 from tests.support.zookeeper import Servers, prepare_embedded, prepare_ensemble, prepare_standalone
 
 _SERIAL = itertools.count()
+
+
+def prepare_simulated(_folder: Path) -> SimulatedServers:
+    """Make the servers of a world in virtual time."""
+    return SimulatedServers()
 
 
 @pytest.fixture(
@@ -23,6 +30,7 @@ _SERIAL = itertools.count()
         pytest.param(prepare_embedded, id="embedded"),
         pytest.param(prepare_standalone, id="zookeeper", marks=pytest.mark.zookeeper),
         pytest.param(prepare_ensemble, id="ensemble", marks=pytest.mark.zookeeper),
+        pytest.param(prepare_simulated, id="simulated", marks=pytest.mark.trio(run=in_virtual_time)),
     ],
 )
 def servers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
@@ -42,8 +50,12 @@ def root() -> str:
 
 
 @pytest.fixture
-async def proxy(servers: Servers) -> AsyncIterator[TcpProxy]:
+async def proxy(servers: Servers | SimulatedServers) -> AsyncIterator[TcpProxy | SimulatedNetwork]:
     """Give the network between one client and one server, to break."""
+    if isinstance(servers, SimulatedServers):
+        async with simulated_network() as network:
+            yield network
+        return
     async with tcp_proxy(servers.members[0].address) as between:
         yield between
 

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 import pytest
 import trio
 
-from hfs_appliance.adapters.zookeeper import connect
 from hfs_appliance.model.instants import after, seconds, to_seconds
 from hfs_appliance.ports.errors import Ambiguous, Fenced, PortError, Transient
 from hfs_appliance.ports.registry import EVERYTHING, Registry, SessionState
@@ -16,6 +15,7 @@ from tests.support.registries import (
     CLOCK,
     LONG,
     SHORT,
+    connect,
     connected,
     find,
     wait_gone,
