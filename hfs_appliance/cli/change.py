@@ -12,6 +12,7 @@ from rich.console import Console
 
 from hfs_appliance.cli import render, wait
 from hfs_appliance.cli.client import Api, segment
+from hfs_appliance.cli.failures import Failure
 from hfs_appliance.config import load_file
 from hfs_appliance.model.reports import Applied, PlanReport
 
@@ -77,7 +78,8 @@ def _ask(question: str, *, is_sure: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise click.UsageError("nobody is there to ask: give --yes")
-    click.confirm(question, abort=True)
+    if not click.confirm(question, err=True):  # stdout is for what a machine may read
+        raise Failure("nothing was changed")
 
 
 def _finish(api: Api, console: Console, after: int, answer: str, *, is_waiting: bool, is_json: bool) -> None:

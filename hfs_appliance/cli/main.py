@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+from click.exceptions import Exit
 
 from hfs_appliance import __version__
-from hfs_appliance.cli.failures import FAILED, Failure, Mistaken
+from hfs_appliance.cli.failures import FAILED, INTERRUPTED, Failure, Mistaken
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -22,25 +24,44 @@ if TYPE_CHECKING:
 DEFAULT_API: Final = "http://127.0.0.1:8081"
 
 _FILE: Final = click.Path(exists=False, dir_okay=False, path_type=Path)
-_UNFOLDED: Final = 1_000
+_UNFOLDED: Final = 10_000
 _json = click.option("--json", "is_json", is_flag=True, help="Print JSON for a machine.")
 _yes = click.option("--yes", "is_sure", is_flag=True, help="Do not ask.")
 _no_wait = click.option("--no-wait", "is_impatient", is_flag=True, help="Do not wait until it is done.")
 
 
+@contextmanager
+def _well_behaved() -> Iterator[None]:
+    """End as Unix tools do when somebody presses Ctrl-C, or when nobody reads the output any more (`… | head`)."""
+    try:
+        yield
+    except (KeyboardInterrupt, click.Abort):  # click turns Ctrl-C at a question into Abort
+        click.echo(err=True)  # closes the line with the terminal's ^C
+        raise Exit(INTERRUPTED) from None
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered goes nowhere
+        raise Exit(0) from None
+
+
 class _Root(click.Group):
-    """The whole of hfs; mistakes in a configuration end every command alike."""
+    """The whole of hfs; mistakes in a configuration, Ctrl-C and a reader that leaves end every command alike."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """List the commands as they stand below: the first ones first."""
         del ctx
         return list(self.commands)
 
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        """Read the command line; `hfs --help` is written here."""
+        with _well_behaved():
+            return super().make_context(*arguments, **options)
+
     def invoke(self, ctx: click.Context) -> Any:
         from hfs_appliance.config.mistakes import ConfigError
 
         try:
-            return super().invoke(ctx)
+            with _well_behaved():
+                return super().invoke(ctx)
         except ConfigError as error:
             raise Mistaken([str(mistake) for mistake in error.mistakes]) from error
 
@@ -75,12 +96,12 @@ Begin:
 
 \b
 Exit codes:
-  0   done
+  0   done, or nobody reads the output any more
   1   the operation failed
   2   the command line is wrong
   69  no hfs answers (EX_UNAVAILABLE)
   78  the configuration has mistakes (EX_CONFIG)
-  130 interrupted while waiting
+  130 interrupted (Ctrl-C)
 
 \b
 HFS_DEBUG=1 shows tracebacks, NO_COLOR=1 turns colours off.""",
@@ -240,9 +261,8 @@ def events(url: str, after: int, *, is_following: bool, is_json: bool) -> None:
     from hfs_appliance.model.reports import EventReport
 
     api, console = _api(url), _console()
-    with suppress(KeyboardInterrupt):  # the way to end --follow
-        for text in api.stream(after, is_following=is_following):
-            _print(text if is_json else render.event(api.read(EventReport, text)), console)
+    for text in api.stream(after, is_following=is_following):
+        _print(text if is_json else render.event(api.read(EventReport, text)), console)
 
 
 @cli.command()
@@ -364,9 +384,9 @@ def _api(url: str) -> Api:
 
 def _console() -> Console:
     """Give the console of this process; a pipe or a file has no width, so nothing is folded or cut there."""
-    from rich.console import Console
+    from hfs_appliance.cli.output import Output
 
-    return Console(highlight=False, width=None if sys.stdout.isatty() else _UNFOLDED)
+    return Output(highlight=False, width=None if sys.stdout.isatty() else _UNFOLDED)
 
 
 def _print(content: str | RenderableType, console: Console | None = None) -> None:

@@ -7,16 +7,20 @@ import sys
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import trio
-from rich.console import Console
 
 from hfs_appliance import app
 from hfs_appliance.cli.failures import Failure, program
+from hfs_appliance.cli.output import Output
 from hfs_appliance.cli.progress import show
 from hfs_appliance.config import load_file
 from hfs_appliance.model.ids import EnvironmentName
 from hfs_appliance.web.control import Control
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def run(file: Path, state: Path | None, *, is_keeping: bool, is_json: bool) -> None:
@@ -45,16 +49,6 @@ def default_state(environment: EnvironmentName) -> Path:
     """Give the state directory of an environment (XDG base directories)."""
     home = os.environ.get("XDG_STATE_HOME")
     return (Path(home) if home else Path.home() / ".local" / "state") / "hfs" / environment
-
-
-class Output(Console):
-    """The console, whose reader may leave: rich would end the whole program then."""
-
-    def on_broken_pipe(self) -> None:
-        """Send what is still to come to nowhere, and tell the view."""
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        raise BrokenPipeError("nobody reads it any more")
 
 
 async def view(control: Control, *, console: Console, is_json: bool) -> None:

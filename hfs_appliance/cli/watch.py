@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -20,16 +19,14 @@ def show(draw: Callable[[], str | RenderableType], console: Console, *, is_watch
     """Print what `draw` gives; watching, redraw it in place on a terminal and print it anew elsewhere."""
     drawn = draw()
     if is_watching and console.is_terminal and not isinstance(drawn, str):
-        with suppress(KeyboardInterrupt), Live(drawn, console=console, auto_refresh=False, screen=True) as live:
+        with Live(drawn, console=console, auto_refresh=False, screen=True) as live:
             while True:
                 time.sleep(EVERY_S)
                 live.update(draw(), refresh=True)
-        return
     _print(drawn, console)
-    with suppress(KeyboardInterrupt):
-        while is_watching:
-            time.sleep(EVERY_S)
-            _print(draw(), console)
+    while is_watching:
+        time.sleep(EVERY_S)
+        _print(draw(), console)
 
 
 def _print(drawn: str | RenderableType, console: Console) -> None:

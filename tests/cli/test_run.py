@@ -47,12 +47,13 @@ def test_a_reader_that_leaves_ends_the_view_only() -> None:
 import sys, trio
 from functools import partial
 from hfs_appliance.cli import run
+from hfs_appliance.cli.output import Output
 from tests.support.script import Script
 
 async def main():
     script = Script()
     async with trio.open_nursery() as nursery:
-        output = run.Output(highlight=False)
+        output = Output(highlight=False)
         nursery.start_soon(partial(run.view, script.control, console=output, is_json=False))
         for _ in range(5):
             await trio.sleep(0.05)
