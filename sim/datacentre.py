@@ -217,7 +217,19 @@ class Datacentre:
         """List the machines of a host."""
         return [machine for machine in self.machines.values() if machine.host == host]
 
+    def let_stand(self, spec: ServerSpec) -> Machine:
+        """Have a machine that was made and booted before the story begins."""
+        machine = self._add(spec, CloudStatus.ACTIVE)
+        machine.is_running = True
+        return machine
+
     def _make(self, spec: ServerSpec) -> Machine:
+        machine = self._add(spec, CloudStatus.BUILDING)
+        if not self.stream.chance(self.faults.stalled_builds):
+            self.clock.after(self.stream.draw(self.pace.building), lambda: self._finish_build(machine))
+        return machine
+
+    def _add(self, spec: ServerSpec, status: CloudStatus) -> Machine:
         number = self.ever_made = self.ever_made + 1
         listed = CloudServer(
             cloud_id=CloudId(f"sim-{number:08x}"),
@@ -225,7 +237,7 @@ class Datacentre:
             nonce=spec.nonce,
             pool=spec.pool,
             az=spec.az,
-            status=CloudStatus.BUILDING,
+            status=status,
             address=self._addresses.popleft() if self._addresses else _address(number),
             created_at=self.clock.now(),
         )
@@ -233,8 +245,6 @@ class Datacentre:
         machine.life = self._birth(machine)
         self.machines[spec.server] = machine
         self._view = None
-        if not self.stream.chance(self.faults.stalled_builds):
-            self.clock.after(self.stream.draw(self.pace.building), lambda: self._finish_build(machine))
         return machine
 
     def _make_late(self, spec: ServerSpec) -> None:

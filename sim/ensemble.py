@@ -18,9 +18,10 @@ from hfs_appliance.model.instants import MILLISECOND, SECOND, Duration, Instant
 from sim.clock import Act, Timer, WorldClock
 from sim.streams import Stream, Table
 from sim.wire.zookeeper.core import Caller, Core, Outcome
-from sim.wire.zookeeper.requests import Read, Watching, Write
+from sim.wire.zookeeper.requests import Create, Read, Watching, Write
 from sim.wire.zookeeper.results import Result
 from sim.wire.zookeeper.tree import Tree
+from sim.wire.zookeeper.values import OPEN
 
 T = TypeVar("T")
 
@@ -129,6 +130,12 @@ class Ensemble:
         self._publish(self.core.close_session(session_id, zxid=self.core.zxid + 1, time_ms=self._time_ms()))
         if session.link is not None:
             session.link.break_off()
+
+    def put(self, path: str, value: bytes) -> None:
+        """H10: write an entry by hand, as nobody's client."""
+        request = Create(path=path, value=value, access=OPEN)
+        zxid = self.core.zxid + 1
+        self._publish(self.core.write(request, Caller(watcher=0, session_id=0), zxid=zxid, time_ms=self._time_ms()))
 
     def snapshot(self) -> Snapshot:
         """Copy the content."""

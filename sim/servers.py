@@ -98,6 +98,16 @@ class SimServer:
         self._power += 1
         self._later(self._stream.draw(self._pace.booting), self._start_agent)
 
+    def let_stand(self, assignment: Assignment | None) -> None:
+        """Be a server that was built, and has served for a while if it has a role, before the story begins."""
+        self._power += 1
+        self._is_built = True
+        self.assignment = assignment
+        if assignment is not None:
+            self._starts = 1
+            self._healthy_since = self._clock.now()
+        self._start_agent()
+
     def power_off(self) -> None:
         """Lose everything that is not on the disk."""
         self._power += 1
