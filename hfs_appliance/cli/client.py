@@ -10,13 +10,15 @@ from urllib.parse import quote
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
-from hfs_appliance.cli.failures import Failure, Mistaken, Unavailable
+from hfs_appliance.cli.failures import Failure, Foreign, Mistaken, Unavailable
 from hfs_appliance.config.mistakes import Mistake
 from hfs_appliance.model.reports import EventReport, Status
 
 _BASE: Final = "/api/v1"
 _TIMEOUT: Final = httpx.Timeout(30, connect=5)
 """Seconds; the event stream has a heartbeat each 15 s."""
+_OURS: Final = frozenset({"application/json", "application/x-ndjson"})
+"""What a page of somebody else's is not."""
 _ADVICE: Final[Mapping[str, str]] = {
     "conflict": "somebody else changed the environment meanwhile: look again with `hfs plan` or `hfs status`",
     "transient": "try again in a moment; `hfs status` shows the state of the registry session",
@@ -57,11 +59,11 @@ class Api:
         return self.read(kind, self.call(method, path, body))
 
     def read(self, kind: type[_Report], text: str) -> _Report:
-        """Read a report. Errors: Unavailable, when it is not what this version knows."""
+        """Read a report. Errors: Foreign, when it is not what this version knows."""
         try:
             report: _Report = self._reader(kind).validate_json(text)
         except ValidationError as error:
-            raise Unavailable(self.url, "what answers there is not hfs, or another version of it") from error
+            raise Foreign(self.url, "not what this version of hfs knows") from error
         return report
 
     def _reader(self, kind: type[_Report]) -> TypeAdapter[_Report]:
@@ -78,7 +80,7 @@ class Api:
         """Give the events after a number, one JSON text each. Errors: Failure."""
         query = {"after": after, "follow": int(is_following)}
         with self._failures(), self._http.stream("GET", "/events", params=query) as response:
-            if response.is_error:
+            if not response.is_success:
                 response.read()
             self._check(response)
             yield from filter(None, response.iter_lines())
@@ -100,14 +102,25 @@ class Api:
             raise Unavailable(self.url, why or type(error).__name__) from error
 
     def _check(self, response: httpx.Response) -> None:
-        if response.is_success:
+        """Raise the problem that an answer tells."""
+        if response.is_success and response.headers.get("content-type") in _OURS:
             return
-        if response.headers.get("content-type") != "application/problem+json":
-            raise Unavailable(self.url, f"what answers there is not hfs: {response.status_code}")
-        problem: dict[str, Any] = response.json()
+        problem = {} if response.is_success else _problem(response)
+        if not problem:
+            raise Foreign(self.url, f"{response.status_code} {response.reason_phrase}")
         if "mistakes" in problem:
             raise Mistaken([str(Mistake(**mistake)) for mistake in problem["mistakes"]])
         raise Failure(problem["detail"], _ADVICE.get(problem["kind"], ""))
+
+
+def _problem(response: httpx.Response) -> dict[str, Any]:
+    """Give the problem document of an answer; empty: none of ours (others write some, too)."""
+    try:
+        problem = response.json()
+    except ValueError:
+        return {}
+    is_ours = isinstance(problem, dict) and str(problem.get("type")).startswith("urn:hfs:problem:")
+    return problem if is_ours else {}
 
 
 def segment(name: str) -> str:

@@ -60,6 +60,17 @@ class Unavailable(Failure):
         )
 
 
+class Foreign(Failure):
+    """Something else answers."""
+
+    def __init__(self, url: str, said: str) -> None:
+        super().__init__(
+            f"what answers at {url} is not hfs's admin API ({said})",
+            "is HFS_API (or --api) what `[admin] listen` of the file says? The endpoint is another address",
+            code=UNAVAILABLE,
+        )
+
+
 class Mistaken(Failure):
     """A configuration has mistakes; each is one line that begins with its place."""
 
