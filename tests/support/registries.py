@@ -10,23 +10,24 @@ import trio
 from hfs_appliance.adapters import zookeeper
 from hfs_appliance.adapters.clock import SystemClock
 from hfs_appliance.model.instants import Duration, Instant, seconds
-from hfs_appliance.ports.clock import Clock
 from hfs_appliance.ports.errors import Missing
 from hfs_appliance.ports.registry import EVERYTHING, Registry, Session, SessionState, Watch, Znode
 from sim.clock import WorldClock
 from tests.support.simulated import SIMULATED, connect_simulated
 
+_MACHINE = SystemClock()
+
 
 class ClockOfTheRun:
-    """The clock that trio itself runs on: the machine's, or that of a simulated world."""
-
-    def __init__(self) -> None:
-        self._system = SystemClock()
+    """The clock that trio itself runs on: the machine's, or that of a simulated world, which has no threads."""
 
     def now(self) -> Instant:
         """Give the present instant."""
-        clock = trio.lowlevel.current_clock()
-        return clock.now() if isinstance(clock, WorldClock) else self._system.now()
+        try:
+            clock = trio.lowlevel.current_clock()
+        except RuntimeError:
+            return _MACHINE.now()
+        return clock.now() if isinstance(clock, WorldClock) else _MACHINE.now()
 
 
 CLOCK = ClockOfTheRun()
@@ -36,17 +37,17 @@ SHORT = seconds(1)
 """A session timeout that tests wait for."""
 
 
-def connect(hosts: Sequence[str], *, session_timeout: Duration, clock: Clock) -> AbstractAsyncContextManager[Registry]:
+def connect(hosts: Sequence[str], *, session_timeout: Duration) -> AbstractAsyncContextManager[Registry]:
     """Open a session with real servers, or with the simulated ones when their address is given."""
     if hosts[0].startswith(SIMULATED):
         return connect_simulated(hosts, session_timeout=session_timeout)
-    return zookeeper.connect(hosts, session_timeout=session_timeout, clock=clock)
+    return zookeeper.connect(hosts, session_timeout=session_timeout, clock=_MACHINE)
 
 
 @asynccontextmanager
 async def connected(*hosts: str, session_timeout: Duration = LONG) -> AsyncIterator[Registry]:
     """Open a session and wait for its connection."""
-    async with connect(hosts, session_timeout=session_timeout, clock=CLOCK) as registry:
+    async with connect(hosts, session_timeout=session_timeout) as registry:
         await wait_state(registry, SessionState.CONNECTED)
         yield registry
 

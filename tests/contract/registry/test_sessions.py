@@ -30,7 +30,7 @@ from tests.support.zookeeper import Servers, prepare_embedded, prepare_standalon
 
 async def test_an_unreachable_server_leaves_the_session_connecting(proxy: TcpProxy, root: str) -> None:
     proxy.cut()
-    async with connect([proxy.address], session_timeout=LONG, clock=CLOCK) as registry:
+    async with connect([proxy.address], session_timeout=LONG) as registry:
         session = registry.session()
         assert (session.state, session.session_id) == (SessionState.CONNECTING, 0)
         assert session.lease_until <= CLOCK.now()
@@ -48,7 +48,7 @@ async def test_an_unreachable_server_leaves_the_session_connecting(proxy: TcpPro
 async def test_closing_never_waits_for_a_server_that_is_away(proxy: TcpProxy) -> None:
     proxy.cut()
     with trio.fail_after(3):
-        async with connect([proxy.address], session_timeout=LONG, clock=CLOCK):
+        async with connect([proxy.address], session_timeout=LONG):
             pass
     proxy.heal()
     async with connected(proxy.address) as registry:
