@@ -179,12 +179,13 @@ def servers(url: str, *, is_json: bool) -> None:
     Example:
       hfs servers
     """
-    from hfs_appliance.cli import render
+    from hfs_appliance.cli.listing import Listing
     from hfs_appliance.model.reports import ServerReport
 
     api = _api(url)
     text = api.call("GET", "/servers")
-    _print(text if is_json else render.servers(api.read(list[ServerReport], text)))
+    reports = [] if is_json else api.read(list[ServerReport], text)
+    _print(text if is_json else Listing(reports) if reports else "no servers")
 
 
 @cli.command()

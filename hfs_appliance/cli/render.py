@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
@@ -12,7 +12,7 @@ from rich.text import Text
 
 from hfs_appliance.model.instants import SECOND, Duration, format_duration
 from hfs_appliance.model.plan import Hold, Phase
-from hfs_appliance.model.reports import EventReport, Explanation, PlanReport, ServerReport, Status
+from hfs_appliance.model.reports import EventReport, Explanation, PlanReport, Status
 
 STYLES: Final = {"debug": "dim", "info": "", "warning": "yellow", "error": "bold red"}
 PHASE_STYLES: Final = {
@@ -71,26 +71,6 @@ def servers_line(report: Status) -> Text:
             line.append("  ")
             line.append(f"{number} {phase}", PHASE_STYLES.get(phase, "blue"))
     return line
-
-
-def servers(reports: Sequence[ServerReport]) -> RenderableType:
-    """List servers."""
-    if not reports:
-        return Text("no servers")
-    table = _table("server", "phase", "service", "version", "address", "pool", "az", "since", "why")
-    for one in reports:
-        table.add_row(
-            one.server,
-            Text(one.phase, PHASE_STYLES.get(one.phase, "blue")),
-            one.service or "",
-            one.version or "",
-            one.address,
-            one.pool,
-            one.az,
-            clock(one.since),
-            one.words,
-        )
-    return table
 
 
 def plan(report: PlanReport) -> RenderableType:
