@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
+from pydantic_core import to_json
 from rich.console import Console
 
 from hfs_appliance.cli import render, wait
@@ -42,6 +43,8 @@ def apply(api: Api, file: Path, console: Console, *, is_sure: bool, is_waiting: 
     if not is_json:
         console.print(render.plan(planned))
     if not planned.changes:
+        if is_json:
+            click.echo(to_json(Applied(generation=planned.generation, changes=())))
         return
     _ask("apply this plan?", is_sure=is_sure)
     body = source | {"author": getpass.getuser(), "base_generation": planned.generation}
@@ -56,15 +59,18 @@ def scale(api: Api, wanted: Scale, console: Console, *, is_waiting: bool, is_jso
     _finish(api, console, after, text, is_waiting=is_waiting, is_json=is_json)
 
 
-def down(api: Api, console: Console, *, is_sure: bool, is_waiting: bool) -> None:
+def down(api: Api, console: Console, *, is_sure: bool, is_waiting: bool, is_json: bool) -> None:
     """Retire everything. Errors: Failure."""
     status = api.status()
     _ask(f"retire all {status.servers_total} servers of {status.environment}?", is_sure=is_sure)
     after = wait.last_seq(api)
-    api.call("POST", "/down", {})
+    answer = api.call("POST", "/down", {})
     if is_waiting:
-        wait.until_gone(api, console, after)
-        click.echo("everything is retired")
+        wait.until_gone(api, _beside(console, is_json=is_json), after)
+    if is_json:
+        click.echo(answer)
+    else:
+        click.echo("everything is retired" if is_waiting else "everything is being retired")
 
 
 def _source(file: Path) -> dict[str, str | int]:
@@ -86,9 +92,13 @@ def _finish(api: Api, console: Console, after: int, answer: str, *, is_waiting: 
     """Wait for the new generation, then tell its number; with JSON, only the answer goes to stdout."""
     applied = api.read(Applied, answer)
     if is_waiting:
-        shown = Console(stderr=True, highlight=False) if is_json else console
-        wait.until_converged(api, shown, applied.generation, after)
+        wait.until_converged(api, _beside(console, is_json=is_json), applied.generation, after)
     if is_json:
         click.echo(answer)
     else:
         click.echo(f"generation {applied.generation} is {'converged' if is_waiting else 'stored'}")
+
+
+def _beside(console: Console, *, is_json: bool) -> Console:
+    """Give the console for what is shown while waiting."""
+    return Console(stderr=True, highlight=False) if is_json else console

@@ -290,8 +290,9 @@ def explain(url: str, server: str, *, is_json: bool) -> None:
 
 @cli.command()
 @click.argument("server")
+@_json
 @click.pass_obj
-def kill(url: str, server: str) -> None:
+def kill(url: str, server: str, *, is_json: bool) -> None:
     """Break SERVER, and see it replaced.
 
     It ends at once, as in a power failure (local provider only).
@@ -302,15 +303,16 @@ def kill(url: str, server: str) -> None:
     """
     from hfs_appliance.cli.client import segment
 
-    _api(url).call("POST", f"/servers/{segment(server)}/kill", {})
-    click.echo(f"{server} is broken; watch it heal with: hfs events --follow")
+    answer = _api(url).call("POST", f"/servers/{segment(server)}/kill", {})
+    click.echo(answer if is_json else f"{server} is broken; watch it heal with: hfs events --follow")
 
 
 @cli.command()
 @_yes
 @_no_wait
+@_json
 @click.pass_obj
-def down(url: str, *, is_sure: bool, is_impatient: bool) -> None:
+def down(url: str, *, is_sure: bool, is_impatient: bool, is_json: bool) -> None:
     """Retire everything and end `hfs run`.
 
     \b
@@ -319,7 +321,7 @@ def down(url: str, *, is_sure: bool, is_impatient: bool) -> None:
     """
     from hfs_appliance.cli import change
 
-    change.down(_api(url), _console(), is_sure=is_sure, is_waiting=not is_impatient)
+    change.down(_api(url), _console(), is_sure=is_sure, is_waiting=not is_impatient, is_json=is_json)
 
 
 @cli.command()

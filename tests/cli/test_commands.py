@@ -134,6 +134,18 @@ async def test_a_plan_with_nothing_to_do(hfs: Commands, draft: Draft) -> None:
     assert {call[0] for call in hfs.control.asked} == {"plan"}
 
 
+async def test_json_is_there_even_when_nothing_is_to_do(hfs: Commands, draft: Draft) -> None:
+    draft.add("#!same")
+    done = await hfs("apply", "--yes", "--json", str(draft.path))
+    assert (done.exit_code, json.loads(done.stdout)) == (0, {"generation": 1, "changes": []})
+
+
+@pytest.mark.parametrize("arguments", ["kill small-0001 --json", "down --yes --no-wait --json"])
+async def test_what_the_api_only_accepts_is_json_too(hfs: Commands, arguments: str) -> None:
+    done = await hfs(*arguments.split())
+    assert (done.exit_code, done.stdout) == (0, "{}\n")
+
+
 async def test_mistakes_that_only_the_appliance_sees_are_78(hfs: Commands, draft: Draft) -> None:
     draft.add("#!mistake")
     done = await hfs("plan", str(draft.path))
