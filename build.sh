@@ -177,35 +177,40 @@ prepare() (
 packages_for_run() { packages "${for_run[@]}"; }
 packages_for_test() { packages "${for_test[@]}"; }
 
-command=${1-}
-shift || true
-case $command in
-  run)
-    prepare packages_for_run "virtualenv build" zipapp
-    exec dist/hfs run configs/local.toml "$@"
-    ;;
-  test)
-    prepare packages_for_test "virtualenv build test" zipapp
-    check
-    say "tests"
-    "$venv" -m pytest -n 2 --dist loadfile "$@" # loadfile: the tests of one file share their environment
-    ;;
-  check)
-    prepare packages_for_run "virtualenv build test"
-    check
-    ;;
-  zipapp)
-    prepare packages_for_run "virtualenv build" zipapp
-    say "dist/hfs: $(du -h dist/hfs | cut -f1), sha256 $(sha256sum dist/hfs | cut -d' ' -f1)"
-    ;;
-  bench)
-    prepare packages_for_test "virtualenv build test" zipapp
-    "$venv" -m bench "$@"
-    ;;
-  lock) prepare packages_for_run "virtualenv build" lock ;;
-  help | -h | --help) usage ;;
-  *)
-    usage >&2
-    exit 64 # EX_USAGE
-    ;;
-esac
+# A function, so that the whole file has been read before any of it runs: it may be edited meanwhile.
+main() {
+  local command=${1-}
+  shift || true
+  case $command in
+    run)
+      prepare packages_for_run "virtualenv build" zipapp
+      exec dist/hfs run configs/local.toml "$@"
+      ;;
+    test)
+      prepare packages_for_test "virtualenv build test" zipapp
+      check
+      say "tests"
+      "$venv" -m pytest -n 2 --dist loadfile "$@" # loadfile: the tests of one file share their environment
+      ;;
+    check)
+      prepare packages_for_run "virtualenv build test"
+      check
+      ;;
+    zipapp)
+      prepare packages_for_run "virtualenv build" zipapp
+      say "dist/hfs: $(du -h dist/hfs | cut -f1), sha256 $(sha256sum dist/hfs | cut -d' ' -f1)"
+      ;;
+    bench)
+      prepare packages_for_test "virtualenv build test" zipapp
+      "$venv" -m bench "$@"
+      ;;
+    lock) prepare packages_for_run "virtualenv build" lock ;;
+    help | -h | --help) usage ;;
+    *)
+      usage >&2
+      exit 64 # EX_USAGE
+      ;;
+  esac
+}
+
+main "$@"

@@ -14,12 +14,12 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final, TextIO, TypeAlias
 
 import trio
 
@@ -48,9 +48,10 @@ from hfs_appliance.web.api import build
 from hfs_appliance.web.control import Control
 from hfs_appliance.web.listener import serve
 
+LOCK_WITHIN: Final = seconds(3)
+LOCK_AGAIN_AFTER: Final = seconds(0.1)
 CLOSE_WITHIN: Final = seconds(60)
 """Ending the environment gives up after this long and says what is left."""
-OFFER_AGAIN_AFTER: Final = seconds(1)
 
 View: TypeAlias = Callable[[Control], Awaitable[None]]
 
@@ -67,6 +68,10 @@ class RunOptions:
     """Leave servers, proxy and registry running at the end."""
 
 
+class Unfinished(Exception):
+    """The environment was to end, and something of it still runs; the words say what, and what to do."""
+
+
 class CannotStart(Exception):
     """`hfs run` cannot begin; the words say why and what to do."""
 
@@ -76,6 +81,8 @@ class _Ending:
     """How the run ends; `hfs down` overrules `--keep`."""
 
     is_keeping: bool
+    left: tuple[str, ...] = ()
+    """Servers that were to end and did not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,37 +98,56 @@ class _Appliance:
 
 
 async def run(options: RunOptions, show: View) -> None:
-    """Run the appliance until SIGINT, SIGTERM or `hfs down`. Errors: CannotStart."""
+    """Run the appliance until SIGINT, SIGTERM or `hfs down`. Errors: CannotStart, Unfinished."""
     options.state.mkdir(parents=True, exist_ok=True)
-    with _only_one(options.state), trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        clock = SystemClock()
-        journal = Journal(options.state / "journal")
-        bus = EventBus(clock, last_seq=journal.last_seq)
-        bus.subscribe("journal", journal)
-        bus.emit("appliance", ApplianceStarted(version=__version__, environment=options.desired.environment))
-        ending = _Ending(options.keep)
-        async with _registry(options, ending, bus, clock) as (registry, hosts, keep_registry):
-            appliance = _compose(options, registry, hosts, bus, clock)
-            await _live(options, ending, appliance, keep_registry, signals, show)
-        words = "servers, proxy and registry go on running" if ending.is_keeping else "nothing is left running"
-        bus.emit("appliance", ApplianceStopped(words=words))
-        journal.close()
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with _only_one(options.state):
+            await _run_alone(options, signals, show)
 
 
-@contextmanager
-def _only_one(state: Path) -> Iterator[None]:
-    """Hold the state directory's lock: two appliances must not share one."""
+async def _run_alone(options: RunOptions, signals: AsyncIterator[int], show: View) -> None:
+    clock = SystemClock()
+    journal = Journal(options.state / "journal")
+    bus = EventBus(clock, last_seq=journal.last_seq)
+    bus.subscribe("journal", journal)
+    bus.emit("appliance", ApplianceStarted(version=__version__, environment=options.desired.environment))
+    ending = _Ending(options.keep)
+    async with _registry(options, ending, bus, clock) as (registry, hosts, keep_registry):
+        appliance = _compose(options, registry, hosts, bus, clock)
+        await _live(options, ending, appliance, keep_registry, signals, show)
+    words = "servers, proxy and registry go on running" if ending.is_keeping else "nothing is left running"
+    if ending.left:
+        words = f"{len(ending.left)} servers, proxy and registry are still running: {', '.join(ending.left)}"
+    bus.emit("appliance", ApplianceStopped(words=words))
+    journal.close()
+    if ending.left:
+        again = f"hfs run {options.file} --state {options.state}"
+        raise Unfinished(f"{words}\n`{again}` takes them over, and ends them when it is left to finish")
+
+
+@asynccontextmanager
+async def _only_one(state: Path) -> AsyncIterator[None]:
+    """Hold the state directory's lock: two appliances must not share one. One that is just ending is waited for."""
     with (state / "hfs.lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        with trio.move_on_after(to_seconds(LOCK_WITHIN)):
+            while not _is_locked(lock):  # noqa: ASYNC110  # a file lock tells nobody when it is free
+                await trio.sleep(to_seconds(LOCK_AGAIN_AFTER))
+        if not _is_locked(lock):
             lock.seek(0)
             holder = lock.read().strip() or "unknown"
-            raise CannotStart(f"another `hfs run` (pid {holder}) works in {state}; end it, or give --state") from None
+            raise CannotStart(f"another `hfs run` (pid {holder}) works in {state}; end it, or give --state")
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
         yield
+
+
+def _is_locked(lock: TextIO) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 @asynccontextmanager
@@ -213,7 +239,9 @@ async def _live(
         await _or_signal(signals, appliance.control.wait_down)
         ending.is_keeping = options.keep and not appliance.control.is_down
         if not ending.is_keeping:
-            await _close(appliance, signals)
+            ending.left = await _close(appliance, signals)
+            # What could not be ended must not lose its registry and its endpoint.
+            ending.is_keeping = bool(ending.left)
         shutdown.set()
         nursery.cancel_scope.cancel()
     if not ending.is_keeping:
@@ -235,8 +263,10 @@ async def _or_signal(signals: AsyncIterator[int], wait: Callable[[], Awaitable[N
         nursery.cancel_scope.cancel()
 
 
-async def _close(appliance: _Appliance, signals: AsyncIterator[int]) -> None:
-    """Retire every server; a second signal, or too long a wait, leaves what is left."""
-    appliance.plane.reconciler.close()
+async def _close(appliance: _Appliance, signals: AsyncIterator[int]) -> tuple[str, ...]:
+    """Retire every server; a second signal, or too long a wait, leaves what is left: given back."""
+    appliance.plane.close()
     with trio.move_on_after(to_seconds(CLOSE_WITHIN)):
         await _or_signal(signals, appliance.plane.reconciler.wait_closed)
+    plan = appliance.plane.reconciler.plan
+    return tuple(sorted(plan.verdicts)) if plan is not None else ()

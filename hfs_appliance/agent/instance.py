@@ -26,6 +26,8 @@ from hfs_appliance.registry.curator import write_registration
 from hfs_appliance.registry.formats import write
 from hfs_appliance.registry.paths import Layout
 
+_START_PATIENCE: Final = seconds(10)
+"""A service that has just been started is not called unhealthy before."""
 _WITHDRAW_WITHIN: Final = seconds(2)
 """A registry that is away may not hold up the stop of a service: our entry then ends with our session."""
 
@@ -50,6 +52,8 @@ class Instance:
         self._failed_probes = 0
         self._verdict = ""
         self._failed_starts = 0
+        self._was_healthy = False
+        self._patience_ends = clock.now()
 
     async def run(self) -> None:
         """Keep the instance running and its registration true."""
@@ -103,6 +107,9 @@ class Instance:
     async def _watch(self, service: Service) -> None:
         """Probe the service until it has ended."""
         self._service, self._failed_probes, self._verdict = service, 0, ""
+        self._was_healthy = False
+        patience = min(_START_PATIENCE, self._assignment.health.ready_within // 2)
+        self._patience_ends = after(self._clock.now(), Duration(patience))
         address = self._site.identity.address
         async with trio.open_nursery() as nursery:
             nursery.start_soon(probe, address, self._assignment.port, self._assignment.health, self._judge)
@@ -125,6 +132,9 @@ class Instance:
             if self._failed_probes < self._assignment.health.unhealthy_after:
                 return
             self._healthy_since = None
+        if not answer.is_healthy and not self._was_healthy and self._clock.now() < self._patience_ends:
+            return  # it is starting: nobody expects an answer yet
+        self._was_healthy = self._was_healthy or answer.is_healthy
         verdict = f"{'healthy' if answer.is_healthy else 'not healthy'}: {answer.words}"
         if verdict != self._verdict:
             if answer.is_healthy:

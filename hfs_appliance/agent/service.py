@@ -22,6 +22,7 @@ from hfs_appliance.adapters.marks import kill_marked
 from hfs_appliance.adapters.process import ProcessId, identify, terminate, wait_dead
 from hfs_appliance.agent.site import Site
 from hfs_appliance.model.assignment import Assignment
+from hfs_appliance.registry.paths import Layout
 
 INSTANCE_MARK: Final = "HFS_INSTANCE"
 
@@ -78,6 +79,9 @@ async def start_service(site: Site, assignment: Assignment) -> Service:
         "VERSION": assignment.version,
         "SERVICE": assignment.service,
         "SERVER": assignment.server,
+        # For services that register themselves: where, and as what.
+        "HFS_REGISTRY": ",".join(site.identity.registry_hosts),
+        "HFS_REGISTRATION": Layout(site.identity.environment).registration(assignment.service, assignment.server),
         **{name: _expand(value, places) for name, value in assignment.run.environment.items()},
         INSTANCE_MARK: site.mark,
     }

@@ -142,7 +142,7 @@ class Run(Table):
     command: Annotated[list[Template], Field(min_length=1)] = Field(examples=[["python3", "{directory}/service.py"]])
     """Program and arguments. Placeholders: `{address} {port} {version} {service} {server} {venv} {directory}`."""
     environment: dict[Annotated[str, spellings.VARIABLE], Template] = {}
-    """Environment variables, with the same placeholders; HOST, PORT, VERSION, SERVICE and SERVER are always set."""
+    """Environment variables, with the same placeholders, beside those that docs/developing.md lists."""
     pip: list[Annotated[str, spellings.REQUIREMENT]] = []
     """Python packages installed into the server's own virtual environment (`{venv}`) before the first start."""
     directory: Annotated[str | None, spellings.FILLED] = None

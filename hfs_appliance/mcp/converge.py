@@ -232,9 +232,9 @@ def build(draft: Draft) -> None:
             words = f"{wanted} more servers are needed, limits.max_servers = {limits.max_servers} leaves {headroom}"
             draft.hold(f"pool/{name}", "max-servers", words)
         pool = tally.pools.get(name) or PoolTally()
-        for _ in range(max(0, min(wanted, headroom, slots))):
+        for number in range(max(0, min(wanted, headroom, slots))):
             az = spread(pool.zones, draft.desired.cloud.azs)
-            reason = _build_reason(draft, name)
+            reason = _build_reason(draft, name, pool.building + number)
             draft.add(Create(server=server_id(name, serial), pool=name, az=az, reason=reason))
             serial, headroom, slots = serial + 1, headroom - 1, slots - 1
 
@@ -254,12 +254,13 @@ def _may_build(draft: Draft, name: PoolName, wanted: int) -> bool:
     return draft.may_create
 
 
-def _build_reason(draft: Draft, pool: PoolName) -> Reason:
+def _build_reason(draft: Draft, pool: PoolName, number: int) -> Reason:
+    """Say what the `number`-th server in building (from 0) is for: instances that wait come before the pool."""
     unmet = draft.unmet.get(pool, 0)
-    if unmet:
-        return Reason(cause=Cause.MEET_DEMAND, words=f"{unmet} instances wait for a server of pool {pool}")
-    size = draft.desired.pools[pool].size
-    return Reason(cause=Cause.FILL_POOL, words=f"pool {pool} keeps {size} warm servers")
+    if number < unmet:
+        waiting = "1 instance waits" if unmet == 1 else f"{unmet} instances wait"
+        return Reason(cause=Cause.MEET_DEMAND, words=f"{waiting} for a server of pool {pool}")
+    return Reason(cause=Cause.FILL_POOL, words=f"pool {pool} keeps {draft.desired.pools[pool].size} warm")
 
 
 def retire(draft: Draft) -> None:

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from hfs_appliance.mcp.facts import CREATE_WITHIN, DRAIN_MARGIN, Circumstances, Facts
-from hfs_appliance.model.desired import Service
-from hfs_appliance.model.instants import Duration, Instant, after, seconds
+from hfs_appliance.mcp import moments
+from hfs_appliance.mcp.facts import Circumstances, Facts
+from hfs_appliance.model.instants import Instant
 from hfs_appliance.model.observed import CloudStatus, InstanceStatus, ServerRecord
 from hfs_appliance.model.plan import Phase, Verdict
 
@@ -21,10 +21,6 @@ DRAINED: Final = "drained"
 """Rule whose servers may be deleted though nothing is wrong with them."""
 UNCOUNTED: Final = frozenset({"missing", "dead-but-registered", "dead-but-announced", "wrong-version", "leaving"})
 """Suspects in whose place capacity is added; the others may come back any moment."""
-
-DEFAULT_GRACE: Final = seconds(5)
-DEFAULT_PATIENCE: Final = seconds(300)
-"""For servers whose service or pool is no longer in the desired state."""
 
 _DEAD: Final = (CloudStatus.ERROR, CloudStatus.STOPPED)
 
@@ -51,76 +47,12 @@ class Rule:
     """What else must hold; None: nothing."""
 
 
-def _service(r: ServerRecord, c: Circumstances) -> Service | None:
-    return c.services.get(r.service) if r.service is not None else None
-
-
-def _ready_within(r: ServerRecord, c: Circumstances) -> Duration:
-    service = _service(r, c)
-    return service.health.ready_within if service is not None else DEFAULT_PATIENCE
-
-
-def _created(_f: Facts, r: ServerRecord, _c: Circumstances) -> Instant:
-    return r.created_at
-
-
-def _assigned(_f: Facts, r: ServerRecord, _c: Circumstances) -> Instant:
-    return r.assigned_at or r.created_at
-
-
-def _ready(_f: Facts, r: ServerRecord, _c: Circumstances) -> Instant:
-    return r.ready_at or r.assigned_at or r.created_at
-
-
-def _deleted(_f: Facts, r: ServerRecord, _c: Circumstances) -> Instant:
-    return r.delete_at or r.created_at
-
-
-def _drained(_f: Facts, r: ServerRecord, _c: Circumstances) -> Instant:
-    return r.drain_at or r.created_at
-
-
-def _missing_since(f: Facts, _r: ServerRecord, c: Circumstances) -> Instant:
-    """When a registration (or pool entry) went, as far as this process can know: never earlier than it could look."""
-    return max(c.departed.get(f.server, c.synced_at), c.removals_believed_at)
-
-
-def _drain_ends(_f: Facts, r: ServerRecord, c: Circumstances) -> Instant:
-    service = _service(r, c)
-    drain = service.drain if service is not None else DEFAULT_PATIENCE
-    return after(after(r.drain_at or r.created_at, drain), DRAIN_MARGIN)
-
-
-def _create_ends(_f: Facts, r: ServerRecord, _c: Circumstances) -> Instant:
-    return after(r.created_at, CREATE_WITHIN)
-
-
-def _build_ends(f: Facts, r: ServerRecord, c: Circumstances) -> Instant:
-    # A build that this process could not see (registry away), or a warm server whose agent was restarted, gets its time
-    # from then on.
-    start = max(r.created_at, c.synced_at, c.departed.get(f.server, Instant(0)))
-    return after(start, c.build_within.get(r.pool, DEFAULT_PATIENCE))
-
-
-def _ready_ends(f: Facts, r: ServerRecord, c: Circumstances) -> Instant:
-    return after(max(_assigned(f, r, c), c.synced_at), _ready_within(r, c))
-
-
-def _grace_ends(f: Facts, r: ServerRecord, c: Circumstances) -> Instant:
-    service = _service(r, c)
-    return after(_missing_since(f, r, c), service.suspect_grace if service is not None else DEFAULT_GRACE)
-
-
-def _recovery_ends(f: Facts, r: ServerRecord, c: Circumstances) -> Instant:
-    return after(_missing_since(f, r, c), _ready_within(r, c))
-
-
 def _is_absent(f: Facts, r: ServerRecord, c: Circumstances) -> bool:
     """The cloud does not know the server, asked when its creation could not be under way any more.
 
     A list may be asked for before the creation reaches the cloud, and answered after the server has announced itself.
     """
-    return f.cloud is None and c.is_cloud_known and c.listed_at >= _create_ends(f, r, c)
+    return f.cloud is None and c.is_cloud_known and c.listed_at >= moments.create_ends(f, r, c)
 
 
 def _is_dead_in_cloud(f: Facts, _r: ServerRecord, c: Circumstances) -> bool:
@@ -138,7 +70,7 @@ def _is_deleted_and_listed_since(_f: Facts, r: ServerRecord, c: Circumstances) -
 
 def _is_draining(f: Facts, r: ServerRecord, c: Circumstances) -> bool:
     has_left = f.registration is None and c.are_removals_believed
-    return r.drain_at is not None and not has_left and c.now < _drain_ends(f, r, c)
+    return r.drain_at is not None and not has_left and c.now < moments.drain_ends(f, r, c)
 
 
 def _is_misregistered(f: Facts, r: ServerRecord, _c: Circumstances) -> bool:
@@ -158,14 +90,14 @@ RULES: Final[tuple[Rule, ...]] = (
         pool=False,
         registration=False,
         matches=_is_deleted_and_listed_since,
-        since=_deleted,
+        since=moments.deleted,
     ),
     Rule(
         name="delete",  # L7: what is to be deleted is deleted, whatever happens meanwhile
         phase=Phase.DELETING,
         words="its deletion was decided; waiting for the cloud to say that it is gone",
         matches=lambda _f, r, _c: r.delete_at is not None,
-        since=_deleted,
+        since=moments.deleted,
     ),
     Rule(
         name="dead-but-registered",  # its session has not expired yet: capacity may be added, nothing is destroyed
@@ -173,7 +105,7 @@ RULES: Final[tuple[Rule, ...]] = (
         words="the cloud says that it does not run; its registration has not expired yet",
         registration=True,
         matches=_is_dead_in_cloud,
-        since=_ready,
+        since=moments.ready,
     ),
     Rule(
         name="dead-but-announced",  # the same for a warm server: not to be claimed, not to be destroyed yet
@@ -181,7 +113,7 @@ RULES: Final[tuple[Rule, ...]] = (
         words="the cloud says that it does not run; its place in the pool has not expired yet",
         pool=True,
         matches=_is_dead_in_cloud,
-        since=_created,
+        since=moments.created,
     ),
     Rule(
         name="build-error",  # V1: a bad image or a full cloud must not be asked for servers without end
@@ -192,7 +124,7 @@ RULES: Final[tuple[Rule, ...]] = (
         registration=False,
         role=False,
         matches=_has_build_error,
-        since=_created,
+        since=moments.created,
     ),
     Rule(
         name="dead",  # death certificate: unregistered, and the cloud as second witness
@@ -202,7 +134,7 @@ RULES: Final[tuple[Rule, ...]] = (
         pool=False,
         registration=False,
         matches=lambda f, r, c: c.are_removals_believed and _is_dead_in_cloud(f, r, c),
-        since=_missing_since,
+        since=moments.missing_since,
     ),
     Rule(
         name="vanished",  # somebody deleted it: it was registered, is not any more, and a fresh and whole list agrees
@@ -212,7 +144,7 @@ RULES: Final[tuple[Rule, ...]] = (
         registration=False,
         role=True,
         matches=lambda f, r, c: c.are_removals_believed and r.ready_at is not None and _is_absent(f, r, c),
-        since=_missing_since,
+        since=moments.missing_since,
     ),
     Rule(
         name="never-created",  # O1, O2: the request failed, or its answer and the server were lost
@@ -223,7 +155,7 @@ RULES: Final[tuple[Rule, ...]] = (
         registration=False,
         role=False,
         matches=_is_absent,
-        since=_created,
+        since=moments.created,
     ),
     Rule(
         name="creating",
@@ -232,23 +164,23 @@ RULES: Final[tuple[Rule, ...]] = (
         cloud=False,
         pool=False,
         role=False,
-        since=_created,
-        until=_create_ends,
+        since=moments.created,
+        until=moments.create_ends,
     ),
     Rule(
         name="draining",
         phase=Phase.DRAINING,
         words="out of traffic; lets its open requests end",
         matches=_is_draining,
-        since=_drained,
-        until=_drain_ends,
+        since=moments.drained,
+        until=moments.drain_ends,
     ),
     Rule(
         name=DRAINED,
         phase=Phase.DRAINING,
         words="drained: its instance has left",
         matches=lambda _f, r, _c: r.drain_at is not None,
-        since=_drained,
+        since=moments.drained,
     ),
     Rule(
         name="wrong-version",  # P4, P10: what registered is not what was assigned
@@ -256,7 +188,7 @@ RULES: Final[tuple[Rule, ...]] = (
         words="registered as another version than it was given",
         registration=True,
         matches=_is_misregistered,
-        since=_ready,
+        since=moments.ready,
     ),
     Rule(
         name="leaving",  # the instance takes itself out of traffic: no capacity, and no reason to destroy it
@@ -264,14 +196,14 @@ RULES: Final[tuple[Rule, ...]] = (
         words="registered as draining, which we did not ask for",
         registration=True,
         matches=_says_draining,
-        since=_ready,
+        since=moments.ready,
     ),
     Rule(
         name="registered",
         phase=Phase.SERVING,
         words="registered and in traffic",
         registration=True,
-        since=_ready,
+        since=moments.ready,
     ),
     Rule(
         name="claimed",
@@ -279,18 +211,18 @@ RULES: Final[tuple[Rule, ...]] = (
         words="has a role; its agent has not taken it yet",
         pool=True,
         role=True,
-        matches=lambda f, r, c: c.now < _ready_ends(f, r, c),
-        since=_assigned,
-        until=_ready_ends,
+        matches=lambda f, r, c: c.now < moments.ready_ends(f, r, c),
+        since=moments.assigned,
+        until=moments.ready_ends,
     ),
     Rule(
         name="warming",
         phase=Phase.WARMING,
         words="its agent installs and starts the service",
         role=True,
-        matches=lambda f, r, c: r.ready_at is None and c.now < _ready_ends(f, r, c),
-        since=_assigned,
-        until=_ready_ends,
+        matches=lambda f, r, c: r.ready_at is None and c.now < moments.ready_ends(f, r, c),
+        since=moments.assigned,
+        until=moments.ready_ends,
     ),
     Rule(
         name="never-ready",  # P1..P3, H8: a version that does not come up must not take the pool with it
@@ -298,46 +230,46 @@ RULES: Final[tuple[Rule, ...]] = (
         words="did not register within its time",
         role=True,
         matches=lambda _f, r, _c: r.ready_at is None,
-        since=_assigned,
+        since=moments.assigned,
     ),
     Rule(
         name="unregistered",  # Z1, P2: a short absence (service restarted, session renewed) is not worth a server
         phase=Phase.SUSPECT,
         words="lost its registration moments ago; may come back",
         role=True,
-        matches=lambda f, r, c: not c.are_removals_believed or c.now < _grace_ends(f, r, c),
-        since=_missing_since,
-        until=_grace_ends,
+        matches=lambda f, r, c: not c.are_removals_believed or c.now < moments.grace_ends(f, r, c),
+        since=moments.missing_since,
+        until=moments.grace_ends,
     ),
     Rule(
         name="missing",  # no second witness: capacity is added in its place, nothing is destroyed
         phase=Phase.SUSPECT,
         words="lost its registration, though the cloud says that it runs: replaced, kept for now",
         role=True,
-        matches=lambda f, r, c: c.now < _recovery_ends(f, r, c),
-        since=_missing_since,
-        until=_recovery_ends,
+        matches=lambda f, r, c: c.now < moments.recovery_ends(f, r, c),
+        since=moments.missing_since,
+        until=moments.recovery_ends,
     ),
     Rule(
         name="unrecovered",
         phase=Phase.LOST,
         words="has been without registration for as long as a new instance may take",
         role=True,
-        since=_missing_since,
+        since=moments.missing_since,
     ),
     Rule(
         name="warm",
         phase=Phase.WARM,
         words="built; waits for a role",
         pool=True,
-        since=_created,
+        since=moments.created,
     ),
     Rule(
         name="build-failed",  # V2, V3, P1: neither the cloud nor the server says what is wrong; time does
         phase=Phase.LOST,
         words="was not built within its time",
-        matches=lambda f, r, c: c.are_removals_believed and c.now >= _build_ends(f, r, c),
-        since=_created,
+        matches=lambda f, r, c: c.are_removals_believed and c.now >= moments.build_ends(f, r, c),
+        since=moments.created,
     ),
     Rule(
         name="booting",
@@ -345,15 +277,15 @@ RULES: Final[tuple[Rule, ...]] = (
         words="the cloud builds it",
         cloud=True,
         matches=lambda f, _r, _c: f.cloud is not None and f.cloud.status is CloudStatus.BUILDING,
-        since=_created,
-        until=_build_ends,
+        since=moments.created,
+        until=moments.build_ends,
     ),
     Rule(
         name="configuring",
         phase=Phase.CONFIGURING,
         words="runs; its agent applies updates and configuration",
-        since=_created,
-        until=_build_ends,
+        since=moments.created,
+        until=moments.build_ends,
     ),
 )
 

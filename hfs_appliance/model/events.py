@@ -218,6 +218,17 @@ class EntryRefused(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorAsked(_Event):
+    """Somebody asked for something drastic over the admin API."""
+
+    kind: ClassVar[str] = "operator-asked"
+    severity: ClassVar[Severity] = Severity.WARNING
+    what: str
+    """`kill` or `down`."""
+    subject: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceTroubled(_Event):
     """An agent tells what keeps its instance out of traffic."""
 
@@ -294,6 +305,7 @@ Event: TypeAlias = (
     | DocumentsMerged
     | DocumentRefused
     | EntryRefused
+    | OperatorAsked
     | InstanceTroubled
     | ResyncFoundDrift
     | PartRestarted

@@ -85,7 +85,10 @@ def next_table(
 
 
 def _registered(service: Service, entries: Iterable[Registration]) -> tuple[Member, ...]:
-    """Give the members that may have traffic: those of the desired versions or, until there is one, of any."""
+    """Give the members that may have traffic: those of the desired versions and, until these are complete, of any.
+
+    An upgrade adds before it removes: a first instance of the new version must not carry everything alone.
+    """
     newest: dict[_Place, Registration] = {}
     for entry in sorted(entries, key=lambda entry: (entry.czxid, entry.instance)):
         # Two registrations of one place are a dead instance and its successor: only the newer one speaks for it.
@@ -94,7 +97,7 @@ def _registered(service: Service, entries: Iterable[Registration]) -> tuple[Memb
     wanted = [entry for entry in up if service.versions.get(entry.version, 0) > 0]
     return tuple(
         Member(address=entry.address, port=entry.port, version=entry.version, instance=entry.instance)
-        for entry in wanted or up
+        for entry in (wanted if len(wanted) >= sum(service.versions.values()) else up)
     )
 
 

@@ -15,6 +15,7 @@ from hfs_appliance.config import differences as desired_differences
 from hfs_appliance.config import load_text, restart_needed
 from hfs_appliance.mcp.decide import decide
 from hfs_appliance.model.desired import DesiredState
+from hfs_appliance.model.events import OperatorAsked
 from hfs_appliance.model.ids import ServerId, ServiceName, Version
 from hfs_appliance.model.instants import between, format_instant, to_seconds
 from hfs_appliance.model.plan import Action, Claim, Create, Phase, Plan, Verdict
@@ -72,7 +73,7 @@ class ApplianceControl:
             servers_total=sum(phases.values()) - phases[Phase.GONE.value],
             servers_max=desired.limits.max_servers if desired is not None else 0,
             routed=self._plane.routes.routed(),
-            holds=plan.holds,
+            holds=(*plan.holds, *self._plane.routes.holds()),
         )
 
     def _mode(self, plan: Plan) -> str:
@@ -87,7 +88,25 @@ class ApplianceControl:
         """List the servers, sorted by id."""
         plan = self._plane.reconciler.plan or Plan()
         world = self._plane.reconciler.world()
-        return [_report(world, plan.verdicts[server]) for server in sorted(plan.verdicts)]
+        return [self._report(world, plan.verdicts[server]) for server in sorted(plan.verdicts)]
+
+    def _report(self, world: World, verdict: Verdict) -> ServerReport:
+        record = world.registry.value.records.get(verdict.server) if world.registry is not None else None
+        found = world.cloud.value.servers.get(verdict.server) if world.cloud is not None else None
+        known = record or found
+        return ServerReport(
+            server=verdict.server,
+            phase=verdict.phase.value,
+            rule=verdict.rule,
+            words=verdict.words,
+            since=format_instant(self._plane.reconciler.since(verdict.server)),
+            pool=known.pool if known is not None else "",
+            az=known.az if known is not None else "",
+            address=found.address if found is not None else "",
+            service=record.service if record is not None else None,
+            version=record.version if record is not None else None,
+            slot=record.slot if record is not None else None,
+        )
 
     async def explain(self, server: ServerId) -> Explanation:
         """Tell all about one server. Errors: UnknownName."""
@@ -100,7 +119,7 @@ class ApplianceControl:
         except (Missing, Unsupported, Transient) as error:
             log = f"(no log: {error.words})"
         return Explanation(
-            report=_report(world, plan.verdicts[server]),
+            report=self._report(world, plan.verdicts[server]),
             evidence=evidence(world, server),
             events=await self._events_of(server),
             log=log,
@@ -124,8 +143,8 @@ class ApplianceControl:
 
     async def plan(self, source: str, file: str) -> PlanReport:
         """Tell what applying `source` would change and do. Errors: ConfigError."""
+        wanted = self._load(source, file)
         current = self._plane.desired.current
-        wanted = load_text(source, file)
         world = self._plane.reconciler.world(wanted)
         plan = decide(world)
         return PlanReport(
@@ -136,15 +155,22 @@ class ApplianceControl:
             restart_needed=restart_needed(current, wanted) if current is not None else (),
         )
 
-    async def apply(self, source: str, file: str, author: str, base_generation: int | None) -> Applied:
-        """Store `source` as the next generation. Errors: ConfigError, Conflict."""
-        current = self._plane.desired.current
-        wanted = load_text(source, file)
-        needed = restart_needed(current, wanted) if current is not None else ()
+    def _load(self, source: str, file: str) -> DesiredState:
+        current, wanted = self._plane.desired.current, load_text(source, file)
         if current is not None and wanted.environment != current.environment:
             raise Rejected(f"{file} is of environment {wanted.environment!r}; this one is {current.environment!r}")
+        return wanted
+
+    async def apply(self, source: str, file: str, author: str, base_generation: int | None) -> Applied:
+        """Store `source` as the next generation. Errors: ConfigError, Conflict."""
+        wanted = self._load(source, file)
+        current = self._plane.desired.current
+        needed = restart_needed(current, wanted) if current is not None else ()
         if needed:
-            raise Rejected(f"{', '.join(needed)} cannot change while hfs runs: end `hfs run` and start it with {file}")
+            raise Rejected(
+                f"{', '.join(needed)} cannot change while hfs runs: start `hfs run {file}` anew; what runs stays if "
+                "the present one was started with --keep or is killed (kill -9), and is retired if it is asked to end"
+            )
         return await self._plane.desired.apply(source, file, author or getpass.getuser(), base_generation)
 
     async def scale(self, service: ServiceName, version: Version | None, instances: int, author: str) -> Applied:
@@ -159,18 +185,22 @@ class ApplianceControl:
         chosen = version if version is not None else next(iter(versions))
         if chosen not in versions:
             raise UnknownName(f"version of {service}", chosen, _nearest(chosen, versions))
+        if versions[chosen] == instances:
+            return Applied(generation=desired.generation if desired is not None else 0, changes=())
         return await self._plane.desired.scale(service, chosen, instances, author or getpass.getuser())
 
     async def kill(self, server: ServerId) -> None:
         """Break a server. Errors: UnknownName, Unsupported."""
         try:
             await self._cloud.kill(server)
+            self._bus.emit("api", OperatorAsked(what="kill", subject=server))
         except Missing:
             plan = self._plane.reconciler.plan or Plan()
             raise UnknownName("server", server, _nearest(server, plan.verdicts)) from None
 
     async def down(self) -> None:
         """Retire everything; the appliance ends by itself when nothing is left. Errors: PortError."""
+        self._bus.emit("api", OperatorAsked(what="down", subject=""))
         await self._plane.desired.clear()
         self._down.set()
 
@@ -182,25 +212,6 @@ class ApplianceControl:
     async def wait_down(self) -> None:
         """Wait until `down` was asked."""
         await self._down.wait()
-
-
-def _report(world: World, verdict: Verdict) -> ServerReport:
-    record = world.registry.value.records.get(verdict.server) if world.registry is not None else None
-    found = world.cloud.value.servers.get(verdict.server) if world.cloud is not None else None
-    known = record or found
-    return ServerReport(
-        server=verdict.server,
-        phase=verdict.phase.value,
-        rule=verdict.rule,
-        words=verdict.words,
-        since=format_instant(verdict.since),
-        pool=known.pool if known is not None else "",
-        az=known.az if known is not None else "",
-        address=found.address if found is not None else "",
-        service=record.service if record is not None else None,
-        version=record.version if record is not None else None,
-        slot=record.slot if record is not None else None,
-    )
 
 
 def _url(desired: DesiredState) -> str:

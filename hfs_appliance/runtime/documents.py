@@ -33,6 +33,7 @@ FETCH_AGAIN_AFTER: Final = seconds(300)
 RETRY_AFTER: Final = seconds(5)
 LOOK_EVERY: Final = seconds(1)
 FILE: Final = "swagger.json"
+NOBODY: Final = "no instance is registered"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +111,7 @@ class DocumentPublisher:
         content, reason = None, ""
         path = origin.document if origin is not None and origin.document is not None else service.document
         if path is not None and origin is None:
-            reason = "no instance is registered"
+            reason = NOBODY
         elif path is not None and origin is not None:
             host = f"[{origin.address}]" if ":" in origin.address else origin.address
             try:
@@ -140,9 +141,9 @@ class DocumentPublisher:
         )
 
     def _tell(self, service: ServiceName, held: _Held | None, prepared: Prepared) -> None:
+        """Tell what is wrong with a document, once; that nobody can be asked for it is not the document's fault."""
         reason = prepared.status.reason
-        is_absent = held is None and prepared.status.state is DocumentState.MISSING
-        if reason and not is_absent and (held is None or held.prepared.status.reason != reason):
+        if reason and reason != NOBODY and (held is None or held.prepared.status.reason != reason):
             self._sink.emit("documents", DocumentRefused(service=service, words=reason))
 
     async def _publish(self, desired: DesiredState) -> bool:

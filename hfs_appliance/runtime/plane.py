@@ -137,6 +137,11 @@ class ControlPlane:
             self._part("convergence", self.convergence.run),
         )
 
+    def close(self) -> None:
+        """End the environment: every server is retired, nothing is routed anew."""
+        self.routes.close()
+        self.reconciler.close()
+
     def _part(self, name: str, part: Part) -> Part:
         return restarting(name, part, sink=self._backends.sink, clock=self._backends.clock)
 

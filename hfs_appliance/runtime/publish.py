@@ -9,6 +9,7 @@ import trio
 from hfs_appliance.model.events import HoldChanged, ProxyRestarted, RoutesPublished, RoutesRefused
 from hfs_appliance.model.ids import ServiceName
 from hfs_appliance.model.instants import MILLISECOND, Duration, Instant, after, seconds, to_seconds
+from hfs_appliance.model.plan import Hold
 from hfs_appliance.ports.clock import Clock
 from hfs_appliance.ports.errors import PortError
 from hfs_appliance.ports.events import EventSink
@@ -46,12 +47,26 @@ class ProxyPublisher:
         self._published = published
         self._refused = ""
         self._withheld: dict[ServiceName, str] = {}
+        self._is_closing = False
         self.served = last_good
         self.is_in_step = False
 
     def routed(self) -> Mapping[ServiceName, int]:
         """Give the number of members that the proxy serves, by service."""
         return {name: len(route.members) for name, route in self.served.routes.items()} if self.served else {}
+
+    def holds(self) -> tuple[Hold, ...]:
+        """Tell what the endpoint does not serve though it should, and why."""
+        refused = Hold(scope="endpoint", rule="routes-refused", words=self._refused)
+        withheld = [
+            Hold(scope=f"service/{service}", rule="route-withheld", words=words)
+            for service, words in sorted(self._withheld.items())
+        ]
+        return (refused, *withheld) if self._refused else tuple(withheld)
+
+    def close(self) -> None:
+        """Leave the routes as they are from now on: what they lead to is being ended."""
+        self._is_closing = True
 
     async def run(self) -> None:
         """Publish until cancelled."""
@@ -75,7 +90,7 @@ class ProxyPublisher:
         published_at = Instant(0)
         while True:
             desired, view = self._desired.current, self._registry.observation()
-            if desired is not None and view is not None:
+            if desired is not None and view is not None and not self._is_closing:
                 believed = self._registry.are_removals_believed()
                 routing = next_table(self.served, desired, view.value.registrations, removals_believed=believed)
                 self._tell_withheld({note.service: note.words for note in routing.withheld})

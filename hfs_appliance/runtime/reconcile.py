@@ -12,7 +12,7 @@ from hfs_appliance.mcp.decide import decide
 from hfs_appliance.model.desired import DesiredState
 from hfs_appliance.model.events import HoldChanged, PhaseChanged, SetbackNoted
 from hfs_appliance.model.ids import ServerId
-from hfs_appliance.model.instants import Duration, seconds, to_seconds
+from hfs_appliance.model.instants import Duration, Instant, seconds, to_seconds
 from hfs_appliance.model.plan import Hold, Plan, Verdict
 from hfs_appliance.model.world import World
 from hfs_appliance.ports.clock import Clock
@@ -53,6 +53,7 @@ class Reconciler:
         self._observe_plan = observe_plan
         self._is_closing = False
         self._closed = trio.Event()
+        self._seen: dict[ServerId, Instant] = {}
         self.plan: Plan | None = None
 
     @property
@@ -64,6 +65,10 @@ class Reconciler:
         """Retire everything from now on."""
         self._is_closing = True
         self._dirty.mark()
+
+    def since(self, server: ServerId) -> Instant:
+        """Tell since when the present rule holds for a server, as far as is known."""
+        return self._seen.get(server, Instant(0))
 
     async def wait_closed(self) -> None:
         """Wait until, after `close`, no server is left."""
@@ -119,8 +124,12 @@ class Reconciler:
         for server, verdict in plan.verdicts.items():
             old = before.verdicts.get(server) if before is not None else None
             if old is None or (old.phase, old.rule) != (verdict.phase, verdict.rule):
+                # What this process saw change began then; what it found already there, when policy says it did.
+                self._seen[server] = world.now if before is not None else verdict.since
                 event = self._phase_changed(world, verdict, before=old.phase.value if old is not None else "")
                 causes[server] = self._sink.emit("reconcile", event)
+        for server in self._seen.keys() - plan.verdicts.keys():
+            del self._seen[server]
         self._tell_holds(before.holds if before is not None else (), plan.holds)
         self._tell_setbacks(before, plan)
         self._observe_plan(plan)

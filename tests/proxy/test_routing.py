@@ -181,12 +181,14 @@ def test_two_registrations_of_one_place_are_one_member_the_newer() -> None:
     assert len(members(step(None, desired(dns={"1": 1, "2": 1}), both))) == 1
 
 
-def test_an_old_version_serves_until_a_desired_one_does() -> None:
+def test_an_old_version_serves_until_the_desired_one_is_complete() -> None:
     before = step(None, desired(dns=2), registered(DNS, 1, 2))
     waiting = step(before, desired(dns={"2": 2}), registered(DNS, 1, 2))
     assert members(waiting) == ["dns-1", "dns-2"]
     both = merged(registered(DNS, 1, 2), registered(DNS, 3, version="2"))
-    assert members(step(waiting, desired(dns={"2": 2}), both)) == ["dns-3"]
+    assert members(step(waiting, desired(dns={"2": 2}), both)) == ["dns-1", "dns-2", "dns-3"]
+    complete = merged(both, registered(DNS, 4, version="2"))
+    assert members(step(waiting, desired(dns={"2": 2}), complete)) == ["dns-3", "dns-4"]
 
 
 # -- properties ----------------------------------------------------------------------------------------------------

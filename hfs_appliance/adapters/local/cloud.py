@@ -142,6 +142,8 @@ class LocalCloud:
         if machine.is_running:
             return (CloudStatus.BUILDING if is_booting else CloudStatus.ACTIVE), ""
         if machine.was_started:
+            # Without its init a machine is off: what is left of it must not go on serving as if it were not.
+            machine.kill()
             return CloudStatus.STOPPED, "its init has ended"
         return (CloudStatus.BUILDING, "") if is_booting else (CloudStatus.STOPPED, "it was never started")
 
