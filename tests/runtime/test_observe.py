@@ -1,0 +1,113 @@
+"""The observers: what they show, when it was true, and what they do about gaps and broken entries."""
+
+from __future__ import annotations
+
+import trio
+
+from hfs_appliance.model.ids import AvailabilityZone, Nonce, PoolName, ServerId, ServiceName
+from hfs_appliance.model.instants import SECOND
+from hfs_appliance.model.observed import Observation, PoolEntry, RegistryView, ServerRecord
+from hfs_appliance.registry.formats import write
+from tests.support.parts import Bench, running, simulated
+
+ONE = ServerId("small-0001")
+RECORD = ServerRecord(
+    server=ONE,
+    nonce=Nonce("n"),
+    pool=PoolName("small"),
+    az=AvailabilityZone("az1"),
+    created_at=1,  # type: ignore[arg-type]  # any instant
+    cause="meet-demand",
+)
+ENTRY = write(PoolEntry(server=ONE, nonce=Nonce("n"), pool=PoolName("small"), address="10.0.0.1"))
+
+
+async def seen(bench: Bench, count: int) -> RegistryView:
+    """Wait until the view has so many entries of the pool."""
+    while (observation := bench.view.observation()) is None or len(observation.value.pool) != count:
+        await bench.dirty.wait()
+    return observation.value
+
+
+@simulated
+async def test_nothing_is_shown_before_the_first_whole_read(bench: Bench) -> None:
+    assert bench.view.observation() is None
+    await bench.other.create(bench.layout.pool_entry(ONE), ENTRY)
+    async with running(bench.view.run):
+        assert list((await seen(bench, 1)).pool) == [ONE]
+
+
+@simulated
+async def test_what_changes_is_seen_and_what_leaves_is_remembered(bench: Bench) -> None:
+    async with running(bench.view.run):
+        await seen(bench, 0)
+        await bench.other.create(bench.layout.pool_entry(ONE), ENTRY)
+        assert (await seen(bench, 1)).departed == {}
+        await bench.other.delete(bench.layout.pool_entry(ONE))
+        assert list((await seen(bench, 0)).departed) == [ONE]
+        await bench.other.create(bench.layout.pool_entry(ONE), ENTRY)
+        assert (await seen(bench, 1)).departed == {}
+
+
+@simulated
+async def test_while_cut_off_the_view_grows_old_and_stays(bench: Bench) -> None:
+    await bench.other.create(bench.layout.pool_entry(ONE), ENTRY)
+    async with running(bench.view.run):
+        await seen(bench, 1)
+        bench.registry.link.cut()
+        await bench.other.delete(bench.layout.pool_entry(ONE))
+        await trio.sleep(600)
+        old = bench.view.observation()
+        assert old is not None
+        assert list(old.value.pool) == [ONE]
+        assert not old.is_fresh(bench.clock.now(), 599 * SECOND)  # type: ignore[arg-type]  # a span
+        bench.registry.link.heal()
+        await seen(bench, 0)
+        assert not bench.view.are_removals_believed()
+        await trio.sleep(10)
+        assert bench.view.are_removals_believed()
+
+
+@simulated
+async def test_a_quiet_view_is_as_fresh_as_the_heartbeats(bench: Bench) -> None:
+    async with running(bench.view.run):
+        await seen(bench, 0)
+        for _ in range(100):
+            await trio.sleep(1)
+            observation: Observation[RegistryView] | None = bench.view.observation()
+            assert observation is not None
+            assert bench.clock.now() - observation.observed_at <= 2 * SECOND + SECOND // 10
+
+
+@simulated
+async def test_a_broken_entry_is_told_and_hides_nobody_else(bench: Bench) -> None:
+    await bench.other.create(bench.layout.registration(ServiceName("dns"), "x"), b"{broken")
+    await bench.other.create(bench.layout.record(ServerId("small-0002")), b"[]")
+    await bench.other.create(bench.layout.record(ONE), write(RECORD))
+    async with running(bench.view.run):
+        view = await seen(bench, 0)
+        await bench.sink.wait("entry-refused", 2)
+        assert list(view.records) == [ONE]
+        assert view.registrations == {}
+
+
+@simulated
+async def test_the_list_of_servers_is_dated_at_its_question(bench: Bench) -> None:
+    bench.datacentre.faults.slowness = 10
+    asked = bench.clock.now()
+    async with running(bench.servers.run):
+        await bench.dirty.wait()
+        observation = bench.servers.observation()
+        assert observation is not None
+        assert observation.observed_at == asked < bench.clock.now()
+
+
+@simulated
+async def test_an_api_that_hangs_is_told_once_and_asked_again(bench: Bench) -> None:
+    bench.datacentre.faults.hangs = True
+    async with running(bench.servers.run):
+        await trio.sleep(120)
+        assert len(await bench.sink.wait("cloud-unreachable")) == 1
+        bench.datacentre.faults.hangs = False
+        await bench.dirty.wait()
+        assert bench.servers.observation() is not None

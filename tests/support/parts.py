@@ -1,0 +1,135 @@
+"""Parts of the runtime over the simulated ports, in virtual time: one world for each test."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import trio
+
+from hfs_appliance.config import load_text
+from hfs_appliance.model.events import Event
+from hfs_appliance.model.ids import AvailabilityZone, EnvironmentName, PoolName, ServerId
+from hfs_appliance.model.plan import Cause, Create, Reason
+from hfs_appliance.ports.registry import SessionState
+from hfs_appliance.registry.paths import Layout
+from hfs_appliance.runtime.desired import DesiredStore
+from hfs_appliance.runtime.dirty import Dirty
+from hfs_appliance.runtime.execute import Executor, Parts
+from hfs_appliance.runtime.observe_cloud import CloudObserver
+from hfs_appliance.runtime.observe_registry import RegistryObserver
+from sim import determinism
+from sim.clock import WorldClock
+from sim.cloud import SimCloud
+from sim.datacentre import Datacentre
+from sim.desired import configuration
+from sim.ensemble import Ensemble
+from sim.registry import SimRegistry
+from sim.streams import SimEntropy, Streams
+from tests.support.registries import wait_state
+
+ENVIRONMENT = EnvironmentName("sim")
+SOURCE = configuration({"dns": {"1.0.0": 2}}, poll="1s")
+REASON = Reason(cause=Cause.MEET_DEMAND, words="a test wants it")
+
+
+@dataclass
+class Sink:
+    """Keeps what it is told."""
+
+    told: list[Event] = field(default_factory=list)
+    woken: trio.Event = field(default_factory=trio.Event)
+
+    def emit(self, _actor: str, event: Event, *, cause: int | None = None) -> int:  # noqa: ARG002  # the port's
+        self.told.append(event)
+        self.woken.set()
+        self.woken = trio.Event()
+        return len(self.told)
+
+    async def wait(self, kind: str, count: int = 1) -> list[Event]:
+        """Wait until so many events of a kind were told, and give them."""
+        while len(found := [event for event in self.told if event.kind == kind]) < count:
+            await self.woken.wait()
+        return found
+
+
+class Bench:
+    """The observers, the desired store and the executor, wired as the control plane wires them."""
+
+    def __init__(self, clock: WorldClock) -> None:
+        streams = Streams(1)
+        self.clock = clock
+        self.desired = load_text(SOURCE, "test.toml")
+        self.layout = Layout(ENVIRONMENT)
+        self.ensemble = Ensemble(clock, streams.named("registry"))
+        self.datacentre = Datacentre(clock, streams.named("cloud"), lambda _: None)
+        self.registry = SimRegistry(self.ensemble, session_timeout=self.desired.registry.session_timeout)
+        self.other = SimRegistry(self.ensemble, session_timeout=self.desired.registry.session_timeout)
+        self.cloud = SimCloud(self.datacentre, ENVIRONMENT)
+        self.sink = Sink()
+        self.dirty = Dirty()
+        timeout = self.desired.registry.session_timeout
+        self.view = RegistryObserver(
+            self.registry, self.layout, timeout, clock=clock, sink=self.sink, dirty=(self.dirty,)
+        )
+        self.store = DesiredStore(self.registry, self.layout, clock=clock, sink=self.sink, dirty=(self.dirty,))
+        self.view.on_desired(self.store.hear)
+        self.servers = CloudObserver(
+            self.cloud, self.desired.cloud.poll, clock=clock, sink=self.sink, dirty=(self.dirty,)
+        )
+        parts = Parts(
+            registry=self.registry,
+            cloud=self.cloud,
+            layout=self.layout,
+            clock=clock,
+            entropy=SimEntropy(streams.named("entropy")),
+            sink=self.sink,
+            view=self.view,
+            servers=self.servers,
+        )
+        self.executor = Executor(parts, ("registry:2181",), self.dirty)
+
+    def submit(self, *actions: Create) -> None:
+        self.executor.submit(actions, self.desired, {})
+
+
+def create(serial: int, *, is_retry: bool = False) -> Create:
+    """Ask for a server."""
+    return Create(
+        server=ServerId(f"small-{serial:04d}"),
+        pool=PoolName("small"),
+        az=AvailabilityZone("az1"),
+        reason=REASON,
+        is_retry=is_retry,
+    )
+
+
+@asynccontextmanager
+async def running(*parts: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    """Run parts for as long as the block lasts."""
+    async with trio.open_nursery() as nursery:
+        for part in parts:
+            nursery.start_soon(part)
+        await trio.sleep(0.001)  # virtual: they have begun
+        yield
+        nursery.cancel_scope.cancel()
+
+
+def simulated(test: Callable[[Bench], Awaitable[None]]) -> Callable[[], None]:
+    """Make a test of an async function that is played on a bench of its own."""
+
+    def run() -> None:
+        clock = WorldClock()
+
+        async def play() -> None:
+            bench = Bench(clock)
+            for registry in (bench.registry, bench.other):
+                await wait_state(registry, SessionState.CONNECTED)
+            with trio.fail_after(3600):
+                await test(bench)
+
+        determinism.run(Streams(1), clock, play)
+
+    run.__name__, run.__doc__ = test.__name__, test.__doc__
+    return run
