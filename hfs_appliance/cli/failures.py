@@ -6,9 +6,11 @@ Cheap to import: rich is loaded only when there is something to show.
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import IO, Any, Final
 
 import click
@@ -21,8 +23,12 @@ MISTAKEN: Final = os.EX_CONFIG
 
 
 def program() -> str:
-    """Tell how this hfs is called from here: `hfs` when the shell finds it, else its path as it was given."""
-    return "hfs" if shutil.which("hfs") else sys.argv[0]
+    """Tell how this hfs is called from here, for a shell: `hfs` when that is what the shell finds, else as it was."""
+    called = sys.argv[0]
+    if Path(called).name == "__main__.py":
+        return shlex.join([sys.executable, "-m", "hfs_appliance"])
+    found = shutil.which("hfs")
+    return "hfs" if found and Path(called).exists() and Path(found).samefile(called) else shlex.quote(called)
 
 
 class Failure(click.ClickException):

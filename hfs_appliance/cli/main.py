@@ -141,9 +141,9 @@ def run(file: Path, state: Path | None, *, is_keeping: bool, is_json: bool) -> N
     On a terminal it shows the progress; elsewhere it writes one line for each event (--json: one JSON object).
     The state directory is $XDG_STATE_HOME/hfs/ENVIRONMENT unless given.
     """
-    from hfs_appliance.cli.run import run
+    from hfs_appliance.cli.start import start
 
-    run(file, state, is_keeping=is_keeping, is_json=is_json)
+    start(file, state, is_keeping=is_keeping, is_json=is_json)
 
 
 @cli.command()

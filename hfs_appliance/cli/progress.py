@@ -6,6 +6,7 @@ never the appliance.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, asynccontextmanager
@@ -32,14 +33,14 @@ _NOTEWORTHY: Final = frozenset({"converged", "desired-changed", "proxy-restarted
 _NOTEWORTHY_PHASES: Final = frozenset({"serving", "suspect", "lost", "quarantined"})
 
 
-async def show(control: Control, console: Console, *, is_json: bool = False) -> None:
-    """Show what the appliance does, until cancelled."""
+async def show(control: Control, console: Console, *, is_json: bool = False, began_s: float | None = None) -> None:
+    """Show what the appliance does, until cancelled; `began_s` is when it began, on the monotonic clock (now)."""
     if is_json:
         await _lines(control, console, lambda event: to_json(event).decode())
     elif not console.is_terminal:
         await _lines(control, console, lambda event: None if event.severity == "debug" else render.plain_event(event))
     else:
-        await _live(control, console)
+        await _live(control, console, time.monotonic() if began_s is None else began_s)
 
 
 async def _lines(control: Control, console: Console, write: Callable[[EventReport], str | None]) -> None:
@@ -64,27 +65,27 @@ class _Story:
                     self.newest.append(event)
 
 
-async def _live(control: Control, console: Console) -> None:
+async def _live(control: Control, console: Console, began_s: float) -> None:
     story = _Story()
-    began = trio.current_time()
-    await _watch(control, console, story, lambda status: status.converged or _is_closing(status))
+    await _watch(control, console, story, began_s, lambda status: status.converged or _is_closing(status))
     if not _is_closing(control.status()):
-        await _in_thread(console.print, ready(control.status(), trio.current_time() - began, program()))
+        await _in_thread(console.print, ready(control.status(), time.monotonic() - began_s, program()))
         story.newest.clear()
         await _quiet(control, console, story)
-    await _watch(control, console, story, lambda _: False)
+    await _watch(control, console, story, time.monotonic(), lambda _: False)
 
 
 def _is_closing(status: Status) -> bool:
     return status.mode == "closing"
 
 
-async def _watch(control: Control, console: Console, story: _Story, is_enough: Callable[[Status], bool]) -> None:
+async def _watch(
+    control: Control, console: Console, story: _Story, began_s: float, is_enough: Callable[[Status], bool]
+) -> None:
     """Redraw the live view until the status is what is waited for."""
-    began = trio.current_time()
 
     def draw() -> Any:
-        return frame("Building", control.status(), list(story.newest), trio.current_time() - began)
+        return frame("Building", control.status(), list(story.newest), time.monotonic() - began_s)
 
     async with trio.open_nursery() as nursery, _live_view(console, draw) as view:
         nursery.start_soon(story.follow, control)

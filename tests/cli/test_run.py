@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import trio
+from click.testing import CliRunner, Result
+from rich.console import Console
 
-from hfs_appliance import app
+from hfs_appliance import __version__, app
 from hfs_appliance.cli import run
-from hfs_appliance.cli.failures import Failure
+from hfs_appliance.cli.failures import program
+from hfs_appliance.cli.main import cli
+from hfs_appliance.cli.start import default_state
 from hfs_appliance.config import load_file
 from hfs_appliance.model.ids import EnvironmentName
+from tests.support.control import FakeControl, status
 
 LOCAL = Path(__file__).parents[2] / "configs" / "local.toml"
 
@@ -20,41 +29,99 @@ LOCAL = Path(__file__).parents[2] / "configs" / "local.toml"
 def test_the_state_lies_where_xdg_says(monkeypatch: pytest.MonkeyPatch) -> None:
     local = EnvironmentName("local")
     monkeypatch.setenv("XDG_STATE_HOME", "/var/state")
-    assert run.default_state(local) == Path("/var/state/hfs/local")
+    assert default_state(local) == Path("/var/state/hfs/local")
     monkeypatch.delenv("XDG_STATE_HOME")
     monkeypatch.setenv("HOME", "/home/eva")
-    assert run.default_state(local) == Path("/home/eva/.local/state/hfs/local")
+    assert default_state(local) == Path("/home/eva/.local/state/hfs/local")
 
 
-def test_what_prevents_the_start_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def hfs_run(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, ["run", *arguments])
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[app.RunOptions]:
+    """What the composition root, which does nothing, was asked."""
     asked: list[app.RunOptions] = []
 
-    async def refuse(options: app.RunOptions, _: app.View) -> None:
+    async def obey(options: app.RunOptions, _: app.View) -> None:
         asked.append(options)
-        inner = ExceptionGroup("api", [app.CannotStart("cannot listen on 127.0.0.1:8081")])
-        raise ExceptionGroup("appliance", [inner])
+
+    monkeypatch.setattr(app, "run", obey)
+    return asked
+
+
+@pytest.mark.parametrize("kind", [app.CannotStart, app.Unfinished])
+def test_what_goes_wrong_is_one_line_and_one_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Callable[[str], Exception]
+) -> None:
+    async def refuse(options: app.RunOptions, _: app.View) -> None:
+        assert (options.file, options.state) == (LOCAL, tmp_path)
+        assert (options.desired, options.source) == load_file(LOCAL)
+        raise ExceptionGroup("appliance", [ExceptionGroup("api", [kind("2 servers are left\nstart it again")])])
 
     monkeypatch.setattr(app, "run", refuse)
-    with pytest.raises(Failure, match=r"^cannot listen on 127\.0\.0\.1:8081$"):
-        run.run(LOCAL, tmp_path, is_keeping=False, is_json=False)
-    [options] = asked
-    assert (options.file, options.state) == (LOCAL, tmp_path)
-    assert (options.desired, options.source) == load_file(LOCAL)
+    done = hfs_run(str(LOCAL), "--state", str(tmp_path))
+    assert done.exit_code == 1
+    assert done.stderr.splitlines()[1:] == ["2 servers are left", "start it again"]
+
+
+def test_it_says_at_once_what_it_starts(tmp_path: Path, asked: list[app.RunOptions]) -> None:
+    done = hfs_run(str(LOCAL), "--state", str(tmp_path))
+    assert (done.exit_code, done.stdout, len(asked)) == (0, "", 1)
+    assert done.stderr == f"hfs {__version__} starts environment local from {LOCAL}, state in {tmp_path}\n"
+    assert hfs_run(str(LOCAL), "--state", str(tmp_path), "--json").output == ""
+
+
+def test_it_says_so_before_anything_heavy_is_loaded(tmp_path: Path) -> None:
+    program = f"""
+import sys
+from hfs_appliance.cli import start
+def echo(words, **_):
+    print([name for name in ("trio", "rich", "kazoo", "starlette", "jinja2") if name in sys.modules])
+    raise SystemExit
+start.click.echo = echo
+from pathlib import Path
+start.start(Path({str(LOCAL)!r}), Path({str(tmp_path)!r}), is_keeping=False, is_json=False)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
+    assert done.stdout == "[]\n", done.stderr
+
+
+@pytest.mark.parametrize("is_down", [False, True])
+def test_what_was_kept_is_taken_over_with_the_command_it_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: list[app.RunOptions], *, is_down: bool
+) -> None:
+    async def keep(options: app.RunOptions, view: app.View) -> None:
+        asked.append(options)
+        with trio.move_on_after(0.1):
+            await view(FakeControl(now=replace(status(), mode="closing" if is_down else "active")))
+
+    monkeypatch.setattr(app, "run", keep)
+    monkeypatch.setattr(run, "Output", lambda **_: Console(force_terminal=True, no_color=True, width=40))
+    state = tmp_path / "my state"
+    told = hfs_run(str(LOCAL), "--keep", "--state", str(state)).stdout
+    assert ("go on running" in told) is not is_down
+    if not is_down:
+        command = told.splitlines()[-1].strip()
+        assert command.startswith(f"{program()} run ")
+        hfs_run(*shlex.split(command.removeprefix(f"{program()} run ")))
+        assert asked[0] == asked[1]
+        assert (asked[0].state, asked[0].keep) == (state, True)
 
 
 def test_a_reader_that_leaves_ends_the_view_only() -> None:
     program = """
 import sys, trio
-from functools import partial
-from hfs_appliance.cli import run
 from hfs_appliance.cli.output import Output
+from hfs_appliance.cli.run import View
 from tests.support.script import Script
 
 async def main():
     script = Script()
     async with trio.open_nursery() as nursery:
-        output = Output(highlight=False)
-        nursery.start_soon(partial(run.view, script.control, console=output, is_json=False))
+        view = View(console=Output(highlight=False), is_json=False, began_s=0)
+        nursery.start_soon(view, script.control)
         for _ in range(5):
             await trio.sleep(0.05)
             script.step()

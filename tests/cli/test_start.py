@@ -133,6 +133,18 @@ def test_the_agent_and_the_registry_are_there() -> None:
     assert "--data" in run("registry", "--help").stdout
 
 
+def test_it_calls_itself_as_it_was_called() -> None:
+    program = "import sys; from hfs_appliance.cli.failures import program; sys.argv[0] = sys.argv[1]; print(program())"
+
+    def called(name: str) -> str:
+        done = subprocess.run([sys.executable, "-c", program, name], capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    assert called("/opt/a b/hfs") == "'/opt/a b/hfs'"
+    assert called("dist/hfs") == "dist/hfs"
+    assert called("/somewhere/hfs_appliance/__main__.py") == f"{sys.executable} -m hfs_appliance"
+
+
 def test_a_bug_is_one_line_unless_asked() -> None:
     program = """
 from hfs_appliance.cli import main
