@@ -107,6 +107,8 @@ _PHASES: Final = {
 }
 _EXPLAINED: Final = frozenset({"ambiguous", "suspect", "lost", "draining", "quarantined", "deleting"})
 """Phases of which everybody asks why."""
+_DRAINED: Final = "drained"
+"""The rule (mcp/phases.py) of a draining server whose instance has left."""
 
 
 def _join(what: str, why: str) -> str:
@@ -117,6 +119,8 @@ def _join(what: str, why: str) -> str:
 def _phase(event: events.PhaseChanged) -> str:
     who = f"{event.service} {event.version} on {event.server}" if event.service and event.version else event.server
     where = f" ({event.address})" if event.address else ""
+    if event.rule == _DRAINED:  # the same phase, told a second time
+        return f"{who} has left{where}; its server is deleted next"
     why = event.words if event.phase in _EXPLAINED else ""
     return _join(f"{who} {_PHASES.get(event.phase, event.phase)}{where}", why)
 

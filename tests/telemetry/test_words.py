@@ -34,6 +34,18 @@ SMALL_7 = ServerId("small-0007")
             "small-0007 is lost: the cloud lost it",
         ),
         (
+            events.PhaseChanged(
+                server=SMALL_7, phase="draining", before="serving", rule="draining", words="lets its open requests end"
+            ),
+            "small-0007 leaves traffic: lets its open requests end",
+        ),
+        (
+            events.PhaseChanged(
+                server=SMALL_7, phase="draining", before="draining", rule="drained", words="its instance has left"
+            ),
+            "small-0007 has left; its server is deleted next",
+        ),
+        (
             events.ActionStarted(
                 action="claim",
                 server=SMALL_7,
