@@ -324,7 +324,7 @@ def down(url: str, *, is_sure: bool, is_impatient: bool, is_json: bool) -> None:
     change.down(_api(url), _console(), is_sure=is_sure, is_waiting=not is_impatient, is_json=is_json)
 
 
-@cli.command()
+@cli.command(hidden=True)
 @click.option("--identity", type=_FILE, required=True, help="Identity file of this server.")
 def agent(identity: Path) -> None:
     """Run what runs on every server; hfs starts it by itself.

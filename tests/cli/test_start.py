@@ -131,6 +131,8 @@ def test_completion_knows_the_commands_and_loads_nothing_heavy() -> None:
 def test_the_agent_and_the_registry_are_there() -> None:
     assert run("agent", "--identity", "/no/such/file").returncode == os.EX_CONFIG
     assert "--data" in run("registry", "--help").stdout
+    listed = run("--help").stdout
+    assert not any(line.split()[:1] in (["agent"], ["registry"]) for line in listed.splitlines())
 
 
 def test_it_calls_itself_as_it_was_called() -> None:
