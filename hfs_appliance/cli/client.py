@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from hfs_appliance.cli.failures import Failure, Foreign, Mistaken, Unavailable
 from hfs_appliance.config.mistakes import Mistake
-from hfs_appliance.model.reports import EventReport, Status
+from hfs_appliance.model.reports import EventReport, ServerReport, Status
 
 _BASE: Final = "/api/v1"
 _TIMEOUT: Final = httpx.Timeout(30, connect=5)
@@ -75,6 +75,10 @@ class Api:
     def status(self) -> Status:
         """Ask how the environment stands."""
         return self.ask(Status, "GET", "/status")
+
+    def servers(self) -> list[ServerReport]:
+        """Ask for the servers."""
+        return self.ask(list[ServerReport], "GET", "/servers")
 
     def stream(self, after: int, *, is_following: bool) -> Iterator[str]:
         """Give the events after a number, one JSON text each. Errors: Failure."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Final
 
 from rich.console import Group, RenderableType
@@ -11,16 +12,23 @@ from rich.table import Table
 from rich.text import Text
 
 from hfs_appliance.cli import render
+from hfs_appliance.model.ids import Version
 from hfs_appliance.model.instants import format_duration, seconds
 from hfs_appliance.model.plan import PoolCount, VersionCount
-from hfs_appliance.model.reports import EventReport, Status
+from hfs_appliance.model.reports import EventReport, ServerReport, Status
 
 EVENTS_SHOWN: Final = 8
-_BAR_WIDTH: Final = 24
+_BAR_WIDTH: Final = 16
+_STARTING: Final = frozenset({"assigned", "warming"})
+_BUILDING: Final = frozenset({"creating", "booting", "configuring"})
+_WORTH_TELLING_S: Final = 5
+"""From then on an age is shown: what takes less is over before it is read."""
 
 
-def frame(title: str, status: Status, events: Sequence[EventReport], elapsed_s: float) -> RenderableType:
-    """Draw the whole view: headline, bars, servers, newest events."""
+def frame(
+    title: str, status: Status, servers: Sequence[ServerReport], events: Sequence[EventReport], elapsed_s: float
+) -> RenderableType:
+    """Draw the whole view: headline, what is held, bars, servers, newest events."""
     head = Text.assemble(_state(title, status), "  ", (status.environment, "bold cyan"), "  ")
     head.append(format_duration(seconds(int(elapsed_s))), "dim")
     bars = Table.grid(padding=(0, 2, 0, 0))
@@ -28,22 +36,21 @@ def frame(title: str, status: Status, events: Sequence[EventReport], elapsed_s: 
     bars.add_column(width=_BAR_WIDTH)
     bars.add_column(justify="right", no_wrap=True)
     bars.add_column(no_wrap=True, overflow="ellipsis")
-    for row in _rows(status):
+    for row in _rows(status, servers):
         bars.add_row(*row)
     told = [render.event(event) for event in events if not render.is_background(event)][-EVENTS_SHOWN:]
     for line in told:
         line.no_wrap, line.overflow = True, "ellipsis"
-    parts: list[RenderableType] = [head, Text(_summary(status), "dim"), Text()]
+    parts: list[RenderableType] = [head, Text(_summary(status), "dim"), *render.holds(status.holds), Text()]
     if bars.row_count:
         parts += [bars, Text()]
     parts.append(render.servers_line(status))
-    parts += [Text(f"held: {hold.scope}: {hold.words}", "yellow") for hold in status.holds]
     return Group(*parts, Text(), *told)
 
 
 def ready(status: Status, elapsed_s: float, program: str) -> RenderableType:
     """Say that everything is there, and what to do with it; `program` is how to call hfs."""
-    instances = sum(count.serving for versions in status.services.values() for count in versions.values())
+    instances = sum(map(_up, status.services.values()))
     spent = format_duration(seconds(int(elapsed_s)))
     first = next(iter(sorted(status.services)), None)
     line = Text.assemble(("ready", "bold green"), f"  {len(status.services)} services, {instances} instances, {spent}")
@@ -72,28 +79,47 @@ def _summary(status: Status) -> str:
         return f"waiting for the registry ({status.session})"
     if status.mode == "closing":
         return f"{status.servers_total} servers are left to retire" if status.servers_total else "nothing is left"
-    counts = [count for versions in status.services.values() for count in versions.values()]
-    serving, desired = sum(count.serving for count in counts), sum(count.desired for count in counts)
-    words = f"{serving} of {desired} instances serve at {status.endpoint}"
+    up = sum(map(_up, status.services.values()))
+    desired = sum(count.desired for versions in status.services.values() for count in versions.values())
+    routed = sum(min(status.routed.get(service, 0), _up(versions)) for service, versions in status.services.items())
+    words = f"{routed} of {desired} instances serve at {status.endpoint}"
+    if any(hold.scope == render.ENDPOINT for hold in status.holds):  # whether what it routed formerly serves: who knows
+        words = f"{up} of {desired} instances are up; the endpoint refuses their routes"
+    elif routed < up:
+        words += f"; {up - routed} more {'is' if up - routed == 1 else 'are'} up, not routed yet"
     return words if status.mode == "active" else f"{words}; nothing destructive is done ({status.mode})"
 
 
-def _rows(status: Status) -> Iterator[tuple[RenderableType, ...]]:
+def _up(versions: Mapping[Version, VersionCount]) -> int:
+    return sum(count.serving for count in versions.values())
+
+
+def _rows(status: Status, servers: Sequence[ServerReport]) -> Iterator[tuple[RenderableType, ...]]:
     if status.mode == "closing":
         return
     for pool, standing in status.pools.items():
-        yield _pool_row(pool, standing)
+        building = [one for one in servers if one.pool == pool and one.phase in _BUILDING]
+        yield _pool_row(pool, standing, _age(building))
     for service, versions in status.services.items():
         for version, count in versions.items():
-            yield _version_row(f"{service} {version}", count)
+            starting = [one for one in servers if (one.service, one.version) == (service, version)]
+            yield _version_row(f"{service} {version}", count, _age([one for one in starting if one.phase in _STARTING]))
 
 
-def _pool_row(name: str, count: PoolCount) -> tuple[RenderableType, ...]:
-    return _row(f"pool {name}", count.warm, count.size, "warm", (("building", count.building),))
+def _age(servers: Sequence[ServerReport]) -> str:
+    """Say for how long the oldest of them has been where it is."""
+    if not servers:
+        return ""
+    age_s = int((datetime.now(UTC) - min(datetime.fromisoformat(one.since) for one in servers)).total_seconds())
+    return f" for {format_duration(seconds(age_s))}" if age_s >= _WORTH_TELLING_S else ""
 
 
-def _version_row(name: str, count: VersionCount) -> tuple[RenderableType, ...]:
-    rest = (("starting", count.starting), ("suspect", count.suspect), ("draining", count.draining))
+def _pool_row(name: str, count: PoolCount, age: str) -> tuple[RenderableType, ...]:
+    return _row(f"pool {name}", count.warm, count.size, "warm", ((f"building{age}", count.building),))
+
+
+def _version_row(name: str, count: VersionCount, age: str) -> tuple[RenderableType, ...]:
+    rest = ((f"starting{age}", count.starting), ("suspect", count.suspect), ("draining", count.draining))
     return _row(name, count.serving, count.desired, "serving", rest)
 
 

@@ -26,6 +26,8 @@ PHASE_STYLES: Final = {
     "deleting": "magenta",
     "gone": "dim",
 }
+ENDPOINT: Final = "endpoint"
+"""Scope of the holds that concern all traffic."""
 _PROSE_WIDTH: Final = 24
 """Least width of a column of sentences, however narrow the terminal is."""
 _VERBS: Final = {"create": "green", "claim": "green", "adopt": "green", "drain": "magenta", "delete": "red"}
@@ -41,7 +43,7 @@ def status(report: Status) -> RenderableType:
         _pools(report),
         Text(),
         servers_line(report),
-        *_holds(report.holds),
+        *holds(report.holds),
     )
 
 
@@ -73,6 +75,15 @@ def servers_line(report: Status) -> Text:
     return line
 
 
+def holds(held: Iterable[Hold]) -> list[Text]:
+    """Say what is held: the endpoint is everybody's, so it comes first and in red."""
+    ordered = sorted(held, key=lambda hold: hold.scope != ENDPOINT)
+    return [
+        Text(f"held: {hold.scope}: {hold.words} ({hold.rule})", "bold red" if hold.scope == ENDPOINT else "yellow")
+        for hold in ordered
+    ]
+
+
 def plan(report: PlanReport) -> RenderableType:
     """Show what would change and what would be done for it."""
     parts: list[RenderableType] = []
@@ -91,7 +102,7 @@ def plan(report: PlanReport) -> RenderableType:
         parts += [steps, Text()]
     for key in report.restart_needed:
         parts.append(Text(f"{key} takes effect when `hfs run` is started again", "yellow"))
-    parts += _holds(report.holds)
+    parts += holds(report.holds)
     if not parts:
         parts.append(Text("nothing to change, nothing to do", "green"))
     return Group(*parts)
@@ -176,10 +187,6 @@ def _pools(report: Status) -> Table:
         is_met = count.warm >= count.size
         table.add_row(pool, Text(f"{count.warm}/{count.size}", "green" if is_met else "yellow"), Text(building, "dim"))
     return table
-
-
-def _holds(holds: Iterable[Hold]) -> list[Text]:
-    return [Text(f"held: {hold.scope}: {hold.words} ({hold.rule})", "yellow") for hold in holds]
 
 
 def _table(*columns: str) -> Table:

@@ -56,7 +56,8 @@ def _watch(api: Api, console: Console, after: int, is_enough: Callable[[Status],
                 if live is None:
                     console.out(render.plain_event(event), highlight=False)
             if live is not None:
-                live.update(frame("Converging", status, list(newest), time.monotonic() - began), refresh=True)
+                view = frame("Converging", status, api.servers(), list(newest), time.monotonic() - began)
+                live.update(view, refresh=True)
             if is_enough(status):
                 return
             time.sleep(LOOK_EVERY_S)
