@@ -85,7 +85,9 @@ async def _watch(
     """Redraw the live view until the status is what is waited for."""
 
     def draw() -> Any:
-        return frame("Building", control.status(), control.servers(), list(story.newest), time.monotonic() - began_s)
+        status = control.status()
+        servers = control.servers() if status.mode != "sync" else ()  # nothing is known of any before
+        return frame("Building", status, servers, list(story.newest), time.monotonic() - began_s)
 
     async with trio.open_nursery() as nursery, _live_view(console, draw) as view:
         nursery.start_soon(story.follow, control)

@@ -30,7 +30,7 @@ def run(start: Start) -> None:
     try:
         trio.run(app.run, options, view)
     except* (app.CannotStart, app.Unfinished) as errors:
-        failure = Failure(*_first(errors).partition("\n")[::2])  # what is wrong, and what to do
+        failure = Failure(*str(_first(errors)).partition("\n")[::2])  # what is wrong, and what to do
     if failure is not None:
         raise failure
     if start.is_keeping and not view.was_closing and view.console.is_terminal:
@@ -55,14 +55,15 @@ class View:
             await show(control, self.console, is_json=self.is_json, began_s=self.began_s)
         except Exception as error:  # noqa: BLE001 - the environment matters more than its picture
             with suppress(OSError):
-                sys.stderr.write(f"the live view ended ({type(error).__name__}: {error}); hfs goes on\n")
+                cause = _first(error)
+                sys.stderr.write(f"the live view ended ({type(cause).__name__}: {cause}); hfs goes on\n")
             await trio.sleep_forever()
         finally:
             self.was_closing = control.status().mode == "closing"
 
 
-def _first(errors: BaseExceptionGroup[app.CannotStart | app.Unfinished]) -> str:
-    error: BaseException = errors
+def _first(error: BaseException) -> BaseException:
+    """Give the first error of a group of groups."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    return str(error)
+    return error

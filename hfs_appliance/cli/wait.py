@@ -56,7 +56,8 @@ def _watch(api: Api, console: Console, after: int, is_enough: Callable[[Status],
                 if live is None:
                     console.out(render.plain_event(event), highlight=False)
             if live is not None:
-                view = frame("Converging", status, api.servers(), list(newest), time.monotonic() - began)
+                servers = api.servers() if status.mode != "sync" else ()  # nothing is known of any before
+                view = frame("Converging", status, servers, list(newest), time.monotonic() - began)
                 live.update(view, refresh=True)
             if is_enough(status):
                 return

@@ -17,6 +17,7 @@ from rich.console import Console
 from hfs_appliance.cli import progress
 from hfs_appliance.model.events import ActionDone, CloudUnreachable, DesiredChanged
 from hfs_appliance.model.ids import ServerId
+from hfs_appliance.model.reports import ServerReport
 from tests.support.script import Script
 
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
@@ -71,6 +72,24 @@ async def test_a_newcomer_sees_it_grow_and_what_to_do_next(nursery: trio.Nursery
         "Converged  local", "10 of 10 instances serve", "httpbin 1.0.0 on small-0010 serves (127.77.0.10)"
     )
     await screen.wait("ready  4 services, 10 instances", "http://127.0.0.1:8080/docs/", "kill SERVER")
+
+
+async def test_servers_are_not_asked_for_before_anything_is_known(
+    nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script, screen = Script(), Screen(is_terminal=True)
+    asked: list[str] = []
+
+    def servers() -> list[ServerReport]:
+        asked.append(script.control.now.mode)
+        return []
+
+    monkeypatch.setattr(script.control, "servers", servers)
+    nursery.start_soon(progress.show, script.control, screen.console)
+    await screen.wait("waiting for the registry (connecting)")
+    script.step()
+    await screen.wait("instances serve at")
+    assert set(asked) == {"active"}
 
 
 async def test_afterwards_only_what_is_noteworthy_gets_a_line(nursery: trio.Nursery) -> None:
