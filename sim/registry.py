@@ -25,7 +25,8 @@ from hfs_appliance.ports.registry import (
     Znode,
 )
 from sim.clock import Reply, WorldClock
-from sim.ensemble import Ensemble, Link
+from sim.ensemble import Ensemble
+from sim.link import Link
 from sim.wire.zookeeper import requests, tree
 from sim.wire.zookeeper.paths import ancestry, check_path
 from sim.wire.zookeeper.results import Failure, Many, Result

@@ -19,7 +19,8 @@ from hfs_appliance.registry import formats
 from hfs_appliance.registry.curator import write_registration
 from hfs_appliance.registry.paths import Layout
 from sim.datacentre import Machine
-from sim.ensemble import Ensemble, Link
+from sim.ensemble import Ensemble
+from sim.link import Link
 from sim.streams import Stream, Table
 from sim.wire.zookeeper.paths import ancestry
 from sim.wire.zookeeper.requests import AddWatch, Create, Delete, Multi, SetValue

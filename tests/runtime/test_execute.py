@@ -8,7 +8,7 @@ from hfs_appliance.model.events import ActionFailed
 from hfs_appliance.model.ids import ServerId
 from hfs_appliance.registry.formats import read_record
 from hfs_appliance.runtime.execute import AT_ONCE
-from tests.support.parts import Bench, create, running, simulated
+from tests.support.parts import Bench, create, pass_time, running, simulated
 
 
 @simulated
@@ -31,7 +31,7 @@ async def test_a_retry_asks_for_the_nonce_of_the_record(bench: Bench) -> None:
         bench.submit(create(1))
         await bench.sink.wait("action-failed")
         bench.datacentre.faults.lost_creates = 0
-        await trio.sleep(2)
+        await pass_time(2)
         bench.submit(create(1, is_retry=True))
         await bench.sink.wait("action-done")
     assert bench.datacentre.ever_made == 1
@@ -47,7 +47,7 @@ async def test_a_cloud_that_does_not_answer_costs_one_deadline_and_no_lane_for_e
         assert isinstance(failed, ActionFailed)
         assert bench.clock.now() - began < 31 * 10**9
         assert list(bench.executor.in_flight) == ["small-0001"], "taken for a moment longer: no spinning"
-        await trio.sleep(2)
+        await pass_time(2)
         assert not bench.executor.in_flight
 
 
@@ -85,5 +85,5 @@ async def test_after_a_restart_no_lane_is_taken_any_more(bench: Bench) -> None:
         bench.submit(create(1))
         await bench.sink.wait("action-started")
     async with running(bench.executor.run):
-        await trio.sleep(0.1)
+        await pass_time(0.1)
         assert not bench.executor.in_flight

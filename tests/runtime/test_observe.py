@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import trio
-
 from hfs_appliance.model.ids import AvailabilityZone, Nonce, PoolName, ServerId, ServiceName
 from hfs_appliance.model.instants import SECOND
 from hfs_appliance.model.observed import Observation, PoolEntry, RegistryView, ServerRecord
 from hfs_appliance.registry.formats import write
-from tests.support.parts import Bench, running, simulated
+from tests.support.parts import Bench, pass_time, running, simulated
 
 ONE = ServerId("small-0001")
 RECORD = ServerRecord(
@@ -56,7 +54,7 @@ async def test_while_cut_off_the_view_grows_old_and_stays(bench: Bench) -> None:
         await seen(bench, 1)
         bench.registry.link.cut()
         await bench.other.delete(bench.layout.pool_entry(ONE))
-        await trio.sleep(600)
+        await pass_time(600)
         old = bench.view.observation()
         assert old is not None
         assert list(old.value.pool) == [ONE]
@@ -64,7 +62,7 @@ async def test_while_cut_off_the_view_grows_old_and_stays(bench: Bench) -> None:
         bench.registry.link.heal()
         await seen(bench, 0)
         assert not bench.view.are_removals_believed()
-        await trio.sleep(10)
+        await pass_time(10)
         assert bench.view.are_removals_believed()
 
 
@@ -73,7 +71,7 @@ async def test_a_quiet_view_is_as_fresh_as_the_heartbeats(bench: Bench) -> None:
     async with running(bench.view.run):
         await seen(bench, 0)
         for _ in range(100):
-            await trio.sleep(1)
+            await pass_time(1)
             observation: Observation[RegistryView] | None = bench.view.observation()
             assert observation is not None
             assert bench.clock.now() - observation.observed_at <= 2 * SECOND + SECOND // 10
@@ -106,7 +104,7 @@ async def test_the_list_of_servers_is_dated_at_its_question(bench: Bench) -> Non
 async def test_an_api_that_hangs_is_told_once_and_asked_again(bench: Bench) -> None:
     bench.datacentre.faults.hangs = True
     async with running(bench.servers.run):
-        await trio.sleep(120)
+        await pass_time(120)
         assert len(await bench.sink.wait("cloud-unreachable")) == 1
         bench.datacentre.faults.hangs = False
         await bench.dirty.wait()

@@ -11,6 +11,7 @@ from hfs_appliance.model.instants import SECOND
 from sim import determinism
 from sim.clock import EPOCH, Deadlock, Reply, WorldClock, spend
 from sim.streams import Streams, Table
+from tests.support.parts import pass_time
 
 
 def run(clock: WorldClock, main: Callable[[], Awaitable[object]]) -> None:
@@ -49,7 +50,7 @@ def test_a_year_passes_without_waiting_and_without_drift() -> None:
 
     async def main() -> None:
         for _ in range(365 * 24):
-            await trio.sleep(3600)
+            await pass_time(3600)
 
     run(clock, main)
     drift = clock.now() - EPOCH - 365 * 24 * 3600 * SECOND
@@ -89,7 +90,7 @@ def test_a_callback_that_fails_ends_the_run_with_its_own_error() -> None:
 
     async def main() -> None:
         clock.after(SECOND, fail)
-        await trio.sleep(10)
+        await pass_time(10)
 
     with pytest.raises(ValueError, match="of the world"):
         run(clock, main)
@@ -101,7 +102,7 @@ def test_an_answer_that_nobody_waits_for_any_more_is_dropped() -> None:
     async def main() -> None:
         with trio.move_on_after(1):
             await spend(clock, 2 * SECOND).wait()
-        await trio.sleep(2)
+        await pass_time(2)
 
     run(clock, main)
     assert clock.now() - EPOCH == 3 * SECOND

@@ -105,6 +105,12 @@ def create(serial: int, *, is_retry: bool = False) -> Create:
     )
 
 
+async def pass_time(virtual_seconds: float) -> None:
+    """Let virtual time pass: nobody waits for it."""
+    assert isinstance(trio.lowlevel.current_clock(), WorldClock)
+    await trio.sleep(virtual_seconds)
+
+
 @asynccontextmanager
 async def running(*parts: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
     """Run parts for as long as the block lasts."""

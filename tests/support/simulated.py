@@ -15,7 +15,8 @@ import trio
 from hfs_appliance.model.instants import Duration
 from sim import determinism
 from sim.clock import WorldClock
-from sim.ensemble import Ensemble, Link
+from sim.ensemble import Ensemble
+from sim.link import Link
 from sim.registry import SimRegistry
 from sim.streams import Streams
 
