@@ -76,6 +76,16 @@ class Api:
         """Ask how the environment stands."""
         return self.ask(Status, "GET", "/status")
 
+    def is_listening(self) -> bool:
+        """Tell whether anybody takes connections there."""
+        try:
+            self._http.get("/status")
+        except httpx.ConnectError:
+            return False
+        except httpx.HTTPError:
+            return True
+        return True
+
     def servers(self) -> list[ServerReport]:
         """Ask for the servers."""
         return self.ask(list[ServerReport], "GET", "/servers")

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 LOOK_EVERY_S: Final = 0.3
+RUN_GIVES_UP_S: Final = 60
+"""`hfs run` leaves what it could not retire in that time (app.CLOSE_WITHIN, which is dear to import)."""
+GONE_WITHIN_S: Final = 90
+"""By then it should have ended, one way or the other."""
 
 
 def until_converged(api: Api, console: Console, generation: int, after: int) -> None:
@@ -27,11 +31,29 @@ def until_converged(api: Api, console: Console, generation: int, after: int) -> 
 
 
 def until_gone(api: Api, console: Console, after: int) -> None:
-    """Show progress until the appliance has retired everything and ended."""
+    """Show progress until `hfs run` has ended. Errors: Failure, when it did not end, or not in order."""
+    began = time.monotonic()
+    left = 0
+
+    def is_enough(status: Status) -> bool:
+        nonlocal left
+        left = status.servers_total
+        return time.monotonic() - began > GONE_WITHIN_S
+
     try:
-        _watch(api, console, after, lambda _: False)
+        _watch(api, console, after, is_enough)
     except Unavailable:
-        return
+        while api.is_listening() and time.monotonic() - began <= GONE_WITHIN_S:
+            time.sleep(LOOK_EVERY_S)
+    if api.is_listening():
+        raise Failure(
+            f"`hfs run` has not ended within {GONE_WITHIN_S} s; it goes on", "`hfs status` shows what is left"
+        )
+    if left and time.monotonic() - began >= RUN_GIVES_UP_S:
+        raise Failure(
+            f"`hfs run` has ended, but of {left} servers nobody saw the end",
+            "its own last words say what is left, and what to do",
+        )
 
 
 def last_seq(api: Api) -> int:

@@ -10,8 +10,12 @@ from pathlib import Path
 import pytest
 import trio
 
+from hfs_appliance import app
+from hfs_appliance.cli import wait
 from hfs_appliance.model.events import CloudUnreachable, DocumentsMerged
+from hfs_appliance.model.instants import to_seconds
 from hfs_appliance.model.plan import Hold
+from hfs_appliance.model.reports import Status
 from hfs_appliance.ports.errors import Conflict, Transient
 from tests.cli.conftest import Commands
 from tests.support.control import status
@@ -223,6 +227,37 @@ async def test_down_asks_and_waits_for_the_end(hfs: Commands) -> None:
             hfs.served.shutdown.set()
     assert hfs.control.asked == [("down",)]
     assert (results[0].exit_code, results[0].output) == (0, "everything is retired\n")
+
+
+async def test_down_does_not_wait_for_ever(hfs: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wait, "GONE_WITHIN_S", 0.1)
+    done = await hfs("down", "--yes")
+    assert (done.exit_code, done.stderr.splitlines()[0]) == (1, "`hfs run` has not ended within 0.1 s; it goes on")
+
+
+async def test_down_tells_when_something_may_be_left(hfs: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert to_seconds(app.CLOSE_WITHIN) == wait.RUN_GIVES_UP_S < wait.GONE_WITHIN_S
+    monkeypatch.setattr(wait, "RUN_GIVES_UP_S", 0)
+    looks: list[str] = []
+
+    def look() -> Status:
+        looks.append(hfs.control.now.mode)
+        return hfs.control.now
+
+    monkeypatch.setattr(hfs.control, "status", look)
+    with trio.fail_after(10):
+        async with trio.open_nursery() as nursery:
+            results = []
+
+            async def down() -> None:
+                results.append(await hfs("down", "--yes"))
+
+            nursery.start_soon(down)
+            while looks.count("closing") < 2:  # the answer to the first one has been read then
+                await trio.testing.wait_all_tasks_blocked(0.01)
+            hfs.served.shutdown.set()
+    assert results[0].exit_code == 1
+    assert results[0].stderr.startswith("`hfs run` has ended, but of 5 servers nobody saw the end\n")
 
 
 async def test_a_passing_failure_says_to_try_again(hfs: Commands) -> None:
