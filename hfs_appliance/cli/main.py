@@ -280,11 +280,10 @@ def explain(url: str, server: str, *, is_json: bool) -> None:
       hfs explain small-0003
     """
     from hfs_appliance.cli import render
-    from hfs_appliance.cli.client import segment
     from hfs_appliance.model.reports import Explanation
 
     api = _api(url)
-    text = api.call("GET", f"/servers/{segment(server)}")
+    text = api.of_server("GET", server)
     _print(text if is_json else render.explanation(api.read(Explanation, text)))
 
 
@@ -301,9 +300,7 @@ def kill(url: str, server: str, *, is_json: bool) -> None:
     Example:
       hfs kill small-0003
     """
-    from hfs_appliance.cli.client import segment
-
-    answer = _api(url).call("POST", f"/servers/{segment(server)}/kill", {})
+    answer = _api(url).of_server("POST", server, "/kill", {})
     click.echo(answer if is_json else f"{server} is broken; watch it heal with: hfs events --follow")
 
 

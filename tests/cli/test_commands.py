@@ -84,6 +84,13 @@ async def test_unknown_names_say_which_ones_there_are(hfs: Commands) -> None:
     ]
 
 
+@pytest.mark.parametrize(("typed", "meant"), [("small-1", "small-0001"), ("small-000000001", "small-0001")])
+async def test_a_number_without_its_zeros_is_understood(hfs: Commands, typed: str, meant: str) -> None:
+    done = await hfs("explain", typed)
+    assert done.exit_code == 1
+    assert done.stderr.splitlines()[0] == f"no server is called {typed!r}; did you mean {meant!r}?"
+
+
 async def test_odd_names_reach_nothing_else(hfs: Commands) -> None:
     done = await hfs("explain", "a/../../desired")
     assert (done.exit_code, done.stderr) == (1, "Not Found: GET /api/v1/servers/a/../../desired\n")
