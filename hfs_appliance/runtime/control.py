@@ -86,7 +86,9 @@ class ApplianceControl:
 
     def servers(self) -> Sequence[ServerReport]:
         """List the servers, sorted by id."""
-        plan = self._plane.reconciler.plan or Plan()
+        plan = self._plane.reconciler.plan
+        if plan is None:
+            return []
         world = self._plane.reconciler.world()
         return [self._report(world, plan.verdicts[server]) for server in sorted(plan.verdicts)]
 
@@ -145,6 +147,8 @@ class ApplianceControl:
         """Tell what applying `source` would change and do. Errors: ConfigError."""
         wanted = self._load(source, file)
         current = self._plane.desired.current
+        if self._plane.reconciler.plan is None:
+            raise Transient("hfs has not read its registry yet: ask again in a moment")
         world = self._plane.reconciler.world(wanted)
         plan = decide(world)
         return PlanReport(
