@@ -151,7 +151,7 @@ def keep_books(draft: Draft) -> None:
         draft.add(Forget(server=facts.server, reason=Reason(cause=Cause.BOOKKEEPING, words="gone from the cloud")))
     for facts in draft.tally.ambiguous:
         if facts.cloud is not None and draft.may_destroy and facts.cloud.status is not CloudStatus.DELETING:
-            words = "carries our identity, but has no record: a record is written and it is judged like any other"
+            words = "is ours by its identity, but our records do not say so, or not what it does: they are mended"
             draft.add(Adopt(server=facts.server, reason=Reason(cause=Cause.ADOPTION, words=words)))
     for instances in draft.tally.instances.values():
         for facts in instances.serving:

@@ -87,4 +87,6 @@ def join(view: RegistryView, servers: Mapping[ServerId, CloudServer]) -> Iterato
                 registration = view.registrations.get(record.service, none).get(server)
                 if registration is not None and registration.nonce not in (None, record.nonce):
                     registration = None
+            elif entry is None:
+                registration = view.registered(server, record.nonce)
         yield Facts(server, record, servers.get(server), entry, registration)

@@ -100,6 +100,14 @@ RULES: Final[tuple[Rule, ...]] = (
         since=moments.deleted,
     ),
     Rule(
+        name="role-unknown",  # Z15: the registry lost the claim, not the instance; a serving server is no failed build
+        phase=Phase.AMBIGUOUS,
+        words="registered as an instance, but its record knows of no role",
+        registration=True,
+        role=False,
+        since=moments.created,
+    ),
+    Rule(
         name="dead-but-registered",  # its session has not expired yet: capacity may be added, nothing is destroyed
         phase=Phase.SUSPECT,
         words="the cloud says that it does not run; its registration has not expired yet",

@@ -136,7 +136,7 @@ def _sort(tally: Tally, facts: Facts, verdict: Verdict) -> None:
         return
     tally.total += 1
     record = facts.record
-    if record is None:
+    if record is None or phase is Phase.AMBIGUOUS:
         tally.ambiguous.append(facts)
         return
     pool = tally.pools.get(record.pool)

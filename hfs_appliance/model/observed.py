@@ -155,3 +155,11 @@ class RegistryView:
     """When this process first had the whole view of its present session."""
     removals_believed_at: Instant = Instant(0)
     """Recovery grace: until then, entries that vanished over a disconnect are not believed gone."""
+
+    def registered(self, server: ServerId, nonce: Nonce) -> Registration | None:
+        """Find the registration that certainly is that server's, of whatever service. Costs a look at each service."""
+        for entries in self.registrations.values():
+            entry = entries.get(server)
+            if entry is not None and entry.nonce == nonce:
+                return entry
+        return None

@@ -123,7 +123,7 @@ class Forget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adopt:
-    """Write the record of a server of ours that the registry does not know."""
+    """Write or mend the record of a server of ours by what the cloud and its registration say of it."""
 
     verb: ClassVar[str] = "adopt"
     server: ServerId

@@ -276,6 +276,8 @@ class Executor:
             cause=action.reason.cause.value,
         )
         role = await self._assignment_of(action.server)
+        view = parts.view.observation()
+        entry = view.value.registered(found.server, found.nonce) if view is not None else None
         if role is not None:
             had = read_assignment(role.value)
             if had.nonce != found.nonce:
@@ -283,8 +285,16 @@ class Executor:
             record = replace(
                 record, service=had.service, version=had.version, slot=had.slot, assigned_at=had.claimed_at
             )
+        elif entry is not None:
+            # The registry lost the claim, but its instance lives and says what it is.
+            now = parts.clock.now()
+            record = replace(record, service=entry.service, version=entry.version, assigned_at=now, ready_at=now)
         path = parts.layout.record(action.server)
-        await parts.registry.create(path, write(record))
+        known = (await parts.registry.get_many((path,)))[path]
+        if known is None:
+            await parts.registry.create(path, write(record))
+        else:
+            await parts.registry.set(path, write(record), version=known.version)
         return (path,)
 
     async def _ask_cloud(self, call: Callable[[], Awaitable[T]]) -> T:

@@ -183,6 +183,19 @@ def test_a_server_without_record_is_adopted_not_destroyed() -> None:
     assert of(plan, Delete) == []
 
 
+def test_an_instance_whose_claim_was_lost_is_adopted_not_given_up_as_a_failed_build() -> None:
+    fleet = settled({"dns": {"1": 2}})
+    server = fleet.serving("dns", "1")[0]
+    record = fleet.records[server]
+    entry = fleet.registrations[DNS][server]
+    fleet.registrations[DNS][server] = replace(entry, nonce=record.nonce)
+    fleet.records[server] = replace(record, service=None, version=None, slot=None, assigned_at=None, ready_at=None)
+    plan = decide(fleet.world())
+    assert phase(plan, server) == (Phase.AMBIGUOUS, "role-unknown")
+    assert of(plan, Adopt) == [server]
+    assert server not in of(plan, Delete)
+
+
 def test_a_record_without_server_is_asked_for_again_and_given_up_at_last() -> None:
     fleet = Fleet(desired=desired({}, pool_size=1))
     first = fleet.step(Duration(0))
