@@ -113,6 +113,19 @@ def test_a_wiped_registry_takes_nobody_out_of_service(seed: int) -> None:
     play(story, seed=seed)
 
 
+def test_a_wiped_registry_and_a_new_appliance_take_nobody_out_of_service(seed: int) -> None:
+    async def story(sim: Simulation) -> None:
+        await settled(sim)
+        sim.ensemble.restore(None)
+        sim.kill()
+        sim.start()
+        for _ in range(30):
+            await sim.pass_time(MINUTE)
+            assert (len(sim.serving("dns")), len(sim.serving("domains"))) == (3, 2)
+
+    play(story, seed=seed)
+
+
 def test_a_registry_rolled_back_to_the_beginning_of_the_build_is_built_on(seed: int) -> None:
     async def story(sim: Simulation) -> None:
         sim.start()
