@@ -40,7 +40,7 @@ class Convergence:
     def is_reached(self) -> bool:
         """Tell whether every count is met, routed by the proxy, and every document has been looked at."""
         plan, desired = self._reconciler.plan, self._desired.current
-        if plan is None or desired is None or not plan.is_converged:
+        if plan is None or desired is None or not plan.is_converged or self._reconciler.is_closing:
             return False
         if not (self._routes.is_in_step and self._documents.is_in_step):
             return False

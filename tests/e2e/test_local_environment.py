@@ -144,7 +144,7 @@ async def test_a_killed_appliance_takes_over_what_runs(environment: Appliance) -
 
 async def test_scaling_hurts_nobody(environment: Appliance) -> None:
     async with under_load(environment, *APIS) as reports:
-        for count in (5, 2):
+        for count in (8, 2):
             scaled = await environment.hfs("scale", "dns", str(count))
             assert scaled.returncode == 0, scaled.stderr
             await environment.until(partial(serves, "dns", count), within_s=60)
