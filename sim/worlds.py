@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from hfs_appliance.mcp.decide import decide
+from hfs_appliance.mcp.memory import ledger_after
 from hfs_appliance.model.desired import (
     Admin,
     CloudProvider,
@@ -131,12 +132,7 @@ class Fleet:
         plan = decide(self.world())
         for action in plan.actions:
             self._carry_out(action)
-        made = [serial_of(action.server) for action in plan.actions if isinstance(action, Create)]
-        self.ledger = Ledger(
-            next_serial=max([self.ledger.next_serial, *(serial + 1 for serial in made)]),
-            pool_setbacks=plan.pool_setbacks,
-            version_setbacks=plan.version_setbacks,
-        )
+        self.ledger = ledger_after(self.ledger, plan)
         self.now = after(self.now, span)
         self._live()
         return plan

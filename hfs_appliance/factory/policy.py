@@ -15,9 +15,9 @@ def wanted_builds(*, size: int, warm: int, building: int, unmet: int) -> int:
     return max(0, size + unmet - warm - building)
 
 
-def surplus(*, size: int, warm: int, unmet: int) -> int:
+def surplus(*, size: int, warm: int) -> int:
     """Give how many warm servers are too many; those in building are left to finish first."""
-    return max(0, warm - size - unmet)
+    return max(0, warm - size)
 
 
 def spread(counts: MutableMapping[AvailabilityZone, int], azs: Sequence[AvailabilityZone]) -> AvailabilityZone:

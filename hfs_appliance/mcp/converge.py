@@ -347,5 +347,5 @@ def _trim_pool(draft: Draft, name: PoolName, pool: PoolTally) -> None:
     known = draft.desired.pools.get(name)
     size = known.size if known is not None else 0
     words = f"pool {name} keeps {size}" if known is not None else f"pool {name} is not desired"
-    for server in sorted(pool.warm, reverse=True)[: surplus(size=size, warm=len(pool.warm), unmet=0)]:
+    for server in sorted(pool.warm, reverse=True)[: surplus(size=size, warm=len(pool.warm))]:
         draft.delete(server, Reason(cause=Cause.POOL_SURPLUS, words=words))

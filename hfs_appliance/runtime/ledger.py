@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 import trio
 
-from hfs_appliance.model.ids import ServerId, serial_of
 from hfs_appliance.model.instants import seconds, to_seconds
 from hfs_appliance.model.ledger import Ledger
-from hfs_appliance.model.plan import Action, Create, Plan
 from hfs_appliance.ports.errors import Missing
 from hfs_appliance.ports.registry import Registry
 from hfs_appliance.registry.formats import FormatError, read_ledger, write_ledger
@@ -54,17 +51,3 @@ class LedgerStore:
         with trio.fail_after(to_seconds(WRITE_WITHIN)):
             await self._registry.set(self._path, write_ledger(ledger))
         self._ledger = ledger
-
-
-def ledger_after(before: Ledger, plan: Plan) -> Ledger:
-    """Give what must be remembered once `plan` is being carried out."""
-    made = (serial_of(server) for server in _created(plan.actions))
-    return Ledger(
-        next_serial=max([before.next_serial, *(serial + 1 for serial in made)]),
-        pool_setbacks=plan.pool_setbacks,
-        version_setbacks=plan.version_setbacks,
-    )
-
-
-def _created(actions: tuple[Action, ...]) -> Mapping[ServerId, Create]:
-    return {action.server: action for action in actions if isinstance(action, Create)}

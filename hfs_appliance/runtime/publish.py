@@ -88,10 +88,17 @@ class ProxyPublisher:
 
     async def _publish_changes(self) -> None:
         published_at = Instant(0)
+        looked_at: tuple[object, ...] = (None, None, None)
         while True:
             desired, view = self._desired.current, self._registry.observation()
             if desired is not None and view is not None and not self._is_closing:
                 believed = self._registry.are_removals_believed()
+                # The table follows from these three alone, and settles: the same objects give the one in force.
+                inputs = (desired, view.value, believed)
+                if self.is_in_step and all(new is old for new, old in zip(inputs, looked_at, strict=True)):
+                    await self._wait()
+                    continue
+                looked_at = inputs
                 routing = next_table(self.served, desired, view.value.registrations, removals_believed=believed)
                 self._tell_withheld({note.service: note.words for note in routing.withheld})
                 is_new = self.served is None or routing.table.digest() != self.served.digest()
@@ -106,8 +113,12 @@ class ProxyPublisher:
                 else:
                     self.is_in_step = True
                 self._published.mark()
-            with trio.move_on_after(to_seconds(seconds(1))):
-                await self._dirty.wait()
+            await self._wait()
+
+    async def _wait(self) -> None:
+        """Wait for a mark; the end of a recovery grace, and a refused table's next try, come without one."""
+        with trio.move_on_after(to_seconds(RETRY_AFTER)):
+            await self._dirty.wait()
 
     async def _publish(self, table: RouteTable) -> bool:
         begun = self._clock.now()

@@ -9,6 +9,7 @@ from typing import Final
 import trio
 
 from hfs_appliance.mcp.decide import decide
+from hfs_appliance.mcp.memory import ledger_after
 from hfs_appliance.model.desired import DesiredState
 from hfs_appliance.model.events import HoldChanged, PhaseChanged, SetbackNoted
 from hfs_appliance.model.ids import ServerId
@@ -21,7 +22,7 @@ from hfs_appliance.ports.events import EventSink
 from hfs_appliance.runtime.desired import DesiredStore
 from hfs_appliance.runtime.dirty import Dirty
 from hfs_appliance.runtime.execute import Executor
-from hfs_appliance.runtime.ledger import LedgerStore, ledger_after
+from hfs_appliance.runtime.ledger import LedgerStore
 from hfs_appliance.runtime.observe_cloud import CloudObserver
 from hfs_appliance.runtime.observe_registry import RegistryObserver
 

@@ -1,0 +1,17 @@
+"""Memory: what the ledger must hold once a plan is being carried out. It is written first, then the plan is."""
+
+from __future__ import annotations
+
+from hfs_appliance.model.ids import serial_of
+from hfs_appliance.model.ledger import Ledger
+from hfs_appliance.model.plan import Create, Plan
+
+
+def ledger_after(before: Ledger, plan: Plan) -> Ledger:
+    """Give the ledger that makes `plan` safe to carry out: no serial of it is ever given again."""
+    made = [serial_of(action.server) for action in plan.actions if isinstance(action, Create)]
+    return Ledger(
+        next_serial=max([before.next_serial, *(serial + 1 for serial in made)]),
+        pool_setbacks=plan.pool_setbacks,
+        version_setbacks=plan.version_setbacks,
+    )
