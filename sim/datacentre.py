@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol, TypeAlias
 
-from hfs_appliance.model.ids import AvailabilityZone, CloudId, ServerId
+from hfs_appliance.model.ids import AvailabilityZone, CloudId, ServerId, ServiceName, Version
 from hfs_appliance.model.instants import MINUTE
 from hfs_appliance.model.observed import CloudServer, CloudStatus, CloudView
 from hfs_appliance.ports.cloud import ServerSpec
 from hfs_appliance.ports.errors import Ambiguous, Conflict, Exhausted, Missing, Transient
 from sim.clock import WorldClock
 from sim.streams import Stream, Table
+from sim.truth import Condition, DeletionBegun, MachineGone, MachineMade, Truth
 
 HOSTS_PER_ZONE: Final = 20
 
@@ -31,6 +32,16 @@ class Life(Protocol):
 
     def power_off(self) -> None:
         """End at once."""
+        ...
+
+    @property
+    def condition(self) -> Condition:
+        """Tell how it really is."""
+        ...
+
+    @property
+    def role(self) -> tuple[ServiceName, Version] | None:
+        """Tell what it serves, or is to serve."""
         ...
 
 
@@ -111,8 +122,11 @@ class CloudFaults:
 class Datacentre:
     """All machines of one environment."""
 
-    def __init__(self, clock: WorldClock, stream: Stream, birth: Birth, *, pace: Pace | None = None) -> None:
+    def __init__(
+        self, clock: WorldClock, stream: Stream, birth: Birth, *, pace: Pace | None = None, truth: Truth | None = None
+    ) -> None:
         self.clock: Final = clock
+        self.truth: Final = truth or Truth(clock.now)
         self.stream: Final = stream
         self.pace: Final = pace or Pace()
         self.faults: Final = CloudFaults()
@@ -175,6 +189,7 @@ class Datacentre:
         if machine.listed.status is CloudStatus.DELETING or self.stream.chance(self.faults.ignored_deletes):
             return
         self.deletions += 1
+        self._tell_deletion(machine)
         self._say(machine, CloudStatus.DELETING)
         is_stalled = self.stream.chance(self.faults.stalled_deletes)
         span = self.pace.stalled if is_stalled else self.stream.draw(self.pace.deleting)
@@ -245,6 +260,7 @@ class Datacentre:
         machine.life = self._birth(machine)
         self.machines[spec.server] = machine
         self._view = None
+        self.truth.tell(MachineMade(server=spec.server, az=spec.az))
         return machine
 
     def _make_late(self, spec: ServerSpec) -> None:
@@ -275,11 +291,20 @@ class Datacentre:
         machine.listed = replace(machine.listed, status=status, fault=fault)
         self._view = None
 
+    def _tell_deletion(self, machine: Machine) -> None:
+        life = machine.life
+        condition = life.condition if life is not None and machine.is_running else Condition.DARK
+        service, version = (life.role if life is not None else None) or (None, None)
+        self.truth.tell(
+            DeletionBegun(server=machine.spec.server, condition=condition, service=service, version=version)
+        )
+
     def _remove(self, machine: Machine) -> None:
         if self.machines.get(machine.spec.server) is not machine:
             return
         self._power_off(machine)
         del self.machines[machine.spec.server]
+        self.truth.tell(MachineGone(server=machine.spec.server))
         self._addresses.append(machine.listed.address)  # V11: given again, to whom is next
         self._view = None
 

@@ -33,10 +33,12 @@ from sim.cloud import SimCloud
 from sim.datacentre import Datacentre, Life, Machine, Pace
 from sim.determinism import run
 from sim.ensemble import Ensemble
+from sim.pace import ServerPace
 from sim.proxy import SimProxy, SimSpecs, SimWorker
 from sim.registry import SimRegistry
-from sim.servers import ServerPace, ServiceFaults, SimServer
+from sim.servers import ServiceFaults, SimServer
 from sim.streams import SimEntropy, Streams
+from sim.truth import ControlPlaneKilled, ControlPlaneStarted, Truth
 
 T = TypeVar("T")
 
@@ -161,7 +163,10 @@ class Simulation:
         self._server_stream = self.streams.named("servers")
         self._server_pace = server_pace or ServerPace()
         self.service_faults: Final = ServiceFaults()
-        self.datacentre: Final = Datacentre(self.clock, self.streams.named("cloud"), self._give_life, pace=pace)
+        self.truth: Final = Truth(self.clock.now)
+        self.datacentre: Final = Datacentre(
+            self.clock, self.streams.named("cloud"), self._give_life, pace=pace, truth=self.truth
+        )
         self.entropy: Final = SimEntropy(self.streams.named("entropy"))
         self.journal: Final = Journal(keeps_lines=keeps_lines)
         self.bus: Final = EventBus(self.clock)
@@ -178,7 +183,7 @@ class Simulation:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
         """Let tasks run in the block, and end them with it."""
-        self.proxy = SimProxy(self.clock)
+        self.proxy = SimProxy(self.clock, self.truth)
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             yield
@@ -190,6 +195,7 @@ class Simulation:
         """Start the control plane."""
         assert self.now is None or not self.now.is_alive
         self.now = Incarnation(self)
+        self.truth.tell(ControlPlaneStarted())
         self._nursery.start_soon(self.now.live, self.clock)
 
     def kill(self) -> None:
@@ -197,6 +203,7 @@ class Simulation:
         assert self.now is not None
         self.note("killed")
         self.now.kill()
+        self.truth.tell(ControlPlaneKilled())
         self._look()
 
     def note(self, words: str) -> None:
@@ -272,7 +279,9 @@ class Simulation:
         return f"machines {machines}, records {len(self.records())}, {believed}"
 
     def _give_life(self, machine: Machine) -> Life:
-        return SimServer(machine, self.ensemble, self._server_stream, self._server_pace, self.service_faults)
+        return SimServer(
+            machine, self.ensemble, self._server_stream, self._server_pace, self.service_faults, self.truth
+        )
 
     def _whose(self, address: str, port: int) -> ServiceName | None:
         for server in self.servers():

@@ -15,6 +15,7 @@ from hfs_appliance.ports.errors import Missing, Rejected, Transient
 from hfs_appliance.proxy.table import RouteTable
 from sim.clock import Reply, WorldClock, spend
 from sim.streams import Stream, Table
+from sim.truth import RoutesServed, Truth
 
 T = TypeVar("T")
 
@@ -33,8 +34,9 @@ WORK: Final = 5 * MILLISECOND
 class SimProxy:
     """The proxy on the control plane's host, which outlives the control plane; implements the port's Proxy."""
 
-    def __init__(self, clock: WorldClock) -> None:
+    def __init__(self, clock: WorldClock, truth: Truth | None = None) -> None:
         self._clock: Final = clock
+        self._truth: Final = truth or Truth(clock.now)
         self._death = trio.Event()
         self.is_running = False
         self.refuses = False
@@ -57,6 +59,7 @@ class SimProxy:
         self.table = table
         self.reloads += 1
         self.history.append((self._clock.now(), table))
+        self._truth.tell(RoutesServed(table=table))
 
     async def publish_files(self, files: Mapping[str, bytes]) -> None:
         """Replace static files."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from hfs_appliance.model.assignment import Assignment
-from hfs_appliance.model.ids import Version
+from hfs_appliance.model.ids import ServiceName, Version
 from hfs_appliance.model.instants import MILLISECOND, Duration, Instant
 from hfs_appliance.model.observed import InstanceStatus, PoolEntry, Registration
 from hfs_appliance.registry import formats
@@ -21,31 +21,12 @@ from hfs_appliance.registry.paths import Layout
 from sim.datacentre import Machine
 from sim.ensemble import Ensemble
 from sim.link import Link
-from sim.streams import Stream, Table
+from sim.pace import ServerPace
+from sim.streams import Stream
+from sim.truth import Condition, ConditionChanged, Truth
 from sim.wire.zookeeper.paths import ancestry
 from sim.wire.zookeeper.requests import AddWatch, Create, Delete, Multi, SetValue
 from sim.wire.zookeeper.values import EPHEMERAL, OPEN, WatchMode
-
-BOOTING: Final = Table.of_ms((0, 10_000), (500, 25_000), (990, 60_000), (1000, 120_000))
-"""Power to agent; an assumption for VMs with a full operating system."""
-UPDATES: Final = Table.of_ms((0, 5_000), (500, 30_000), (990, 120_000), (1000, 300_000))
-"""An assumption: package updates of an image that is days old."""
-CONFIGURATION: Final = Table.of_ms((0, 4_100), (500, 12_000), (990, 40_000), (1000, 90_000))
-"""Puppet 7.23 takes 4.1 to 4.7 CPU s for five resources (shared/design/measured-floors.md)."""
-STARTING: Final = Table.of_ms((0, 300), (500, 1_500), (990, 8_000), (1000, 20_000))
-"""Role taken to the first good answer of the service: an assumption."""
-RESTARTING: Final = Table.of_ms((0, 500), (1000, 5_000))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerPace:
-    """How long the stages of a server's life take."""
-
-    booting: Table = BOOTING
-    updates: Table = UPDATES
-    configuration: Table = CONFIGURATION
-    starting: Table = STARTING
-    agent_restarting: Table = RESTARTING
 
 
 @dataclass(slots=True, kw_only=True)
@@ -60,9 +41,17 @@ class SimServer:
     """One server; implements the datacentre's Life and the link's Listener."""
 
     def __init__(
-        self, machine: Machine, ensemble: Ensemble, stream: Stream, pace: ServerPace, faults: ServiceFaults
+        self,
+        machine: Machine,
+        ensemble: Ensemble,
+        stream: Stream,
+        pace: ServerPace,
+        faults: ServiceFaults,
+        truth: Truth,
     ) -> None:
         self.machine: Final = machine
+        self._truth: Final = truth
+        self._told = Condition.DARK
         self._ensemble: Final = ensemble
         self._clock: Final = ensemble.clock
         self._stream: Final = stream
@@ -70,6 +59,7 @@ class SimServer:
         self._faults: Final = faults
         self._layout: Final = Layout(machine.spec.environment)
         self.link: Link | None = None
+        self._is_powered = False
         self._power = 0
         """Counts power-ons; what was due in an earlier one never happens."""
         self._wanted: dict[str, bytes | None] = {}
@@ -92,27 +82,63 @@ class SimServer:
         """Tell whether the service answers now."""
         return self._healthy_since is not None and not self._is_hung
 
+    @property
+    def condition(self) -> Condition:
+        """Tell how it really is."""
+        if not self._is_powered:
+            return Condition.DARK
+        if not self._is_built:
+            return Condition.BUILDING
+        if self.assignment is None:
+            return Condition.WARM
+        if self._is_stopped:
+            return Condition.STOPPED
+        if self.is_serving:
+            return Condition.SERVING
+        return Condition.SICK if self._starts or self._failed_starts else Condition.STARTING
+
+    @property
+    def role(self) -> tuple[ServiceName, Version] | None:
+        """Tell what it serves, or is to serve."""
+        return (self.assignment.service, self.assignment.version) if self.assignment is not None else None
+
+    def _tell(self) -> None:
+        """Tell the truth when it has changed."""
+        before, after = self._told, self.condition
+        if before is not after:
+            self._told = after
+            service, version = self.role or (None, None)
+            server = self.machine.spec.server
+            self._truth.tell(
+                ConditionChanged(server=server, before=before, after=after, service=service, version=version)
+            )
+
     # Life
 
     def power_on(self) -> None:
         """Boot; then the agent starts."""
         self._power += 1
+        self._is_powered = True
+        self._tell()
         self._later(self._stream.draw(self._pace.booting), self._start_agent)
 
     def let_stand(self, assignment: Assignment | None) -> None:
         """Be a server that was built, and has served for a while if it has a role, before the story begins."""
         self._power += 1
-        self._is_built = True
+        self._is_powered = self._is_built = True
         self.assignment = assignment
         if assignment is not None:
             self._starts = 1
             self._healthy_since = self._clock.now()
+        self._tell()
         self._start_agent()
 
     def power_off(self) -> None:
         """Lose everything that is not on the disk."""
         self._power += 1
+        self._is_powered = False
         self._healthy_since = None
+        self._tell()
         self._let_go()
 
     # Faults of what runs here
@@ -122,6 +148,7 @@ class SimServer:
         if self._healthy_since is None:
             return
         self._healthy_since = None
+        self._tell()
         self._register()
         self._start_again()
 
@@ -131,12 +158,14 @@ class SimServer:
             return
         health = self.assignment.health
         self._is_hung = True
+        self._tell()
         self._later(health.unhealthy_after * (health.interval + health.timeout), self._register)
 
     def recover_service(self) -> None:
         """Let a hung service answer again."""
         if self._is_hung:
             self._is_hung = False
+            self._tell()
             self._register()
 
     def crash_agent(self) -> None:
@@ -167,6 +196,7 @@ class SimServer:
 
     def _finish_build(self) -> None:
         self._is_built = True
+        self._tell()
         if self.assignment is None:
             self._offer()
         else:
@@ -204,6 +234,7 @@ class SimServer:
         self._failed_starts = 0
         self._is_hung = False
         self._healthy_since = self._clock.now()
+        self._tell()
         self._register()
 
     def _start_again(self) -> None:
@@ -212,6 +243,7 @@ class SimServer:
         run = self.assignment.run
         span = min(run.restart_backoff << min(self._failed_starts, 30), run.restart_backoff_max)
         self._failed_starts += 1
+        self._tell()
         pause = span * self._stream.between(750, 1250) // 1000
         self._later(pause + self._stream.draw(self._pace.starting), self._become_healthy)
 
@@ -249,6 +281,7 @@ class SimServer:
         self._is_stopped = True
         self._register()
         self._healthy_since = None
+        self._tell()
 
     # Role
 
@@ -278,6 +311,7 @@ class SimServer:
         if assignment.nonce != self.machine.spec.nonce:
             return
         had, self.assignment, self._anchor = self.assignment, assignment, anchor
+        self._tell()
         if had is None and self._is_built:
             self._carry_out()
         elif assignment.drain_at is not None and self._is_built:

@@ -11,7 +11,7 @@ from hfs_appliance.model.observed import CloudStatus
 from sim.datacentre import Pace
 from sim.desired import configuration
 from sim.fleet import Simulation, simulate
-from sim.servers import ServerPace
+from sim.pace import ServerPace
 from sim.streams import Table
 
 T = TypeVar("T")

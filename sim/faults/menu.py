@@ -1,0 +1,57 @@
+"""What a fault is: a kind of the menu, with what it does to the world and how that ends.
+
+A kind is a function of the simulation and of the fault's two integers. It hurts the world at once and gives back a
+`Struck`: what was hurt, in words, and how to end it. It never waits; what an operator asks for goes through `ask`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from hfs_appliance.model.ids import ServerId
+from sim.scenario import Fault
+
+if TYPE_CHECKING:
+    from sim.fleet import Simulation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Struck:
+    """What a fault did."""
+
+    words: str
+    victims: tuple[ServerId, ...] = ()
+    """Machines that are hurt at once: their repair is measured."""
+    end: Callable[[], None] | None = None
+    """How it ends; None: it is over at once."""
+
+
+Strike: TypeAlias = "Callable[[Simulation, Fault], Struck]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One entry of the menu."""
+
+    name: str
+    ids: tuple[str, ...]
+    """Of the fault catalogue (Z4, O2, …); empty for what an operator does on purpose."""
+    words: str
+    """What it does, and what `target` and `amount` mean."""
+    strike: Strike
+
+
+MENU: Final[dict[str, Kind]] = {}
+
+
+def kind(name: str, *ids: str, words: str) -> Callable[[Strike], Strike]:
+    """Put a function on the menu."""
+
+    def put(strike: Strike) -> Strike:
+        assert name not in MENU, name
+        MENU[name] = Kind(name=name, ids=ids, words=words, strike=strike)
+        return strike
+
+    return put

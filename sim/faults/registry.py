@@ -1,0 +1,18 @@
+"""Faults of the registry (Z1 to Z20 of the catalogue)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sim.faults.menu import Struck, kind
+
+if TYPE_CHECKING:
+    from sim.fleet import Simulation
+    from sim.scenario import Fault
+
+
+@kind("registry-away", "Z12", words="no server of the registry answers")
+def registry_away(sim: Simulation, fault: Fault) -> Struck:  # noqa: ARG001  # every kind has this signature
+    """Stop the ensemble."""
+    sim.ensemble.stop()
+    return Struck(words="the registry is away", end=sim.ensemble.start)

@@ -1,0 +1,138 @@
+"""Playing a scenario: safety while its faults fly, then liveness within a bound, as one value of scenario and seed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from hfs_appliance.model.instants import MINUTE, SECOND, Duration, format_duration
+from sim.checkers import CHECKERS, Docket
+from sim.clock import EPOCH
+from sim.desired import configuration
+from sim.faults import MENU
+from sim.fleet import Simulation, TooLate, simulate
+from sim.metrics import Metrics
+from sim.outcome import Outcome
+from sim.scenario import Beginning, Fault, Layout, Scenario
+from sim.standing import let_stand
+from sim.truth import FaultBegun, FaultEnded
+
+FIRST_CONVERGENCE: Final = Duration(60 * MINUTE)
+"""A fleet that is not even built within this has failed before the story began."""
+CHECKED_STAYING: Final = Duration(10 * MINUTE)
+"""L1: once settled, it stays so: ten resyncs of the registry without one action."""
+
+
+def play(
+    scenario: Scenario, seed: int, *, keeps_lines: bool = False, watch: Callable[[Simulation], None] | None = None
+) -> Outcome:
+    """Play a scenario. `watch` is given the simulation before it begins, to listen to it."""
+    sim = Simulation(seed, source(scenario.layout), keeps_lines=keeps_lines)
+    docket = Docket(sim.clock.now)
+    checkers = [checker(docket, scenario) for checker in CHECKERS]
+    metrics = Metrics()
+    sim.bus.subscribe("metrics", metrics.hear)
+    sim.truth.listen(metrics.see)
+    for checker in checkers:
+        sim.bus.subscribe(checker.name, checker.hear)
+        sim.truth.listen(checker.see)
+    if watch is not None:
+        watch(sim)
+    began_ns = time.process_time_ns()
+
+    async def story(sim: Simulation) -> None:
+        try:
+            await _tell(sim, scenario)
+        except TooLate as error:
+            docket.accuse("settled", str(error))
+        for checker in checkers:
+            checker.finish(sim.clock.now())
+
+    simulate(sim, story)
+    return Outcome(
+        scenario=scenario.name,
+        seed=seed,
+        servers=scenario.layout.servers,
+        virtual_seconds=(sim.clock.now() - EPOCH) // SECOND,
+        cpu_seconds=(time.process_time_ns() - began_ns) / 1e9,
+        events=sim.journal.count,
+        digest=sim.journal.digest,
+        violations=tuple(docket.violations),
+        **metrics.findings(),
+    )
+
+
+def source(layout: Layout) -> str:
+    """Write the desired state of a layout."""
+    full, rest = divmod(layout.servers, layout.per_service)
+    counts = [layout.per_service] * full + ([rest] if rest else [])
+    services = {f"service-{number:04d}": {"1.0.0": count} for number, count in enumerate(counts)}
+    return configuration(
+        services,
+        pool_size=layout.pool,
+        zones=layout.zones,
+        max_servers=layout.max_servers,
+        at_once=layout.at_once,
+        poll=format_duration(layout.poll),
+        session_timeout=format_duration(layout.session_timeout),
+    )
+
+
+async def _tell(sim: Simulation, scenario: Scenario) -> None:
+    if scenario.begins is Beginning.STANDING:
+        let_stand(sim)
+    sim.start()
+    await sim.converged(FIRST_CONVERGENCE)
+    begun = sim.clock.now()
+    for moment in _timeline(scenario):
+        await sim.pass_time(Duration(max(0, begun + moment.at - sim.clock.now())))
+        moment.act(sim)
+    await sim.pass_time(Duration(max(0, begun + scenario.lasts - sim.clock.now())))
+    await sim.converged(scenario.bounds.settle)
+    made = (sim.datacentre.ever_made, sim.datacentre.deletions)
+    await sim.pass_time(CHECKED_STAYING)
+    if (sim.datacentre.ever_made, sim.datacentre.deletions) != made or not sim.is_converged():
+        raise TooLate(f"settled, and then it went on without a reason: {sim.describe()}")
+
+
+@dataclass(slots=True)
+class _Moment:
+    at: Duration
+    act: Callable[[Simulation], None]
+
+
+def _timeline(scenario: Scenario) -> Iterator[_Moment]:
+    """Give the beginnings and ends of all faults in order; an end comes before a beginning of the same instant."""
+    moments = []
+    for number, fault in enumerate(scenario.faults):
+        running = _Running(number, fault)
+        moments.append((fault.at, 1, number, running.begin))
+        if fault.lasts:
+            moments.append((Duration(fault.at + fault.lasts), 0, number, running.end))
+    for at, _, _, act in sorted(moments, key=lambda moment: moment[:3]):
+        yield _Moment(at, act)
+
+
+class _Running:
+    def __init__(self, number: int, fault: Fault) -> None:
+        self._number = number
+        self._fault = fault
+        self._end: Callable[[], None] | None = None
+
+    def begin(self, sim: Simulation) -> None:
+        struck = MENU[self._fault.kind].strike(sim, self._fault)
+        self._end = struck.end
+        sim.note(f"fault {self._number} {self._fault.kind}: {struck.words}")
+        sim.truth.tell(
+            FaultBegun(number=self._number, kind=self._fault.kind, words=struck.words, victims=struck.victims)
+        )
+        if not self._fault.lasts:
+            self.end(sim)
+
+    def end(self, sim: Simulation) -> None:
+        if self._end is not None:
+            self._end()
+        sim.note(f"fault {self._number} {self._fault.kind} ends")
+        sim.truth.tell(FaultEnded(number=self._number, kind=self._fault.kind))

@@ -1,0 +1,82 @@
+"""Scenarios: a fleet and what happens to it, as plain values of integers and names; written as TOML, drawn by seed.
+
+Everything about a fault is an integer and its targets are indices modulo what lives, so that a scenario stays valid
+when a shrinker takes parts of it away.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from hfs_appliance.model.instants import HOUR, Duration, seconds
+
+
+class Beginning(StrEnum):
+    """What there is when the story begins."""
+
+    STANDING = "standing"
+    """A converged fleet, as a control plane before ours left it."""
+    NOTHING = "nothing"
+    """An empty registry and an empty cloud."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One thing that is done to the world; the menu (sim/faults) says what `target` and `amount` mean for its kind."""
+
+    kind: str
+    at: Duration
+    """Since the fleet has stood converged for the first time."""
+    lasts: Duration = seconds(0)
+    """0: it is done and over at once."""
+    target: int = 0
+    """Index, modulo what lives then."""
+    amount: int = 1
+    """A number, a share per mille, a factor."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """The environment."""
+
+    servers: int = 60
+    """Instances of all services together; the pool comes on top."""
+    per_service: int = 10
+    zones: int = 3
+    pool: int = 4
+    """Warm servers."""
+    max_servers: int = 100_000
+    at_once: int = 50
+    """Creations, and deletions, that go on at the same time."""
+    poll: Duration = seconds(5)
+    """How often the cloud's list is read."""
+    session_timeout: Duration = seconds(6)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What the product must keep."""
+
+    settle: Duration = seconds(1800)
+    """After the last fault has ended, everything is as desired within this."""
+    repair: Duration | None = None
+    """No service lacks capacity for longer than this at a stretch, faults or not; None: not demanded."""
+    healthy_destroyed: int = 0
+    """Servers deleted though nothing was wrong with them and nobody had asked for fewer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """A story that can be played with any seed."""
+
+    name: str
+    words: str
+    """One line: what happens, and what is demanded."""
+    lasts: Duration = HOUR
+    """The part in which faults fly; settling comes after it."""
+    begins: Beginning = Beginning.STANDING
+    layout: Layout = Layout()
+    bounds: Bounds = Bounds()
+    faults: tuple[Fault, ...] = ()
+    """In order of `at`."""
