@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from hfs_appliance.model.ids import ServerId
+from hfs_appliance.model.instants import Duration
 from sim.scenario import Fault
 
 if TYPE_CHECKING:
@@ -41,17 +42,32 @@ class Kind:
     words: str
     """What it does, and what `target` and `amount` mean."""
     strike: Strike
+    amounts: tuple[int, int] = (1, 1)
+    """What a swarm draws `amount` from, both included."""
+    spans: tuple[Duration, Duration] | None = None
+    """What a swarm draws `lasts` from; None: it is over at once."""
+    is_drawn: bool = True
+    """Whether a swarm draws it: no for what the product may rightly answer by falling short of a swarm's demands."""
 
 
 MENU: Final[dict[str, Kind]] = {}
 
 
-def kind(name: str, *ids: str, words: str) -> Callable[[Strike], Strike]:
-    """Put a function on the menu."""
+def kind(
+    name: str,
+    *ids: str,
+    words: str,
+    amounts: tuple[int, int] = (1, 1),
+    spans: tuple[Duration, Duration] | None = None,
+    is_drawn: bool = True,
+) -> Callable[[Strike], Strike]:
+    """Put a function on the menu, with the ranges that a swarm (sim/swarm.py) draws its faults from."""
 
     def put(strike: Strike) -> Strike:
         assert name not in MENU, name
-        MENU[name] = Kind(name=name, ids=ids, words=words, strike=strike)
+        MENU[name] = Kind(
+            name=name, ids=ids, words=words, strike=strike, amounts=amounts, spans=spans, is_drawn=is_drawn
+        )
         return strike
 
     return put

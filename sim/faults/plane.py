@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hfs_appliance.model.instants import MILLISECOND, MINUTE, Duration
 from sim.faults.menu import Struck, kind
 
 if TYPE_CHECKING:
@@ -11,7 +12,12 @@ if TYPE_CHECKING:
     from sim.scenario import Fault
 
 
-@kind("mcp-killed", "X1", words="the control plane is killed and started again at the end of the fault")
+@kind(
+    "mcp-killed",
+    "X1",
+    words="the control plane is killed, and started again at the end of the fault",
+    spans=(MILLISECOND, Duration(5 * MINUTE)),
+)
 def mcp_killed(sim: Simulation, fault: Fault) -> Struck:  # noqa: ARG001  # every kind has this signature
     """Kill the control plane as kill -9 does."""
     if sim.now is None or not sim.now.is_alive:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hfs_appliance.model.instants import MINUTE, SECOND, Duration
 from sim.faults.menu import Struck, kind
 
 if TYPE_CHECKING:
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from sim.scenario import Fault
 
 
-@kind("registry-away", "Z12", words="no server of the registry answers")
+@kind("registry-away", "Z12", words="no server of the registry answers", spans=(SECOND, Duration(20 * MINUTE)))
 def registry_away(sim: Simulation, fault: Fault) -> Struck:  # noqa: ARG001  # every kind has this signature
     """Stop the ensemble."""
     sim.ensemble.stop()

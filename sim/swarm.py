@@ -1,0 +1,71 @@
+"""The swarm: worlds, configurations, faults and their timing, drawn by seed.
+
+Each run enables a random few of the menu's kinds (swarm testing: Groce and others, ISSTA 2012), because a run in which
+everything may happen seldom lets any one thing unfold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from hfs_appliance.model.instants import MILLISECOND, MINUTE, Duration, seconds
+from sim.faults import MENU, Kind
+from sim.scenario import Beginning, Bounds, Fault, Layout, Scenario
+from sim.streams import Stream, Streams
+
+KINDS_AT_ONCE: Final = (1, 5)
+FAULTS: Final = (1, 10)
+LONGEST: Final = Duration(90 * MINUTE)
+SETTLE: Final = Duration(60 * MINUTE)
+"""More than twice the longest pause after failures, which may have begun just before the last fault ended."""
+
+
+def draw(seed: int, menu: Mapping[str, Kind] = MENU) -> Scenario:
+    """Draw one scenario; equal seeds and menus give equal scenarios."""
+    streams = Streams(seed)
+    lasts, faults = _faults(streams.named("swarm/faults"), menu)
+    return Scenario(
+        name=f"swarm-{seed}",
+        words=f"drawn by seed {seed}: " + ", ".join(sorted({fault.kind for fault in faults})),
+        lasts=lasts,
+        begins=Beginning.NOTHING if streams.named("swarm/beginning").chance(250) else Beginning.STANDING,
+        layout=_layout(streams.named("swarm/layout")),
+        bounds=Bounds(settle=SETTLE),
+        faults=faults,
+    )
+
+
+def _layout(stream: Stream) -> Layout:
+    servers = stream.between(1, 40)
+    return Layout(
+        servers=servers,
+        per_service=stream.between(1, 12),
+        zones=stream.between(1, 4),
+        pool=stream.between(0, 6),
+        at_once=stream.choice((1, 3, 10, 50)),
+        poll=seconds(stream.choice((1, 5, 10))),
+        session_timeout=seconds(stream.choice((4, 6, 20))),
+    )
+
+
+def _faults(stream: Stream, menu: Mapping[str, Kind]) -> tuple[Duration, tuple[Fault, ...]]:
+    names = [name for name in sorted(menu) if menu[name].is_drawn]
+    stream.shuffle(names)
+    enabled = names[: stream.between(*KINDS_AT_ONCE)]
+    lasts = stream.between(MINUTE, LONGEST)
+    faults = [_fault(stream, menu[stream.choice(enabled)], lasts) for _ in range(stream.between(*FAULTS))]
+    return Duration(lasts), tuple(sorted(faults, key=lambda fault: fault.at))
+
+
+def _fault(stream: Stream, kind: Kind, within: int) -> Fault:
+    """Draw one fault, whole milliseconds long and over by the end of the story."""
+    at = stream.below(within) // MILLISECOND * MILLISECOND
+    span = stream.between(*kind.spans) if kind.spans is not None else 0
+    return Fault(
+        kind=kind.name,
+        at=Duration(at),
+        lasts=Duration(min(span, within - at) // MILLISECOND * MILLISECOND),
+        target=stream.below(1000),
+        amount=stream.between(*kind.amounts),
+    )
