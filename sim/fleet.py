@@ -55,8 +55,13 @@ class Journal:
     def __init__(self, *, keeps_lines: bool) -> None:
         self._hash = blake2b(digest_size=16)
         self._keeps_lines = keeps_lines
+        self._followers: list[Callable[[str], None]] = []
         self.lines: list[str] = []
         self.count = 0
+
+    def follow(self, follower: Callable[[str], None]) -> None:
+        """Call `follower` with each line from now on."""
+        self._followers.append(follower)
 
     def __call__(self, recorded: Recorded) -> None:
         """Take an event."""
@@ -68,6 +73,8 @@ class Journal:
         self._hash.update(f"{line}\n".encode())
         if self._keeps_lines:
             self.lines.append(line)
+        for follower in self._followers:
+            follower(line)
 
     @property
     def digest(self) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from hfs_appliance.model.instants import MINUTE, SECOND, Duration, format_duration
 from sim.checkers import CHECKERS, Docket
@@ -19,16 +19,34 @@ from sim.scenario import Beginning, Fault, Layout, Scenario
 from sim.standing import let_stand
 from sim.truth import FaultBegun, FaultEnded
 
+if TYPE_CHECKING:
+    import trio
+
 FIRST_CONVERGENCE: Final = Duration(60 * MINUTE)
 """A fleet that is not even built within this has failed before the story began."""
 CHECKED_STAYING: Final = Duration(10 * MINUTE)
 """L1: once settled, it stays so: ten resyncs of the registry without one action."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Playing:
+    """A run under way, for those who watch it; they listen, and change nothing."""
+
+    scenario: Scenario
+    sim: Simulation
+    docket: Docket
+    metrics: Metrics
+
+
 def play(
-    scenario: Scenario, seed: int, *, keeps_lines: bool = False, watch: Callable[[Simulation], None] | None = None
+    scenario: Scenario,
+    seed: int,
+    *,
+    keeps_lines: bool = False,
+    watch: Callable[[Playing], None] | None = None,
+    instruments: Sequence[trio.abc.Instrument] = (),
 ) -> Outcome:
-    """Play a scenario. `watch` is given the simulation before it begins, to listen to it."""
+    """Play a scenario. `watch` is given the run before it begins, to listen to it; `instruments` see each step."""
     sim = Simulation(seed, source(scenario.layout), keeps_lines=keeps_lines)
     docket = Docket(sim.clock.now)
     checkers = [checker(docket, scenario) for checker in CHECKERS]
@@ -39,7 +57,7 @@ def play(
         sim.bus.subscribe(checker.name, checker.hear)
         sim.truth.listen(checker.see)
     if watch is not None:
-        watch(sim)
+        watch(Playing(scenario=scenario, sim=sim, docket=docket, metrics=metrics))
     began_ns = time.process_time_ns()
 
     async def story(sim: Simulation) -> None:
@@ -50,7 +68,7 @@ def play(
         for checker in checkers:
             checker.finish(sim.clock.now())
 
-    simulate(sim, story)
+    simulate(sim, story, instruments)
     return Outcome(
         scenario=scenario.name,
         seed=seed,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from hashlib import blake2b
 
 from hfs_appliance.model.instants import MINUTE, Duration, seconds
-from sim.play import play
+from sim.play import Playing, play
 from sim.scenario import Bounds, Fault, Layout, Scenario
 
 BAD_HOUR = Scenario(
@@ -26,6 +27,19 @@ def test_a_scenario_is_a_function_of_its_seed() -> None:
     assert first.digest != other.digest
     assert first.violations == other.violations == ()
     assert first.destroyed == {"remediation": 1}
+
+
+def test_who_follows_the_journal_gets_what_the_digest_is_made_of() -> None:
+    lines: list[str] = []
+
+    def watch(playing: Playing) -> None:
+        playing.sim.journal.follow(lines.append)
+
+    brief = replace(BAD_HOUR, lasts=MINUTE, faults=())
+    outcome = play(brief, 1, watch=watch)
+    assert outcome.digest == blake2b("".join(f"{line}\n" for line in lines).encode(), digest_size=16).hexdigest()
+    assert outcome.events == len(lines)
+    assert outcome.digest == play(brief, 1).digest
 
 
 def test_what_does_not_settle_in_time_is_a_violation() -> None:
