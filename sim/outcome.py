@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,11 +38,82 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Histogram:
+    """How many values lie in each bucket."""
+
+    up_to: tuple[int, ...] = ()
+    """Upper ends of the buckets, included; the last bucket holds what is greater than the last end."""
+    counts: tuple[int, ...] = ()
+    """One more than there are ends."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ApiCalls:
     """Calls to the cloud."""
 
     total: int = 0
     rejected: int = 0
+    kinds: Mapping[str, int] = field(default_factory=dict)
+    """All calls, by what was asked: `list`, `get`, `create`, `delete`, …"""
+    rejected_kinds: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Availability:
+    """How a service fared since it first had all that it should have; shares per million."""
+
+    served_ppm: int = 1_000_000
+    """Share of time with at least one instance that answers."""
+    capacity_ppm: int = 1_000_000
+    """Instances that answer, of those desired, over time; more than desired counts as desired."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Elasticity:
+    """How supply (instances that answer) followed demand; the metrics of the SPEC research group (Herbst et al. 2013).
+
+    Accuracies are instances too few or too many, over time, in parts of the demand; all but `jitter` per million.
+    """
+
+    under_accuracy_ppm: int = 0
+    over_accuracy_ppm: int = 0
+    under_time_ppm: int = 0
+    over_time_ppm: int = 0
+    instability_ppm: int = 0
+    """Share of minutes in which supply moved against demand."""
+    jitter_milli_per_hour: int = 0
+    """Changes of direction of the supply beyond those of the demand, in thousandths an hour."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """A fault on the timeline."""
+
+    number: int
+    kind: str
+    words: str
+    begun_s: int
+    ended_s: int | None = None
+    """None: to the end of the run, or at once (`is_instant`)."""
+    is_instant: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeline:
+    """What the run looked like: columns of equal length, one value for each span of `step_s` seconds.
+
+    At most about 2,000 points whatever the length of the run.
+    """
+
+    step_s: int = 1
+    levels: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """At the end of each span: `desired`, `demand`, `serving`, `warm`, and machines by condition (`machines/dark`, …);
+    `serving_least` is the least within the span, so that a short dip is not lost."""
+    counts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Within each span: `destroyed/<cause>`, `created/<cause>`, `api_calls`, `api_rejected`."""
+    faults: tuple[Mark, ...] = ()
+    reconcile_ms: Histogram = Histogram()
+    repair_s: Histogram = Histogram()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +128,30 @@ class Outcome:
     events: int
     digest: str
     violations: tuple[Violation, ...]
+    """The first ones."""
+    violations_total: int = 0
     reconcile_ms: Spread = Spread()
+    """From the instant at which the control plane saw a change to the end of the action with which it answered it."""
+    reconcile_parts_ms: Mapping[str, Spread] = field(default_factory=dict)
+    """`seen` (it happened → the control plane says so), `planned` (→ its action starts), `done` (→ the action ends),
+    `converged` (the environment left its desired state → it is reached again)."""
     repair_s: Mapping[str, Spread] = field(default_factory=dict)
-    """By kind of fault."""
+    """By kind of fault: from its beginning until the service of each victim had all its instances again, in truth."""
+    detect_s: Mapping[str, Spread] = field(default_factory=dict)
+    """By kind of fault: from its beginning until the control plane called each victim suspect or lost."""
+    availability: Mapping[str, Availability] = field(default_factory=dict)
+    """By service."""
+    created: Mapping[str, int] = field(default_factory=dict)
+    """Servers made at the product's wish, by cause."""
     destroyed: Mapping[str, int] = field(default_factory=dict)
     """Servers whose deletion began, by cause."""
+    wasted_server_seconds: int = 0
+    """Of machines that neither serve nor belong to the warm pool that is wanted."""
     api_calls: ApiCalls = ApiCalls()
+    elasticity: Elasticity = Elasticity()
+    timeline: Timeline = Timeline()
+
+
+def as_json(outcome: Outcome) -> dict[str, Any]:
+    """Give an outcome as JSON's own types."""
+    return asdict(outcome)

@@ -78,6 +78,7 @@ def play(
         events=sim.journal.count,
         digest=sim.journal.digest,
         violations=tuple(docket.violations),
+        violations_total=docket.total,
         **metrics.findings(),
     )
 
