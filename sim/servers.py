@@ -1,8 +1,7 @@
 """What runs on a simulated server: the agent's and the service's behaviour as callbacks on the heap.
 
 It keeps to the protocol of the real agent in the registry: pool entry, assignment by nonce and anchor, registration,
-drain, leave, and `Presence`: one step that compares what stands there with what is wanted, taken again at each
-connection. What a real server keeps on its disk is kept here over power failures and restarts of the agent.
+drain, leave. What a real server keeps on its disk is kept here over power failures and restarts of the agent.
 """
 
 from __future__ import annotations
@@ -22,11 +21,11 @@ from sim.datacentre import Machine
 from sim.ensemble import Ensemble
 from sim.link import Link
 from sim.pace import ServerPace
+from sim.presence import Presence
 from sim.streams import Stream
 from sim.truth import Condition, ConditionChanged, Truth
-from sim.wire.zookeeper.paths import ancestry
-from sim.wire.zookeeper.requests import AddWatch, Create, Delete, Multi, SetValue
-from sim.wire.zookeeper.values import EPHEMERAL, OPEN, WatchMode
+from sim.wire.zookeeper.requests import AddWatch
+from sim.wire.zookeeper.values import WatchMode
 
 
 @dataclass(slots=True, kw_only=True)
@@ -62,9 +61,7 @@ class SimServer:
         self._is_powered = False
         self._power = 0
         """Counts power-ons; what was due in an earlier one never happens."""
-        self._wanted: dict[str, bytes | None] = {}
-        self._then: dict[str, Callable[[], None]] = {}
-        """What is to be done once an entry is right."""
+        self._presence: Final = Presence(ensemble)
         # On the disk
         self._is_built = False
         self.assignment: Assignment | None = None
@@ -177,8 +174,7 @@ class SimServer:
     # The agent
 
     def _let_go(self) -> None:
-        self._wanted.clear()
-        self._then.clear()
+        self._presence.end()
         if self.link is not None:
             self.link.die()
             self.link = None
@@ -186,6 +182,7 @@ class SimServer:
     def _start_agent(self) -> None:
         timeout = Duration(self.machine.spec.session_timeout_ms * MILLISECOND)
         self.link = Link(self._ensemble, timeout, self)
+        self._presence.begin(self.link)
         if not self._is_built:
             stages = self._stream.draw(self._pace.updates) + self._stream.draw(self._pace.configuration)
             self._later(stages, self._finish_build)
@@ -205,15 +202,12 @@ class SimServer:
     def _offer(self) -> None:
         spec = self.machine.spec
         entry = PoolEntry(server=spec.server, nonce=spec.nonce, pool=spec.pool, address=self.machine.listed.address)
-        self._want(self._layout.pool_entry(spec.server), formats.write(entry))
+        self._presence.want(self._layout.pool_entry(spec.server), formats.write(entry))
 
     def _carry_out(self) -> None:
         """Leave the pool, then run the instance (or adopt it, or let it leave)."""
         assert self.assignment is not None
-        path = self._layout.pool_entry(self.machine.spec.server)
-        self._then[path] = self._run_instance
-        self._wanted[path] = None
-        self._settle(path)
+        self._presence.withdraw(self._layout.pool_entry(self.machine.spec.server), self._run_instance)
 
     def _run_instance(self) -> None:
         assert self.assignment is not None
@@ -254,7 +248,7 @@ class SimServer:
             return
         path = self._layout.registration(assignment.service, assignment.server)
         if self._healthy_since is None or self._is_hung or self._is_stopped:
-            self._want(path, None)
+            self._presence.want(path, None)
             return
         registration = Registration(
             service=assignment.service,
@@ -268,7 +262,7 @@ class SimServer:
             boot=f"{self._starts:x}",
             document=assignment.document,
         )
-        self._want(path, write_registration(registration, self._healthy_since))
+        self._presence.want(path, write_registration(registration, self._healthy_since))
 
     def _drain(self) -> None:
         assert self.assignment is not None
@@ -317,7 +311,7 @@ class SimServer:
         elif assignment.drain_at is not None and self._is_built:
             self._drain()
 
-    # Presence
+    # The link's listener
 
     def connected(self, session_id: int, asked_at: Instant) -> None:  # noqa: ARG002  # the listener's signature
         """Watch and read the role, and put every entry right."""
@@ -325,8 +319,7 @@ class SimServer:
         assert link is not None
         request = AddWatch(path=self._layout.assignment(self.machine.spec.server), mode=WatchMode.PERSISTENT)
         link.request(lambda: self._ensemble.watch(request, link), lambda _: self._look())
-        for path in tuple(self._wanted):
-            self._settle(path)
+        self._presence.settle_all()
 
     def suspended(self) -> None:
         """Change nothing: a registry that is away takes no service out of traffic."""
@@ -337,40 +330,6 @@ class SimServer:
     def changed(self, path: str) -> None:  # noqa: ARG002  # the only path that is watched
         """Read the role again."""
         self._look()
-
-    def _want(self, path: str, content: bytes | None) -> None:
-        if path not in self._wanted or self._wanted[path] != content:
-            self._wanted[path] = content
-            self._settle(path)
-
-    def _settle(self, path: str) -> None:
-        """Have the entry put right; when there is no connection, the next one does it."""
-        link, content = self.link, self._wanted[path]
-        if link is not None and link.is_connected:
-            link.request(lambda: self._step(link, path, content), lambda _: self._settled(path))
-
-    def _settled(self, path: str) -> None:
-        then = self._then.pop(path, None)
-        if then is not None:
-            then()
-
-    def _step(self, link: Link, path: str, content: bytes | None) -> None:
-        """Do what `Presence` does in two or three calls, at one instant."""
-        found = self._ensemble.core.tree.znodes.get(path)
-        create = Create(path=path, value=content, access=OPEN, flags=EPHEMERAL)
-        if content is None:
-            if found is not None:
-                self._ensemble.write(Delete(path=path), link)
-        elif found is None:
-            for parent in reversed(tuple(ancestry(path))[1:]):
-                if parent not in self._ensemble.core.tree.znodes:
-                    self._ensemble.write(Create(path=parent, value=b"", access=OPEN), link)
-            self._ensemble.write(create, link)
-        elif found.owner != link.session_id:
-            # Our own entry of an earlier session would die with it: replaced at one instant, nobody sees a gap.
-            self._ensemble.write(Multi(operations=(Delete(path=path), create)), link)
-        elif found.value != content:
-            self._ensemble.write(SetValue(path=path, value=content), link)
 
     def _later(self, span: int, act: Callable[[], None]) -> None:
         power = self._power

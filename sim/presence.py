@@ -1,0 +1,83 @@
+"""What a simulated server's agent wants to stand in the registry, and the step that puts it right.
+
+The counterpart of the real agent's `Presence`: one step compares what stands there with what is wanted, and is taken
+again at each connection. The rule to keep: an entry of an earlier session of ours is replaced at one instant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from sim.ensemble import Ensemble
+from sim.link import Link
+from sim.wire.zookeeper.paths import ancestry
+from sim.wire.zookeeper.requests import Create, Delete, Multi, SetValue
+from sim.wire.zookeeper.values import EPHEMERAL, OPEN
+
+
+class Presence:
+    """All entries of one agent."""
+
+    def __init__(self, ensemble: Ensemble) -> None:
+        self._ensemble: Final = ensemble
+        self._link: Link | None = None
+        self._wanted: dict[str, bytes | None] = {}
+        self._then: dict[str, Callable[[], None]] = {}
+        """What is to be done once an entry is right."""
+
+    def begin(self, link: Link) -> None:
+        """Put entries right over this link from now on."""
+        self._link = link
+
+    def end(self) -> None:
+        """Want nothing any more; what stands there ends with its session."""
+        self._wanted.clear()
+        self._then.clear()
+        self._link = None
+
+    def want(self, path: str, content: bytes | None) -> None:
+        """Want this content; None: no entry."""
+        if path not in self._wanted or self._wanted[path] != content:
+            self._wanted[path] = content
+            self._settle(path)
+
+    def withdraw(self, path: str, then: Callable[[], None]) -> None:
+        """Want no entry, and do something once there is none."""
+        self._then[path] = then
+        self._wanted[path] = None
+        self._settle(path)
+
+    def settle_all(self) -> None:
+        """Have every entry put right: the link is connected again."""
+        for path in tuple(self._wanted):
+            self._settle(path)
+
+    def _settle(self, path: str) -> None:
+        """Have the entry put right; when there is no connection, the next one does it."""
+        link, content = self._link, self._wanted[path]
+        if link is not None and link.is_connected:
+            link.request(lambda: self._step(link, path, content), lambda _: self._settled(path))
+
+    def _settled(self, path: str) -> None:
+        then = self._then.pop(path, None)
+        if then is not None:
+            then()
+
+    def _step(self, link: Link, path: str, content: bytes | None) -> None:
+        """Do what the real `Presence` does in two or three calls, at one instant."""
+        found = self._ensemble.core.tree.znodes.get(path)
+        create = Create(path=path, value=content, access=OPEN, flags=EPHEMERAL)
+        if content is None:
+            if found is not None:
+                self._ensemble.write(Delete(path=path), link)
+        elif found is None:
+            for parent in reversed(tuple(ancestry(path))[1:]):
+                if parent not in self._ensemble.core.tree.znodes:
+                    self._ensemble.write(Create(path=parent, value=b"", access=OPEN), link)
+            self._ensemble.write(create, link)
+        elif found.owner != link.session_id:
+            # Our own entry of an earlier session would die with it: replaced at one instant, nobody sees a gap.
+            self._ensemble.write(Multi(operations=(Delete(path=path), create)), link)
+        elif found.value != content:
+            self._ensemble.write(SetValue(path=path, value=content), link)
