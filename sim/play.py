@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 FIRST_CONVERGENCE: Final = Duration(60 * MINUTE)
 """A fleet that is not even built within this has failed before the story began."""
+NOTICED_WITHIN: Final = Duration(MINUTE)
+"""The last fault may have struck just before: sessions, probes and polls take their time."""
 CHECKED_STAYING: Final = Duration(10 * MINUTE)
 """L1: once settled, it stays so: ten resyncs of the registry without one action."""
 
@@ -109,6 +111,7 @@ async def _tell(sim: Simulation, scenario: Scenario) -> None:
         await sim.pass_time(Duration(max(0, begun + moment.at - sim.clock.now())))
         moment.act(sim)
     await sim.pass_time(Duration(max(0, begun + scenario.lasts - sim.clock.now())))
+    await sim.pass_time(NOTICED_WITHIN)  # what nobody has noticed yet looks converged
     await sim.converged(scenario.bounds.settle)
     made = (sim.datacentre.ever_made, sim.datacentre.deletions)
     await sim.pass_time(CHECKED_STAYING)

@@ -1,0 +1,41 @@
+"""Many runs: seeds of the swarm on all cores, each a process of its own; a failing one is reduced to what fails it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Iterator, Sequence
+
+from sim.outcome import Outcome
+from sim.play import play
+from sim.scenario import Scenario
+from sim.shrink import shrink
+from sim.swarm import draw
+
+
+def swarm(seeds: Sequence[int], *, workers: int | None = None) -> Iterator[Outcome]:
+    """Play seeds; give their outcomes in the order of `seeds`, as they come."""
+    at_once = min(workers or len(os.sched_getaffinity(0)), len(seeds))
+    if at_once <= 1:
+        yield from map(play_seed, seeds)
+        return
+    # Forked, not spawned: a zipapp is no module that another interpreter could import again.
+    with multiprocessing.get_context("fork").Pool(at_once) as pool:
+        yield from pool.imap(play_seed, seeds)
+
+
+def play_seed(seed: int) -> Outcome:
+    """Play what a seed draws."""
+    return play(draw(seed), seed)
+
+
+def reduce(scenario: Scenario, seed: int) -> Scenario:
+    """Shrink a scenario that fails with a seed to a small one whose first accuser is the same."""
+    accuser = _accuser(scenario, seed)
+    assert accuser, "only what fails can be reduced"
+    return shrink(scenario, lambda candidate: _accuser(candidate, seed) == accuser)
+
+
+def _accuser(scenario: Scenario, seed: int) -> str:
+    violations = play(scenario, seed).violations
+    return violations[0].checker if violations else ""
