@@ -13,6 +13,7 @@ from hfs_appliance.ports.cloud import ServerSpec
 from hfs_appliance.ports.errors import PortError, Rejected, Transient
 from sim.clock import Reply
 from sim.datacentre import Datacentre
+from sim.truth import ApiCalled
 
 T = TypeVar("T")
 
@@ -33,33 +34,33 @@ class SimCloud:
 
     async def servers(self) -> CloudView:
         """List every server."""
-        return await self._call(self._datacentre.listed)
+        return await self._call("list", None, self._datacentre.listed)
 
     async def server(self, server: ServerId) -> CloudServer:
         """Ask for one server. Errors: Missing."""
-        return await self._call(lambda: self._datacentre.find(server).listed)
+        return await self._call("get", server, lambda: self._datacentre.find(server).listed)
 
     async def create(self, spec: ServerSpec) -> CloudServer:
         """Ask for a server. Errors: Conflict, Ambiguous."""
         if spec.environment != self._environment:
             await trio.lowlevel.checkpoint()
             raise Rejected(f"server {spec.server} is meant for environment {spec.environment}, not {self._environment}")
-        return await self._call(lambda: self._datacentre.create(spec))
+        return await self._call("create", spec.server, lambda: self._datacentre.create(spec))
 
     async def delete(self, server: ServerId) -> None:
         """Ask for deletion. Errors: Missing."""
-        await self._call(lambda: self._datacentre.delete(server))
+        await self._call("delete", server, lambda: self._datacentre.delete(server))
 
     async def log(self, server: ServerId, lines: int) -> str:
         """Give the console's tail. Errors: Missing."""
-        machine = await self._call(lambda: self._datacentre.find(server))
+        machine = await self._call("log", server, lambda: self._datacentre.find(server))
         return "\n".join([f"{machine.host}: {machine.listed.status}", machine.listed.fault][:lines])
 
     async def kill(self, server: ServerId) -> None:
         """Power a server off. Errors: Missing."""
-        await self._call(lambda: self._datacentre.kill(server))
+        await self._call("kill", server, lambda: self._datacentre.kill(server))
 
-    async def _call(self, carry_out: Callable[[], T]) -> T:
+    async def _call(self, call: str, server: ServerId | None, carry_out: Callable[[], T]) -> T:
         """Send a call and wait for its answer; a call that was sent is carried out though nobody waits any more."""
         await trio.lowlevel.checkpoint()
         datacentre, clock = self._datacentre, self._datacentre.clock
@@ -71,6 +72,7 @@ class SimCloud:
 
         def arrive() -> None:
             if datacentre.faults.hangs:
+                datacentre.truth.tell(ApiCalled(call=call, server=server, refusal="silence"))
                 return
             try:
                 self._demand_well()
@@ -78,8 +80,11 @@ class SimCloud:
             except PortError as error:
                 self.refused += 1
                 failure = error
+                datacentre.truth.tell(ApiCalled(call=call, server=server, refusal=type(error).__name__))
                 clock.after(latency(), lambda: reply.fail(failure))
             else:
+                is_whole = not isinstance(value, CloudView) or value.is_complete
+                datacentre.truth.tell(ApiCalled(call=call, server=server, is_whole=is_whole))
                 clock.after(latency(), lambda: reply.give(value))
 
         if not self._is_severed:

@@ -18,7 +18,7 @@ from hfs_appliance.ports.cloud import ServerSpec
 from hfs_appliance.ports.errors import Ambiguous, Conflict, Exhausted, Missing, Transient
 from sim.clock import WorldClock
 from sim.streams import Stream, Table
-from sim.truth import Condition, DeletionBegun, MachineGone, MachineMade, Truth
+from sim.truth import Condition, DeletionBegun, MachineGone, MachineMade, StatusChanged, Truth
 
 HOSTS_PER_ZONE: Final = 20
 
@@ -260,7 +260,16 @@ class Datacentre:
         machine.life = self._birth(machine)
         self.machines[spec.server] = machine
         self._view = None
-        self.truth.tell(MachineMade(server=spec.server, az=spec.az))
+        self.truth.tell(
+            MachineMade(
+                server=spec.server,
+                az=spec.az,
+                nonce=spec.nonce,
+                pool=spec.pool,
+                address=listed.address,
+                status=status,
+            )
+        )
         return machine
 
     def _make_late(self, spec: ServerSpec) -> None:
@@ -288,7 +297,10 @@ class Datacentre:
         machine.is_running = False
 
     def _say(self, machine: Machine, status: CloudStatus, fault: str = "") -> None:
+        before = machine.listed.status
         machine.listed = replace(machine.listed, status=status, fault=fault)
+        if before is not status:
+            self.truth.tell(StatusChanged(server=machine.spec.server, before=before, after=status))
         self._view = None
 
     def _tell_deletion(self, machine: Machine) -> None:

@@ -13,8 +13,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from hfs_appliance.model.instants import MILLISECOND, SECOND, Duration
+from sim import entries
 from sim.clock import Timer, WorldClock
+from sim.entries import Author
 from sim.streams import Stream, Table
+from sim.truth import Truth
 from sim.wire.zookeeper.core import Caller, Core, Outcome
 from sim.wire.zookeeper.requests import Create, Read, Watching, Write
 from sim.wire.zookeeper.results import Result
@@ -50,8 +53,9 @@ class Snapshot:
 class Ensemble:
     """All servers as one, as long as they agree."""
 
-    def __init__(self, clock: WorldClock, stream: Stream) -> None:
+    def __init__(self, clock: WorldClock, stream: Stream, truth: Truth | None = None) -> None:
         self.clock: Final = clock
+        self.truth: Final = truth or Truth(clock.now)
         self.stream: Final = stream
         self.core = Core(b"simulated")
         self.is_up = True
@@ -104,7 +108,8 @@ class Ensemble:
         if session is None:
             return
         _cancel(session)
-        self._publish(self.core.close_session(session_id, zxid=self.core.zxid + 1, time_ms=self._time_ms()))
+        outcome = self.core.close_session(session_id, zxid=self.core.zxid + 1, time_ms=self._time_ms())
+        self._publish(outcome, Author.EXPIRY)
         if session.link is not None:
             session.link.break_off()
 
@@ -112,7 +117,8 @@ class Ensemble:
         """H10: write an entry by hand, as nobody's client."""
         request = Create(path=path, value=value, access=OPEN)
         zxid = self.core.zxid + 1
-        self._publish(self.core.write(request, Caller(watcher=0, session_id=0), zxid=zxid, time_ms=self._time_ms()))
+        outcome = self.core.write(request, Caller(watcher=0, session_id=0), zxid=zxid, time_ms=self._time_ms())
+        self._publish(outcome, Author.HAND)
 
     def snapshot(self) -> Snapshot:
         """Copy the content."""
@@ -128,9 +134,11 @@ class Ensemble:
         self.stop()
         core = Core(b"simulated")
         core.zxid = self.core.zxid + 1
-        self.core, self._sessions = core, {}
         if snapshot is not None:
             core.tree = copy.deepcopy(snapshot.tree)
+        entries.tell_replaced(self.truth, self.core.tree, core.tree)
+        self.core, self._sessions = core, {}
+        if snapshot is not None:
             for session_id, timeout in snapshot.sessions.items():
                 core.sessions.open(session_id, timeout // MILLISECOND, self._time_ms())
                 self._sessions[session_id] = _Session(timeout)
@@ -160,7 +168,8 @@ class Ensemble:
             zxid = self.core.zxid + 1
             session_id = _SESSION_BITS | zxid
             now_ms, timeout_ms = self._time_ms(), timeout // MILLISECOND
-            self._publish(self.core.open_session(session_id, timeout_ms, now_ms=now_ms, zxid=zxid, time_ms=now_ms))
+            outcome = self.core.open_session(session_id, timeout_ms, now_ms=now_ms, zxid=zxid, time_ms=now_ms)
+            self._publish(outcome, link.author)
             self._sessions[session_id] = _Session(timeout)
         elif session_id not in self._sessions:
             return 0
@@ -187,7 +196,7 @@ class Ensemble:
     def write(self, request: Write, link: Link) -> Result:
         """Carry out a change."""
         outcome = self.core.write(request, self._caller(link), zxid=self.core.zxid + 1, time_ms=self._time_ms())
-        self._publish(outcome)
+        self._publish(outcome, link.author)
         if outcome.transaction is not None and self.stream.chance(self.loses_answers_per_mille):
             link.break_off()
         return outcome.result
@@ -198,7 +207,7 @@ class Ensemble:
 
     def watch(self, request: Watching, link: Link) -> None:
         """Add a watch."""
-        self._publish(self.core.watch(request, self._caller(link)))
+        self._publish(self.core.watch(request, self._caller(link)), link.author)
 
     def close(self, link: Link) -> None:
         """End a session at its client's wish."""
@@ -210,7 +219,9 @@ class Ensemble:
     def _time_ms(self) -> int:
         return self.clock.now() // MILLISECOND
 
-    def _publish(self, outcome: Outcome) -> None:
+    def _publish(self, outcome: Outcome, author: Author) -> None:
+        if outcome.transaction is not None:
+            entries.tell(self.truth, outcome.transaction.effects, author)
         for watcher, event in outcome.notifications:
             link = self._links.get(watcher)
             if link is not None:

@@ -166,11 +166,11 @@ class Simulation:
         self.clock: Final = WorldClock()
         self.source = source
         """What the next control plane is started with."""
-        self.ensemble: Final = Ensemble(self.clock, self.streams.named("registry"))
+        self.truth: Final = Truth(self.clock.now)
+        self.ensemble: Final = Ensemble(self.clock, self.streams.named("registry"), self.truth)
         self._server_stream = self.streams.named("servers")
         self._server_pace = server_pace or ServerPace()
         self.service_faults: Final = ServiceFaults()
-        self.truth: Final = Truth(self.clock.now)
         self.datacentre: Final = Datacentre(
             self.clock, self.streams.named("cloud"), self._give_life, pace=pace, truth=self.truth
         )
@@ -178,7 +178,7 @@ class Simulation:
         self.journal: Final = Journal(keeps_lines=keeps_lines)
         self.bus: Final = EventBus(self.clock)
         self.bus.subscribe("journal", self.journal)
-        self.specs: Final = SimSpecs(self.clock, self.streams.named("documents"), self._whose)
+        self.specs: Final = SimSpecs(self.clock, self.streams.named("documents"), self._whose, self.truth)
         self.proxy: SimProxy
         self.now: Incarnation | None = None
         self._nursery: trio.Nursery

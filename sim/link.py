@@ -12,7 +12,9 @@ from typing import Final, Protocol, TypeVar
 from hfs_appliance.model.instants import SECOND, Duration, Instant
 from sim.clock import Act
 from sim.ensemble import Ensemble
+from sim.entries import Author
 from sim.streams import Table
+from sim.truth import RegistryCut, RegistryReached
 
 T = TypeVar("T")
 
@@ -43,7 +45,11 @@ class Listener(Protocol):
 class Link:
     """One client's network to the registry, with the session that it carries."""
 
-    def __init__(self, ensemble: Ensemble, timeout: Duration, listener: Listener) -> None:
+    def __init__(
+        self, ensemble: Ensemble, timeout: Duration, listener: Listener, author: Author = Author.AGENT
+    ) -> None:
+        self.author: Final = author
+        """Who writes over it."""
         self.session_id = 0
         self.is_connected = False
         """As the client believes."""
@@ -79,6 +85,7 @@ class Link:
             return
         self._holds_requests, self._holds_answers = requests, True
         self.silent_since = self._clock.now()
+        self._tell_truth(hears=False)
         if requests:
             self._ensemble.unheard(self.session_id)
         turn = self._turn
@@ -172,9 +179,12 @@ class Link:
             return
         self.session_id = session_id
         self.is_connected = True
+        self._tell_truth(hears=True)
         self._listener.connected(session_id, asked_at)
 
     def _detach(self) -> None:
+        if self.is_connected and self.silent_since is None:
+            self._tell_truth(hears=False)
         self._turn += 1
         self.is_connected = False
         self._marks.clear()
@@ -186,6 +196,7 @@ class Link:
 
     def _listen_again(self) -> None:
         self.silent_since = None
+        self._tell_truth(hears=True)
         self._holds_requests = self._holds_answers = False
         held, self._held = self._held, []
         for act in held:
@@ -208,3 +219,7 @@ class Link:
         marks, self._marks = self._marks, set()
         for path in sorted(marks):
             self._listener.changed(path)
+
+    def _tell_truth(self, *, hears: bool) -> None:
+        if self.author is Author.PLANE:
+            self._ensemble.truth.tell(RegistryReached(client=self.number) if hears else RegistryCut(client=self.number))

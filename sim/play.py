@@ -17,7 +17,7 @@ from sim.metrics import Metrics
 from sim.outcome import Outcome
 from sim.scenario import Beginning, Fault, Layout, Scenario
 from sim.standing import let_stand
-from sim.truth import FaultBegun, FaultEnded
+from sim.truth import FaultBegun, FaultEnded, FaultsOver, Settled, StoryBegun
 
 if TYPE_CHECKING:
     import trio
@@ -106,13 +106,16 @@ async def _tell(sim: Simulation, scenario: Scenario) -> None:
         let_stand(sim)
     sim.start()
     await sim.converged(FIRST_CONVERGENCE)
+    sim.truth.tell(StoryBegun())
     begun = sim.clock.now()
     for moment in _timeline(scenario):
         await sim.pass_time(Duration(max(0, begun + moment.at - sim.clock.now())))
         moment.act(sim)
     await sim.pass_time(Duration(max(0, begun + scenario.lasts - sim.clock.now())))
+    sim.truth.tell(FaultsOver())
     await sim.pass_time(NOTICED_WITHIN)  # what nobody has noticed yet looks converged
     await sim.converged(scenario.bounds.settle)
+    sim.truth.tell(Settled())
     made = (sim.datacentre.ever_made, sim.datacentre.deletions)
     await sim.pass_time(CHECKED_STAYING)
     if (sim.datacentre.ever_made, sim.datacentre.deletions) != made or not sim.is_converged():

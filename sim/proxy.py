@@ -15,7 +15,7 @@ from hfs_appliance.ports.errors import Missing, Rejected, Transient
 from hfs_appliance.proxy.table import RouteTable
 from sim.clock import Reply, WorldClock, spend
 from sim.streams import Stream, Table
-from sim.truth import RoutesServed, Truth
+from sim.truth import DocumentGiven, FilesServed, RoutesServed, Truth
 
 T = TypeVar("T")
 
@@ -65,6 +65,7 @@ class SimProxy:
         """Replace static files."""
         await trio.lowlevel.checkpoint()
         self.files.update(files)
+        self._truth.tell(FilesServed(files=files))
 
     async def ensure_running(self) -> bool:
         """Start the proxy if it does not run."""
@@ -89,8 +90,15 @@ class SimProxy:
 class SimSpecs:
     """Implements the port's SpecSource: asks who has the address now."""
 
-    def __init__(self, clock: WorldClock, stream: Stream, whose: Callable[[str, int], ServiceName | None]) -> None:
+    def __init__(
+        self,
+        clock: WorldClock,
+        stream: Stream,
+        whose: Callable[[str, int], ServiceName | None],
+        truth: Truth | None = None,
+    ) -> None:
         self._clock: Final = clock
+        self._truth: Final = truth or Truth(clock.now)
         self._stream: Final = stream
         self._whose: Final = whose
         """The service that answers at an address and port now."""
@@ -112,10 +120,12 @@ class SimSpecs:
                 reply.fail(Transient(f"{url}: no answer"))
             elif "/missing" in url:
                 reply.fail(Missing(f"{url}: 404"))
-            elif service in self.broken:
-                reply.give(b"<html>502 Bad Gateway</html>")
             else:
-                reply.give(document(service, self.extra.get(service, 0)))
+                content = document(service, self.extra.get(service, 0))
+                if service in self.broken:
+                    content = b"<html>502 Bad Gateway</html>"
+                self._truth.tell(DocumentGiven(service=service, content=content))
+                reply.give(content)
 
         self._clock.after(self._stream.draw(FETCH), arrive)
         return await reply.wait()

@@ -26,6 +26,7 @@ from hfs_appliance.ports.registry import (
 )
 from sim.clock import Reply, WorldClock
 from sim.ensemble import Ensemble
+from sim.entries import Author
 from sim.link import Link
 from sim.wire.zookeeper import requests, tree
 from sim.wire.zookeeper.paths import ancestry, check_path
@@ -65,7 +66,7 @@ class SimRegistry:
         self._changed = trio.Event()
         self._watches: list[SubtreeWatch] = []
         self._unanswered: dict[Reply[object], tuple[str, bool]] = {}
-        self.link = Link(ensemble, session_timeout, self)
+        self.link = Link(ensemble, session_timeout, self, Author.PLANE)
 
     # The session
 

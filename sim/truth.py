@@ -1,18 +1,20 @@
 """The truth: what really happens in the simulated world, as a stream of typed values beside the product's own events.
 
 The world tells it, checkers and metrics fold over it; the product never sees it. The rule to keep: one line told for
-each change, so that a fold costs what has happened, not what there is.
+each change, so that a fold costs what has happened, not what there is. Facts of the registry's entries are in
+sim/entries.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
-from hfs_appliance.model.ids import AvailabilityZone, ServerId, ServiceName, Version
+from hfs_appliance.model.ids import AvailabilityZone, Nonce, PoolName, ServerId, ServiceName, Version
 from hfs_appliance.model.instants import Instant
+from hfs_appliance.model.observed import CloudStatus
 from hfs_appliance.proxy.table import RouteTable
 
 
@@ -35,16 +37,37 @@ class Condition(StrEnum):
 HEALTHY: Final = frozenset({Condition.WARM, Condition.SERVING})
 
 
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Base of all facts."""
+
+
+# Machines
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MachineMade:
+class MachineMade(Fact):
     """The cloud made a machine."""
 
     server: ServerId
     az: AvailabilityZone
+    nonce: Nonce
+    pool: PoolName
+    address: str
+    status: CloudStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ConditionChanged:
+class StatusChanged(Fact):
+    """The cloud says something else of a machine than before."""
+
+    server: ServerId
+    before: CloudStatus
+    after: CloudStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConditionChanged(Fact):
     """A machine is otherwise than before."""
 
     server: ServerId
@@ -55,7 +78,7 @@ class ConditionChanged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeletionBegun:
+class DeletionBegun(Fact):
     """The cloud obeyed: a machine is being deleted at the product's wish."""
 
     server: ServerId
@@ -65,21 +88,80 @@ class DeletionBegun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MachineGone:
+class MachineGone(Fact):
     """A machine is no more."""
 
     server: ServerId
 
 
+# The cloud's API
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RoutesServed:
+class ApiCalled(Fact):
+    """A call reached the cloud and was carried out, or refused; told after what it brought about."""
+
+    call: str
+    """`list`, `get`, `create`, `delete`, `log` or `kill`."""
+    server: ServerId | None = None
+    refusal: str = ""
+    """Name of the error that it is answered with, `silence` for no answer; empty: it was carried out."""
+    is_whole: bool = True
+    """False for a list that admits that it may leave servers out."""
+
+
+# The proxy and the documents
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutesServed(Fact):
     """A proxy serves another table."""
 
     table: RouteTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FaultBegun:
+class FilesServed(Fact):
+    """A proxy serves other static files."""
+
+    files: Mapping[str, bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentGiven(Fact):
+    """An instance answered with its service's document."""
+
+    service: ServiceName
+    content: bytes
+
+
+# The registry, but for its entries
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryReached(Fact):
+    """A control plane and the registry hear each other from now on."""
+
+    client: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryCut(Fact):
+    """A control plane and the registry do not hear each other any more, whether they know it or not."""
+
+    client: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryReplaced(Fact):
+    """The registry restarts with another content: none, or an older one. Each entry that differs is told after it."""
+
+
+# What is done to the world, and how the story goes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultBegun(Fact):
     """Something goes wrong from now on."""
 
     number: int
@@ -91,7 +173,7 @@ class FaultBegun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FaultEnded:
+class FaultEnded(Fact):
     """Something no longer goes wrong."""
 
     number: int
@@ -99,42 +181,66 @@ class FaultEnded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ControlPlaneKilled:
+class ControlPlaneKilled(Fact):
     """A control plane ended as kill -9 ends it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ControlPlaneStarted:
+class ControlPlaneStarted(Fact):
     """A control plane was started."""
 
 
-Fact: TypeAlias = (
-    MachineMade
-    | ConditionChanged
-    | DeletionBegun
-    | MachineGone
-    | RoutesServed
-    | FaultBegun
-    | FaultEnded
-    | ControlPlaneKilled
-    | ControlPlaneStarted
-)
-Witness: TypeAlias = Callable[[Instant, Fact], None]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemandChanged(Fact):
+    """The traffic of a service needs so many instances from now on; until it is told, those desired."""
+
+    service: ServiceName
+    instances: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoryBegun(Fact):
+    """The fleet has stood converged for the first time: faults may come."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultsOver(Fact):
+    """The story is told: from now on nothing goes wrong, and everything must come right."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled(Fact):
+    """The control plane says that everything is as desired: from now on it must stay so."""
+
+
+Witness: TypeAlias = Callable[[Instant, Any], None]
+"""Takes the facts that it has asked for."""
 
 
 class Truth:
-    """Hands each fact to everybody who listens, in the order in which they came."""
+    """Hands each fact to everybody who listens for its kind, in the order in which they came."""
 
     def __init__(self, now: Callable[[], Instant]) -> None:
         self._now = now
-        self._witnesses: list[Witness] = []
+        self._everything: list[Witness] = []
+        self._by_kind: dict[type[Fact], list[Witness]] = {}
 
-    def listen(self, witness: Witness) -> None:
-        """Call `witness` with every fact from now on."""
-        self._witnesses.append(witness)
+    def listen(self, witness: Witness, kinds: Iterable[type[Fact]] | None = None) -> None:
+        """Call `witness` with every fact from now on, or with those of some kinds."""
+        if kinds is not None:
+            for kind in kinds:
+                self._by_kind.setdefault(kind, list(self._everything)).append(witness)
+            return
+        self._everything.append(witness)
+        for witnesses in self._by_kind.values():
+            witnesses.append(witness)
+
+    def wants(self, kind: type[Fact]) -> bool:
+        """Tell whether anybody listens for a kind of fact that costs something to make."""
+        return bool(self._by_kind.get(kind, self._everything))
 
     def tell(self, fact: Fact) -> None:
         """State what happened now."""
         now = self._now()
-        for witness in self._witnesses:
+        for witness in self._by_kind.get(type(fact), self._everything):
             witness(now, fact)

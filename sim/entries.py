@@ -1,0 +1,262 @@
+"""Facts of the registry's entries: what its transactions wrote, read as a bystander reads it.
+
+The readers here are not the product's: only the few fields that checkers need, from JSON. What cannot be read is told
+as gone, as nobody can use it. The desired state alone is read by the product's own rooms: nothing else knows TOML.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from hfs_appliance.config import ConfigError
+from hfs_appliance.model.desired import DesiredState
+from hfs_appliance.model.ids import Nonce, PoolName, ServerId, ServiceName, Version
+from hfs_appliance.registry.formats import FormatError, read_desired
+from hfs_appliance.runtime.desired import effective
+from sim.truth import Fact, RegistryReplaced, Truth
+from sim.wire.zookeeper.effects import Effect, NodeCreated, NodeDeleted, ValueSet
+from sim.wire.zookeeper.tree import Tree
+
+
+class Author(StrEnum):
+    """By whose hand an entry changed."""
+
+    PLANE = "the control plane"
+    AGENT = "an agent"
+    HAND = "somebody's hand"
+    EXPIRY = "the end of a session"
+    RESTORE = "a restore"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordWritten(Fact):
+    """The control plane's record of a server."""
+
+    author: Author
+    server: ServerId
+    nonce: Nonce
+    pool: PoolName
+    service: ServiceName | None
+    version: Version | None
+    slot: int | None
+    is_ready: bool
+    is_draining: bool
+    is_deleting: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordGone(Fact):
+    """A record was removed."""
+
+    author: Author
+    server: ServerId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleGiven(Fact):
+    """The assignment of a server was written."""
+
+    author: Author
+    server: ServerId
+    nonce: Nonce
+    service: ServiceName
+    version: Version
+    slot: int
+    is_draining: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleTaken(Fact):
+    """The assignment of a server was removed."""
+
+    author: Author
+    server: ServerId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registered(Fact):
+    """An instance's registration was written."""
+
+    author: Author
+    service: ServiceName
+    instance: ServerId
+    nonce: Nonce
+    version: Version
+    address: str
+    port: int
+    is_up: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unregistered(Fact):
+    """A registration is gone."""
+
+    author: Author
+    service: ServiceName
+    instance: ServerId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announced(Fact):
+    """A warm server has its place in the pool."""
+
+    author: Author
+    server: ServerId
+    nonce: Nonce
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unannounced(Fact):
+    """A place in the pool is gone."""
+
+    author: Author
+    server: ServerId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DesiredStored(Fact):
+    """The desired state was written."""
+
+    author: Author
+    generation: int
+    desired: DesiredState | None
+    """None: it cannot be read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerWritten(Fact):
+    """The ledger was written."""
+
+    author: Author
+    next_serial: int
+
+
+_KINDS: Final[Mapping[tuple[str, int], type[Fact]]] = {
+    ("servers", 2): RecordWritten,
+    ("assignments", 2): RoleGiven,
+    ("pool", 2): Announced,
+    ("services", 3): Registered,
+    ("desired", 1): DesiredStored,
+    ("ledger", 1): LedgerWritten,
+}
+"""By room and depth."""
+
+
+def tell(truth: Truth, effects: Iterable[Effect], author: Author) -> None:
+    """Tell what a transaction did to the entries that mean something."""
+    for effect in effects:
+        if isinstance(effect, NodeCreated | ValueSet):
+            fact = _written(effect.path, effect.value or b"", author, truth)
+        elif isinstance(effect, NodeDeleted):
+            fact = _gone(effect.path, author)
+        else:
+            continue
+        if fact is not None:
+            truth.tell(fact)
+
+
+def tell_replaced(truth: Truth, before: Tree, after: Tree) -> None:
+    """Tell that the registry's content is another one."""
+    truth.tell(RegistryReplaced())
+    old = {path: znode.value for path, znode in before.znodes.items()}
+    new = {path: znode.value for path, znode in after.znodes.items()}
+    tell(truth, _differences(old, new), Author.RESTORE)
+
+
+def _differences(old: Mapping[str, bytes | None], new: Mapping[str, bytes | None]) -> Iterator[Effect]:
+    yield from (NodeDeleted(path) for path in sorted(old.keys() - new.keys()))
+    yield from (ValueSet(path, new[path]) for path in sorted(new) if path not in old or old[path] != new[path])
+
+
+def _written(path: str, value: bytes, author: Author, truth: Truth) -> Fact | None:
+    room = path.split("/")[3:]
+    kind = _KINDS.get((room[0], len(room))) if room else None
+    if kind is None or not truth.wants(kind):
+        return None
+    if kind is DesiredStored:
+        return _desired(value, author)
+    try:
+        return _meaning(room, json.loads(value), author)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return _gone(path, author)
+
+
+def _meaning(room: list[str], entry: Mapping[str, Any], author: Author) -> Fact | None:
+    match room:
+        case ["servers", _]:
+            return _record(entry, author)
+        case ["assignments", _]:
+            return _role(entry, author)
+        case ["pool", server]:
+            return Announced(author=author, server=ServerId(server), nonce=Nonce(str(entry["nonce"])))
+        case ["services", service, instance]:
+            return _registration(ServiceName(service), ServerId(instance), entry, author)
+        case _:
+            return LedgerWritten(author=author, next_serial=int(entry["next_serial"]))
+
+
+def _gone(path: str, author: Author) -> Fact | None:
+    match path.split("/")[3:]:
+        case ["servers", server]:
+            return RecordGone(author=author, server=ServerId(server))
+        case ["assignments", server]:
+            return RoleTaken(author=author, server=ServerId(server))
+        case ["pool", server]:
+            return Unannounced(author=author, server=ServerId(server))
+        case ["services", service, instance]:
+            return Unregistered(author=author, service=ServiceName(service), instance=ServerId(instance))
+        case _:
+            return None
+
+
+def _record(entry: Mapping[str, Any], author: Author) -> RecordWritten:
+    return RecordWritten(
+        author=author,
+        server=entry["server"],
+        nonce=entry["nonce"],
+        pool=entry["pool"],
+        service=entry.get("service"),
+        version=entry.get("version"),
+        slot=entry.get("slot"),
+        is_ready=entry.get("ready_at") is not None,
+        is_draining=entry.get("drain_at") is not None,
+        is_deleting=entry.get("delete_at") is not None,
+    )
+
+
+def _role(entry: Mapping[str, Any], author: Author) -> RoleGiven:
+    return RoleGiven(
+        author=author,
+        server=entry["server"],
+        nonce=entry["nonce"],
+        service=entry["service"],
+        version=entry["version"],
+        slot=entry["slot"],
+        is_draining=entry.get("drain_at") is not None,
+    )
+
+
+def _registration(service: ServiceName, instance: ServerId, entry: Mapping[str, Any], author: Author) -> Registered:
+    payload = entry.get("payload") or {}
+    return Registered(
+        author=author,
+        service=service,
+        instance=instance,
+        nonce=Nonce(str(payload.get("nonce", ""))),
+        version=Version(str(payload.get("version", ""))),
+        address=str(entry.get("address", "")),
+        port=int(entry.get("port", 0)),
+        is_up=payload.get("status", "up") == "up",
+    )
+
+
+def _desired(value: bytes, author: Author) -> DesiredStored:
+    try:
+        stored = read_desired(value)
+        return DesiredStored(author=author, generation=stored.generation, desired=effective(stored))
+    except (FormatError, ConfigError):
+        return DesiredStored(author=author, generation=0, desired=None)
