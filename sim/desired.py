@@ -26,7 +26,7 @@ def configuration(
         f'registry = {{ session_timeout = "{session_timeout}" }}',
         f'cloud = {{ provider = "local", azs = [{azs}], poll = "{poll}", local = {{ network = "127.0.0.0/8" }} }}',
         'endpoint = { listen = "127.0.0.1:8080" }',
-        f"limits = {{ max_servers = {max_servers}, max_creating = {at_once}, max_deleting = {at_once} }}",
+        f"quota = {{ max_servers = {max_servers}, max_creating = {at_once}, max_deleting = {at_once} }}",
         f"pool = {{ small = {{ size = {pool_size} }} }}",
     ]
     for name, versions in services.items():

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Final
 
-from hfs_appliance.config import durations
+from hfs_appliance.config import durations, percents
 from hfs_appliance.config.keys import KeyPath, write_path
 from hfs_appliance.model.desired import Admin, DesiredState, Endpoint, Pool, Service
 from hfs_appliance.model.reports import Change
@@ -53,7 +53,9 @@ def _changes(before: DesiredState | None, after: DesiredState) -> Iterator[tuple
             yield path, Change(path=write_path(path), before=was.text, after=will_be.text)
 
 
-_RENAMED: Final[Mapping[str, str]] = {"pools": "pool", "services": "service"}
+_RENAMED: Final[Mapping[str, str]] = {"pools": "pool", "services": "service", "limits": "quota"}
+_WRITERS: Final[Mapping[str, Callable[[Any], str]]] = {"Duration": durations.write, "Share": percents.write}
+"""How fields of these types are written; all others as their values are."""
 _WRITTEN_OTHERWISE: Final[Mapping[type, frozenset[str]]] = {
     Endpoint: frozenset({"address", "port"}),
     Admin: frozenset({"address", "port"}),
@@ -83,11 +85,10 @@ def _flatten(path: KeyPath, value: Any) -> Iterator[tuple[KeyPath, _Leaf]]:
             for name, item in inner.items():
                 yield from _flatten((*place, name), item) if is_dataclass(item) else [((*place, name), _Leaf(item))]
         else:
-            text = durations.write(inner) if field.type == "Duration" else _text(inner)
+            writer = _WRITERS.get(str(field.type).removesuffix(" | None"), _text)
+            text = writer(inner) if inner is not None else ""
             yield place, _Leaf(text, is_default=inner == field.default)
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, tuple):
-        return json.dumps(value, ensure_ascii=False)
-    return "" if value is None else str(value)
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, tuple) else str(value)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from hfs_appliance.config import percents
 from hfs_appliance.config.durations import write
 from hfs_appliance.config.keys import KeyPath, quote, suggest, write_path
 from hfs_appliance.config.mistakes import Finding
 from hfs_appliance.model.desired import CloudProvider, DesiredState, Service
+from hfs_appliance.model.guard import DestroyBudget, Guard, ServiceBudget, ServiceGuard
 from hfs_appliance.model.instants import Duration
+from hfs_appliance.model.shares import Share
 
 _EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 - compared with, not listened on
 
@@ -19,9 +22,11 @@ _EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 - compared with, not listened on
 def contradictions(desired: DesiredState) -> Iterator[Finding]:
     """Give everything that does not go together."""
     yield from capacity(desired)
+    yield from floors(desired)
     yield from _repetitions(desired)
     yield from _listeners(desired)
     yield from _local_cloud(desired)
+    yield from _guards(desired)
     yield from _in_order(
         ("endpoint", "connect_timeout"),
         desired.endpoint.connect_timeout,
@@ -41,11 +46,22 @@ def capacity(desired: DesiredState) -> Iterator[Finding]:
     total, most = sum(wanted.values()), desired.limits.max_servers
     if total > most:
         yield Finding(
-            path=("limits", "max_servers"),
+            path=("quota", "max_servers"),
             words=f"{most} servers are fewer than the {total} that pools and services want together",
             hint=f"at least {total}",
             others=tuple(wanted),
         )
+
+
+def floors(desired: DesiredState) -> Iterator[Finding]:
+    """Check that no service is wanted below its own floor."""
+    for service in desired.services.values():
+        wanted = sum(service.versions.values())
+        if service.floor > wanted:
+            path: KeyPath = ("service", service.name)
+            words = f"{service.floor} instances are more than the {wanted} that its versions want together"
+            others = tuple((*path, "version", version, "instances") for version in service.versions)
+            yield Finding(path=(*path, "floor"), words=words, others=others)
 
 
 def _repetitions(desired: DesiredState) -> Iterator[Finding]:
@@ -108,8 +124,8 @@ def _local_cloud(desired: DesiredState) -> Iterator[Finding]:
     # The first and the last address of a network are nobody's.
     addresses = max(0, ipaddress.IPv4Network(local.network).num_addresses - 2)
     if addresses < most:
-        words = f"{local.network} has {addresses} addresses for the {most} servers of limits.max_servers"
-        yield Finding(path=path, words=words, hint="choose a larger network", others=(("limits", "max_servers"),))
+        words = f"{local.network} has {addresses} addresses for the {most} servers of quota.max_servers"
+        yield Finding(path=path, words=words, hint="choose a larger network", others=(("quota", "max_servers"),))
     stages = Duration(local.boot + local.updates + local.configuration)
     for pool in desired.pools.values():
         if pool.build_within <= stages:
@@ -118,6 +134,49 @@ def _local_cloud(desired: DesiredState) -> Iterator[Finding]:
                 words=f"{write(pool.build_within)} are too short: the stages of [cloud.local] take {write(stages)}",
                 others=tuple(("cloud", "local", stage) for stage in ("boot", "updates", "configuration")),
             )
+
+
+def _guards(desired: DesiredState) -> Iterator[Finding]:
+    """Check that the budget's bounds do not cross, and that no service is looser than the environment."""
+    common = desired.guard
+    yield from _bounds(("guard", "destroy_budget"), common.destroy_budget)
+    for service in desired.services.values():
+        path: KeyPath = ("service", service.name, "guard")
+        yield from _looser(path, service.guard, common)
+        if service.guard.destroy_budget != ServiceBudget():
+            yield from _bounds((*path, "destroy_budget"), service.guard.within(common).destroy_budget)
+
+
+def _bounds(path: KeyPath, budget: DestroyBudget) -> Iterator[Finding]:
+    if budget.min > budget.max:
+        words = f"{budget.min} is above the max of {budget.max}"
+        others = ((*path, "max"), ("guard", "destroy_budget"))
+        yield Finding(path=(*path, "min"), words=words, others=others)
+
+
+def _looser(path: KeyPath, own: ServiceGuard, common: Guard) -> Iterator[Finding]:
+    """Compare each key that a service sets with the environment's."""
+    budget, storm = ("destroy_budget",), ("storm",)
+    pairs: Sequence[tuple[KeyPath, int | None, int, Callable[[int], str]]] = (
+        ((*budget, "percent"), own.destroy_budget.percent, common.destroy_budget.percent, _percent),
+        ((*budget, "min"), own.destroy_budget.min, common.destroy_budget.min, str),
+        ((*budget, "max"), own.destroy_budget.max, common.destroy_budget.max, str),
+        ((*storm, "percent"), own.storm.percent, common.storm.percent, _percent),
+        ((*storm, "min"), own.storm.min, common.storm.min, str),
+        (("shrink_confirm",), own.shrink_confirm, common.shrink_confirm, _percent),
+    )
+    for keys, mine, limit, say in pairs:
+        if mine is not None and mine > limit:
+            words = f"{say(mine)} is looser than the environment's {say(limit)}; a service may only be stricter"
+            yield Finding(path=(*path, *keys), words=words, others=(("guard", *keys),))
+    window, least = own.destroy_budget.window, common.destroy_budget.window
+    if window is not None and window < least:
+        words = f"{write(window)} are looser than the environment's {write(least)}; a service may only be stricter"
+        yield Finding(path=(*path, *budget, "window"), words=words, others=(("guard", *budget, "window"),))
+
+
+def _percent(share: int) -> str:
+    return percents.write(Share(share))
 
 
 def _service(desired: DesiredState, service: Service) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import tomli
 
-from hfs_appliance.config.checks import capacity, contradictions
+from hfs_appliance.config.checks import capacity, contradictions, floors
 from hfs_appliance.config.keys import KeyPath, suggest, write_path
 from hfs_appliance.config.mistakes import ConfigError, Finding, Mistake
 from hfs_appliance.config.positions import Position, key_positions
@@ -61,7 +61,7 @@ def overridden(desired: DesiredState, counts: Mapping[tuple[ServiceName, Version
             versions = {**services[name].versions, version: instances}
             services[name] = replace(services[name], versions=versions)
     scaled = replace(desired, services=services)
-    findings.extend(capacity(scaled))
+    findings.extend((*capacity(scaled), *floors(scaled)))
     if findings:
         raise ConfigError(_placed(finding, "", None) for finding in findings)
     return scaled

@@ -28,6 +28,20 @@ class _ForToml(GenerateJsonSchema):
         default = super().get_default_value(schema)
         return NoDefault if default is None else default
 
+    def encode_default(self, dft: Any) -> Any:
+        """Leave such defaults out of tables, too."""
+        return _without_none(super().encode_default(dft))
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
+        """Show a key that may be left out as the value that it has when it is there."""
+        return self.generate_inner(schema["schema"])
+
     def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
         """Close tables of free keys to names that do not keep their grammar."""
         return {**super().dict_schema(schema), "additionalProperties": False}
+
+
+def _without_none(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {key: _without_none(inner) for key, inner in value.items() if inner is not None}

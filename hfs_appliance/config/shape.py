@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from hfs_appliance.config import spellings
-from hfs_appliance.config.spellings import Listen, misspelt, span
-from hfs_appliance.model import desired
+from hfs_appliance.config.spellings import Listen, misspelt, share, span
+from hfs_appliance.model import desired, guard
 from hfs_appliance.model.instants import Duration
+from hfs_appliance.model.shares import Share
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -28,6 +29,8 @@ ListenAt: TypeAlias = Annotated[Listen, spellings.LISTEN]
 Port: TypeAlias = Annotated[int, Field(ge=1, le=65535)]
 Count: TypeAlias = Annotated[int, Field(ge=0, le=100_000)]
 AtLeastOne: TypeAlias = Annotated[int, Field(ge=1, le=100_000)]
+# The tokens of the budget lie in one entry of the registry, of less than 1 MiB.
+Tokens: TypeAlias = Annotated[int, Field(ge=1, le=1_000)]
 
 _STAGE = span("0s", "1h")
 
@@ -116,7 +119,16 @@ class Admin(Table):
     """IPv4 address and port; whoever reaches it rules the environment."""
 
 
-class Limits(Table):
+class Reserve(Table):
+    """Shares of `max_servers` that stay free for what matters more than full pools."""
+
+    remediation: Annotated[Share, share("0%", "50%")] = _default(desired.Reserve, "remediation")
+    """For replacing what has died: neither pools nor new versions take it."""
+    rollout: Annotated[Share, share("0%", "50%")] = _default(desired.Reserve, "rollout")
+    """For a new version beside the old one: pools do not take it."""
+
+
+class Quota(Table):
     """What hfs may never exceed, whatever the rest of the file says."""
 
     max_servers: AtLeastOne = Field(examples=[30])
@@ -125,6 +137,48 @@ class Limits(Table):
     """Servers that may be in creation at one time."""
     max_deleting: AtLeastOne = _default(desired.Limits, "max_deleting")
     """Servers that may be in deletion at one time."""
+    reserve: Reserve = Reserve()
+
+
+class DestroyBudget(Table):
+    """How many servers may be taken away within a window, whatever the cause."""
+
+    percent: Annotated[Share, share("0.1%")] = _default(guard.DestroyBudget, "percent")
+    """Share of the servers that there are."""
+    min: Tokens = _default(guard.DestroyBudget, "min")
+    """At least this many, however few servers there are."""
+    max: Tokens = _default(guard.DestroyBudget, "max")
+    """At most this many, however many servers there are."""
+    window: Annotated[Duration, span("1s", "1d")] = _default(guard.DestroyBudget, "window")
+    """A server that was taken away counts for this long, and until the cloud has confirmed that it is gone."""
+
+
+class Storm(Table):
+    """How many losses at once are too many to be believed without a second witness."""
+
+    percent: Annotated[Share, share("1%")] = _default(guard.Storm, "percent")
+    """Share of a service's instances, or of all servers, that may be lost at once."""
+    min: AtLeastOne = _default(guard.Storm, "min")
+    """Fewer lost servers are no storm, whatever their share."""
+
+
+class Quarantine(Table):
+    """How sick servers are kept to be looked at: out of traffic, running, until `hfs explain` has told why."""
+
+    keep: Annotated[Duration, span("0s", "30d")] = _default(guard.Quarantine, "keep")
+    """How long such a server is kept."""
+    max: Count = _default(guard.Quarantine, "max")
+    """Servers kept of one service, or of one pool's failed builds; the oldest leaves first."""
+
+
+class Guard(Table):
+    """How much hfs may destroy, whatever it believes and whoever asks for it."""
+
+    destroy_budget: DestroyBudget = DestroyBudget()
+    storm: Storm = Storm()
+    shrink_confirm: Annotated[Share, share("1%")] = _default(guard.Guard, "shrink_confirm")
+    """A change that removes a larger share of a service's, or of all instances must be confirmed."""
+    quarantine: Quarantine = Quarantine()
 
 
 class Pool(Table):
@@ -175,6 +229,37 @@ class Version(Table):
     """Instances wanted."""
 
 
+class ServiceBudget(Table):
+    """A stricter budget for one service, on top of the environment's."""
+
+    percent: Annotated[Share | None, share("0.1%")] = None
+    """Share of the service's instances; at most the environment's."""
+    min: Tokens | None = None
+    """At least this many; at most the environment's."""
+    max: Tokens | None = None
+    """At most this many; at most the environment's."""
+    window: Annotated[Duration | None, span("1s", "1d")] = None
+    """How long an instance that was taken away counts; at least the environment's."""
+
+
+class ServiceStorm(Table):
+    """A stricter storm guard for one service."""
+
+    percent: Annotated[Share | None, share("1%")] = None
+    """Share of the service's instances that may be lost at once; at most the environment's."""
+    min: AtLeastOne | None = None
+    """Fewer lost instances are no storm; at most the environment's."""
+
+
+class ServiceGuard(Table):
+    """Where a service is guarded more strictly than the environment; what is left out is the environment's."""
+
+    destroy_budget: ServiceBudget = ServiceBudget()
+    storm: ServiceStorm = ServiceStorm()
+    shrink_confirm: Annotated[Share | None, share("1%")] = None
+    """Share of its instances above which a removal must be confirmed; at most the environment's."""
+
+
 class Service(Table):
     """A service: it answers at `/<name>/` of the endpoint."""
 
@@ -192,6 +277,9 @@ class Service(Table):
     """How long an instance may be without registration before capacity is added in its place."""
     registrar: Literal["agent", "self"] = "agent"
     """Who registers an instance: the agent once it is healthy, or the service by itself."""
+    floor: Count = _default(desired.Service, "floor")
+    """Instances, of all versions together, below which hfs never takes the service by its own hand."""
+    guard: ServiceGuard = ServiceGuard()
     run: Run = Field(examples=[{"command": ["python3", "service.py"]}])
     health: Health = Health()
     version: Annotated[dict[Annotated[str, spellings.VERSION_NAME], Version], Field(min_length=1)] = Field(
@@ -210,7 +298,8 @@ class File(Table):
     cloud: Cloud = Field(examples=[{"provider": "local"}])
     endpoint: Endpoint = Field(examples=[{"listen": "127.0.0.1:8080"}])
     admin: Admin = Admin()
-    limits: Limits = Field(examples=[{"max_servers": 30}])
+    guard: Guard = Guard()
+    quota: Quota = Field(examples=[{"max_servers": 30}])
     pool: dict[Annotated[str, spellings.POOL_NAME], Pool] = {}
     """Warm pools, by name: `[pool.small]`."""
     service: dict[Name, Service] = {}

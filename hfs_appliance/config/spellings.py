@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic_core import PydanticCustomError, core_schema
 
-from hfs_appliance.config import durations
+from hfs_appliance.config import durations, percents
 from hfs_appliance.config.keys import quote
 from hfs_appliance.model.ids import NAME, VERSION
 from hfs_appliance.model.instants import Duration
+from hfs_appliance.model.shares import Share
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -57,9 +58,8 @@ class Spelling:
         return self.read(value)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(
-            self._validate, serialization=core_schema.plain_serializer_function_ser_schema(self.write)
-        )
+        written = core_schema.plain_serializer_function_ser_schema(self.write, when_used="unless-none")
+        return core_schema.no_info_plain_validator_function(self._validate, serialization=written)
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         return {"type": "string", **self.schema}
@@ -89,8 +89,25 @@ def span(least: str, most: str) -> Spelling:
             raise misspelt(f"{quote(text)} is out of bounds", f"from {least} to {most}")
         return found
 
-    schema = {"pattern": f"^{durations.PATTERN}$", "$comment": f"from {least} to {most}"}
+    schema = {"pattern": f"^{durations.PATTERN}$", "$comment": f"duration, from {least} to {most}"}
     return Spelling(read, schema, durations.write, hint='write it like "30s"')
+
+
+def share(least: str, most: str = "100%") -> Spelling:
+    """Spell a percentage between two others, both included."""
+    low, high = percents.read(least), percents.read(most)
+
+    def read(text: str) -> Share:
+        try:
+            found = percents.read(text)
+        except ValueError:
+            raise misspelt(f"{quote(text)} is not a percentage", 'write it like "10%" or "0.5%"') from None
+        if not low <= found <= high:
+            raise misspelt(f"{quote(text)} is out of bounds", f"from {least} to {most}")
+        return found
+
+    schema = {"pattern": f"^{percents.PATTERN}$", "$comment": f"percentage, from {least} to {most}"}
+    return Spelling(read, schema, percents.write, hint='write it like "10%"')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

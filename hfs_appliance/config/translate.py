@@ -17,8 +17,18 @@ from hfs_appliance.model.desired import (
     Pool,
     Registrar,
     RegistrySettings,
+    Reserve,
     RunSpec,
     Service,
+)
+from hfs_appliance.model.guard import (
+    DestroyBudget,
+    Guard,
+    Quarantine,
+    ServiceBudget,
+    ServiceGuard,
+    ServiceStorm,
+    Storm,
 )
 from hfs_appliance.model.ids import AvailabilityZone, EnvironmentName, PoolName, ServiceName, Version
 
@@ -46,10 +56,12 @@ def to_model(file: shape.File, *, generation: int, base: Path) -> DesiredState:
         ),
         admin=Admin(address=file.admin.listen.address, port=file.admin.listen.port),
         limits=Limits(
-            max_servers=file.limits.max_servers,
-            max_creating=file.limits.max_creating,
-            max_deleting=file.limits.max_deleting,
+            max_servers=file.quota.max_servers,
+            max_creating=file.quota.max_creating,
+            max_deleting=file.quota.max_deleting,
+            reserve=Reserve(remediation=file.quota.reserve.remediation, rollout=file.quota.reserve.rollout),
         ),
+        guard=_guard(file.guard),
         pools={
             PoolName(name): Pool(name=PoolName(name), size=pool.size, build_within=pool.build_within)
             for name, pool in sorted(file.pool.items())
@@ -75,6 +87,25 @@ def _cloud(cloud: shape.Cloud) -> CloudSettings:
     )
 
 
+def _guard(guard: shape.Guard) -> Guard:
+    budget, storm, quarantine = guard.destroy_budget, guard.storm, guard.quarantine
+    return Guard(
+        destroy_budget=DestroyBudget(percent=budget.percent, min=budget.min, max=budget.max, window=budget.window),
+        storm=Storm(percent=storm.percent, min=storm.min),
+        shrink_confirm=guard.shrink_confirm,
+        quarantine=Quarantine(keep=quarantine.keep, max=quarantine.max),
+    )
+
+
+def _stricter(guard: shape.ServiceGuard) -> ServiceGuard:
+    budget, storm = guard.destroy_budget, guard.storm
+    return ServiceGuard(
+        destroy_budget=ServiceBudget(percent=budget.percent, min=budget.min, max=budget.max, window=budget.window),
+        storm=ServiceStorm(percent=storm.percent, min=storm.min),
+        shrink_confirm=guard.shrink_confirm,
+    )
+
+
 def _service(name: ServiceName, service: shape.Service, base: Path) -> Service:
     health = service.health
     return Service(
@@ -95,6 +126,8 @@ def _service(name: ServiceName, service: shape.Service, base: Path) -> Service:
         drain=service.drain,
         suspect_grace=service.suspect_grace,
         registrar=Registrar(service.registrar),
+        floor=service.floor,
+        guard=_stricter(service.guard),
     )
 
 

@@ -1,7 +1,7 @@
 """The desired state: what an operator asked for, checked and typed.
 
 Only the config room makes these values (from TOML) and it promises what the comments say. Everything here is immutable.
-Durations are `Duration` (nanoseconds), shares are fractions of 1.
+Durations are `Duration` (nanoseconds), shares are `Share` (parts of a million).
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from hfs_appliance.model.guard import Guard, ServiceGuard
 from hfs_appliance.model.ids import AvailabilityZone, EnvironmentName, PoolName, ServiceName, Version
 from hfs_appliance.model.instants import SECOND, Duration, seconds
+from hfs_appliance.model.shares import Share, percent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,13 +79,24 @@ class CloudSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reserve:
+    """Shares of all servers that stay free for what matters more than full pools."""
+
+    remediation: Share = percent(5)
+    """Replacing what has died: neither pools nor rollouts take it."""
+    rollout: Share = percent(15)
+    """A new version beside the old one: pools do not take it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What hfs may never exceed, whatever the rest of the file says."""
+    """What hfs may never exceed, whatever the rest of the file says: `[quota]`."""
 
     max_servers: int
     max_creating: int = 10
     """Servers in creation at one time."""
     max_deleting: int = 10
+    reserve: Reserve = Reserve()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +167,9 @@ class Service:
     suspect_grace: Duration = seconds(5)
     """How long an instance may be without registration before capacity is added in its place."""
     registrar: Registrar = Registrar.AGENT
+    floor: int = 0
+    """Instances, of all versions together, below which hfs never takes the service by its own hand."""
+    guard: ServiceGuard = ServiceGuard()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,3 +186,4 @@ class DesiredState:
     limits: Limits
     pools: Mapping[PoolName, Pool]
     services: Mapping[ServiceName, Service]
+    guard: Guard = Guard()

@@ -103,7 +103,7 @@ def test_the_schema_accepts_the_examples_and_refuses_mistakes() -> None:
         "registry.session_timeout",
         "cloud.provider",
         "cloud.local",
-        "limits.max_servers",
+        "quota.max_servers",
     }
 
 

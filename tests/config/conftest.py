@@ -14,7 +14,7 @@ name = "test"
 provider = "local"
 [endpoint]
 listen = "127.0.0.1:8080"
-[limits]
+[quota]
 max_servers = 10
 [pool.small]
 size = 2

@@ -44,10 +44,26 @@ response_timeout = "20s"
 reload_interval = "3s"
 [admin]
 listen = "127.0.0.1:8091"
-[limits]
+[quota]
 max_servers = 20
 max_creating = 4
 max_deleting = 5
+[quota.reserve]
+remediation = "6%"
+rollout = "14.5%"
+[guard]
+shrink_confirm = "20%"
+[guard.destroy_budget]
+percent = "9%"
+min = 2
+max = 19
+window = "11m"
+[guard.storm]
+percent = "25%"
+min = 4
+[guard.quarantine]
+keep = "5h"
+max = 2
 [pool.small]
 size = 2
 build_within = "1m30s"
@@ -59,6 +75,17 @@ base_path = "/b/"
 drain = "6s"
 suspect_grace = "7s"
 registrar = "self"
+floor = 2
+[service.dns.guard]
+shrink_confirm = "10%"
+[service.dns.guard.destroy_budget]
+percent = "0.5%"
+min = 1
+max = 9
+window = "1h"
+[service.dns.guard.storm]
+percent = "20%"
+min = 2
 [service.dns.run]
 command = ["serve", "é"]
 environment.A = "B"
@@ -144,8 +171,8 @@ def test_a_version_that_goes_is_told(desired: DesiredState) -> None:
     [
         ('name = "test"', 'name = "other"', ("environment.name",)),
         ('"local"', '"local"\npoll = "2s"\nlocal.boot = "9s"', ("cloud.local.boot", "cloud.poll")),
-        ("[limits]", '[admin]\nlisten = "127.0.0.1:8082"\n[limits]', ("admin.listen",)),
-        ("[limits]", '[registry]\nhosts = ["zk1:2181"]\n[limits]', ("registry.hosts",)),
+        ("[quota]", '[admin]\nlisten = "127.0.0.1:8082"\n[quota]', ("admin.listen",)),
+        ("[quota]", '[registry]\nhosts = ["zk1:2181"]\n[quota]', ("registry.hosts",)),
         ("127.0.0.1:8080", "127.0.0.1:8088", ()),
         ("max_servers = 10", "max_servers = 11", ()),
         ("instances = 3", "instances = 4", ()),

@@ -133,7 +133,7 @@ def test_a_key_may_be_called_anything(source: str) -> None:
 
 
 def test_an_empty_file_misses_every_required_table() -> None:
-    assert [said.split(":")[3].strip() for said in mistakes_of("")] == ["cloud", "endpoint", "environment", "limits"]
+    assert [said.split(":")[3].strip() for said in mistakes_of("")] == ["cloud", "endpoint", "environment", "quota"]
 
 
 def test_files_that_cannot_be_read_are_mistakes_too(tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ def test_scale_counts_keep_names_and_limits(desired: DesiredState) -> None:
     with pytest.raises(ConfigError) as caught:
         overridden(desired, counts)
     assert str(caught.value).splitlines() == [
-        "limits.max_servers: 10 servers are fewer than the 11 that pools and services want together; at least 11",
+        "quota.max_servers: 10 servers are fewer than the 11 that pools and services want together; at least 11",
         'service.dns.version."1.1": there is no such version; did you mean "1.0"?',
         'service.dsn: there is no such service; did you mean "dns"?',
     ]

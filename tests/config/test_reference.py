@@ -57,7 +57,7 @@ def value(key: dict[str, Any]) -> str:
     if "const" in key or "enum" in key:
         return " or ".join(f"`{as_toml(choice)}`" for choice in key.get("enum", [key.get("const")]))
     if "$comment" in key:
-        return f"duration, {key['$comment']}"
+        return str(key["$comment"])
     if "minimum" in key:
         return f"integer, {key['minimum']:,} to {key['maximum']:,}"
     kind: str = key["type"]

@@ -66,7 +66,7 @@ def test_every_key_and_table_is_described() -> None:
 def test_defaults_are_values_that_an_operator_could_write() -> None:
     """The schema shows each default; written into a file, all of them change nothing."""
     short = {"environment": {"name": "x"}, "cloud": {"provider": "local"}, "endpoint": {"listen": "127.0.0.1:80"}}
-    document: dict[str, Any] = {**short, "limits": {"max_servers": 9}}
+    document: dict[str, Any] = {**short, "quota": {"max_servers": 9}}
     filled = copy.deepcopy(document)
     schema = json_schema()
     for key, value in schema["properties"].items():
