@@ -130,6 +130,9 @@ class Outcome:
     violations: tuple[Violation, ...]
     """The first ones."""
     violations_total: int = 0
+    strikes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """By kind of fault, then by phase: how often a fault struck while its victims (or, if it has none, any server) were
+    in that phase."""
     reconcile_ms: Spread = Spread()
     """From the instant at which the control plane saw a change to the end of the action with which it answered it."""
     reconcile_parts_ms: Mapping[str, Spread] = field(default_factory=dict)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from hfs_appliance.model.instants import MINUTE, SECOND, Duration, format_duration
 from sim.checkers import CHECKERS, Docket
 from sim.clock import EPOCH
+from sim.coverage import Coverage
 from sim.desired import configuration
 from sim.faults import MENU
 from sim.fleet import Simulation, TooLate, simulate
@@ -58,6 +59,9 @@ def play(
     for checker in checkers:
         sim.bus.subscribe(checker.name, checker.hear)
         sim.truth.listen(checker.see)
+    coverage = Coverage()
+    sim.bus.subscribe("coverage", coverage.hear)
+    sim.truth.listen(coverage.see)
     if watch is not None:
         watch(Playing(scenario=scenario, sim=sim, docket=docket, metrics=metrics))
     began_ns = time.process_time_ns()
@@ -81,6 +85,7 @@ def play(
         digest=sim.journal.digest,
         violations=tuple(docket.violations),
         violations_total=docket.total,
+        strikes=coverage.matrix,
         **metrics.findings(),
     )
 
