@@ -111,7 +111,8 @@ print(*sorted("{name}=={version}".format(**package).lower() for package in chose
 
 # ---- dist/hfs
 
-sources() { find pyproject.toml requirements.lock build.sh README.md hfs_appliance sim -type f ! -name '*.pyc' -print0; }
+# Links are followed: configs/scenarios comes in as a folder of the package that reads it.
+sources() { find -L pyproject.toml requirements.lock build.sh README.md hfs_appliance sim -type f ! -name '*.pyc' -print0; }
 
 # Make dist/hfs unless it was made of just these sources. The same sources give the same bytes, wherever and whenever.
 zipapp() {
