@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-
-import pytest
+from typing import TYPE_CHECKING
 
 from sim.digests import Recording, main, read, write
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def test_a_recorded_run_gives_the_same_journal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
