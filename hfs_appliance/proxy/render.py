@@ -18,9 +18,10 @@ from jinja2 import Environment, StrictUndefined, Template
 
 from hfs_appliance.model.ids import is_name, is_version
 from hfs_appliance.model.instants import MILLISECOND, Duration
-from hfs_appliance.proxy.table import Member, Route, RouteTable
+from hfs_appliance.proxy.division import Reference, check_groups, division, upstreams
+from hfs_appliance.proxy.table import Member, OddField, Route, RouteTable
 
-_HARMLESS: Final = re.compile(r"[A-Za-z0-9/_.:=~\[\]+-]*")
+_HARMLESS: Final = re.compile(r"[A-Za-z0-9/_.:=~%*\[\]+-]*")
 """What may stand between quotes: nothing that ends a string, a directive or a block, or that starts a variable."""
 
 _BASE_PATH: Final = re.compile(r"/(?:[A-Za-z0-9_~-][A-Za-z0-9_.~-]*/)*")
@@ -30,10 +31,6 @@ _REVISION_GAP: Final = ":revision:"
 """Stands for the revision while it is computed; no field's grammar allows it."""
 
 _REVISION_DIGITS: Final = 12
-
-
-class OddField(ValueError):
-    """A field of the table is outside its grammar: refused, never escaped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +55,7 @@ class Rendered:
 def render(table: RouteTable, host: Host) -> Rendered:
     """Write nginx.conf. Same input, same bytes. Errors: OddField."""
     _check(table)
+    routes = [table.routes[name] for name in sorted(table.routes)]
     draft = _template().render(
         revision=_REVISION_GAP,
         host=host,
@@ -66,7 +64,9 @@ def render(table: RouteTable, host: Host) -> Rendered:
         response_timeout=_milliseconds(table.response_timeout),
         # An instance that is silent for the whole response timeout is left for one more attempt, not for all others.
         patience=_milliseconds(Duration(2 * table.response_timeout)),
-        routes=[table.routes[name] for name in sorted(table.routes)],
+        routes=routes,
+        divisions={route.service: division(route) for route in routes if route.groups},
+        upstreams=[upstream for route in routes for upstream in upstreams(route)],
         place=lambda member: endpoint_of(member.address, member.port),
         zone_size=_zone_size,
     )
@@ -95,10 +95,15 @@ def _template() -> Template:
 
 def _quoted(value: object) -> str:
     """Give the one form in which anything variable gets into the file."""
-    text = str(value)
+    if isinstance(value, Reference):
+        return f'"{_harmless(value.before)}${value.variable}"'
+    return f'"{_harmless(str(value))}"'
+
+
+def _harmless(text: str) -> str:
     if not _HARMLESS.fullmatch(text):
         raise OddField(f"{text[:80]!r} has characters that may not stand in nginx.conf")
-    return f'"{text}"'
+    return text
 
 
 def _check(table: RouteTable) -> None:
@@ -109,8 +114,9 @@ def _check(table: RouteTable) -> None:
             raise OddField(f"service {name[:80]!r} is not of the form [a-z0-9][a-z0-9-]*")
         if not _BASE_PATH.fullmatch(route.base_path):
             raise OddField(f"{name}: base path {route.base_path[:80]!r} is not a plain path that ends with a slash")
-        for member in route.members:
+        for member in route.reachable:
             _check_member(route, member)
+        check_groups(route)
 
 
 def _check_member(route: Route, member: Member) -> None:

@@ -1,9 +1,12 @@
-"""Registrations -> route table, with the guards that keep a service reachable while its registrations are in doubt.
+"""Registrations and traffic epochs -> route table, with the guards that keep a service reachable in doubt.
 
 A registration that is there is believed: it joins, it moves, it drains. Only *absence* is in doubt, because a lost
 session, a recovering registry or a broken watch look the same as a dead instance. So a former member whose registration
 is gone leaves only when it can be spared, and is a *suspect* until then: nginx tries it, passes over it when it is dead
 (its passive checks are the second witness), and no upstream that had members is ever emptied by silence alone.
+
+A traffic epoch divides the members by version, and each version is guarded by itself: that a new version is complete
+must not make anybody believe that the old one, which carries the traffic, has died.
 """
 
 from __future__ import annotations
@@ -15,7 +18,8 @@ from typing import Final, TypeAlias
 from hfs_appliance.model.desired import DesiredState, Service
 from hfs_appliance.model.ids import ServiceName
 from hfs_appliance.model.observed import InstanceStatus, Registration
-from hfs_appliance.proxy.table import Member, Route, RouteTable
+from hfs_appliance.model.traffic import EACH_REQUEST, WHOLE, Share, Traffic
+from hfs_appliance.proxy.table import Group, Member, Route, RouteTable
 
 RESERVED: Final = frozenset({ServiceName("docs")})
 """Names whose path the endpoint itself answers. Its other paths (`swagger.json`) are outside the grammar of names."""
@@ -24,9 +28,10 @@ SPARED_AT_ONCE: Final = 2
 """So many members may vanish in one step, whatever their share."""
 
 SPARED_PERCENT: Final = 30
-"""A greater share of a service that vanishes in one step, while the service is short of instances, is suspect."""
+"""A greater share of a cohort that vanishes in one step, while the cohort is short of instances, is suspect."""
 
 _Place: TypeAlias = tuple[str, int]
+_Members: TypeAlias = tuple[Member, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,13 +48,25 @@ class Routing:
 
     table: RouteTable
     withheld: tuple[Withheld, ...]
-    """Sorted by service."""
+    """Sorted by service, one for each at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Cohort:
+    """Members that stand in for each other: those of a service, or of one version of it."""
+
+    live: _Members
+    former: _Members
+    wanted: int
+    """Instances that there should be."""
+    name: str = ""
 
 
 def next_table(
     before: RouteTable | None,
     desired: DesiredState,
     registrations: Mapping[ServiceName, Mapping[str, Registration]],
+    traffic: Mapping[ServiceName, Traffic],
     *,
     removals_believed: bool,
 ) -> Routing:
@@ -67,12 +84,17 @@ def next_table(
             withheld.append(Withheld(service=name, words=f"not routed: /{name}/ belongs to the endpoint itself"))
             continue
         known = registrations.get(name, {})
-        members = _registered(service, known.values())
-        absent = _absent(service, former[name], known, members, taken) if name in former else ()
-        if absent and (doubt := _doubt(service, former[name], members, absent, removals_believed=removals_believed)):
-            withheld.append(Withheld(service=name, words=doubt))
-            members = (*members, *absent)
-        routes[name] = Route(service=name, base_path=service.base_path, members=tuple(sorted(members)))
+        up = _up(known.values())
+        epoch = traffic.get(name)
+        doubts: list[str] = []
+        kept = []
+        for cohort in _cohorts(service, former.get(name), up, epoch):
+            members, doubt = _guarded(cohort, known, taken, removals_believed=removals_believed)
+            kept.append(members)
+            doubts += [doubt] if doubt else []
+        if doubts:
+            withheld.append(Withheld(service=name, words="; ".join(doubts)))
+        routes[name] = _undivided(service, kept[0]) if epoch is None else _divided(service, epoch, kept, up)
     endpoint = desired.endpoint
     table = RouteTable(
         address=endpoint.address,
@@ -84,60 +106,129 @@ def next_table(
     return Routing(table=table, withheld=tuple(withheld))
 
 
-def _registered(service: Service, entries: Iterable[Registration]) -> tuple[Member, ...]:
-    """Give the members that may have traffic: those of the desired versions and, until these are complete, of any.
-
-    An upgrade adds before it removes: a first instance of the new version must not carry everything alone.
-    """
+def _up(entries: Iterable[Registration]) -> _Members:
+    """Give the instances that say they take traffic."""
     newest: dict[_Place, Registration] = {}
     for entry in sorted(entries, key=lambda entry: (entry.czxid, entry.instance)):
         # Two registrations of one place are a dead instance and its successor: only the newer one speaks for it.
         newest[_place(entry)] = entry
-    up = [entry for entry in newest.values() if entry.status is InstanceStatus.UP]
-    wanted = [entry for entry in up if service.versions.get(entry.version, 0) > 0]
     return tuple(
         Member(address=entry.address, port=entry.port, version=entry.version, instance=entry.instance)
-        for entry in (wanted if len(wanted) >= sum(service.versions.values()) else up)
+        for entry in newest.values()
+        if entry.status is InstanceStatus.UP
     )
 
 
-def _absent(
-    service: Service,
-    former: Route,
+def _cohorts(service: Service, former: Route | None, up: _Members, epoch: Traffic | None) -> list[_Cohort]:
+    """Give those who are guarded together, in the order of the epoch's shares."""
+    had = tuple(former.reachable) if former is not None else ()
+    if epoch is None:
+        return [_whole(service, had, up)]
+    return [
+        _Cohort(
+            live=tuple(member for member in up if member.version == share.version),
+            former=tuple(member for member in had if member.version == share.version),
+            wanted=share.instances,
+            name=f"{share.version}: ",
+        )
+        for share in epoch.shares
+    ]
+
+
+def _whole(service: Service, had: _Members, up: _Members) -> _Cohort:
+    """Give the one cohort of a service without a traffic epoch: the desired versions and, until complete, any."""
+    count = sum(service.versions.values())
+
+    def is_wanted(member: Member) -> bool:
+        return service.versions.get(member.version, 0) > 0
+
+    wanted = tuple(filter(is_wanted, up))
+    live = wanted if len(wanted) >= count else up
+    # Whoever is of a version that nobody wants is missed only while there is nobody else.
+    former = tuple(filter(is_wanted, had)) if wanted else had
+    return _Cohort(live=live, former=former, wanted=count)
+
+
+def _guarded(
+    cohort: _Cohort,
     known: Mapping[str, Registration],
-    members: tuple[Member, ...],
-    taken: frozenset[_Place] | set[_Place],
-) -> tuple[Member, ...]:
-    """Give the former members of whom nothing is heard any more.
+    taken: set[_Place],
+    *,
+    removals_believed: bool,
+) -> tuple[_Members, str]:
+    """Give the members of a cohort with those whose absence is doubted, and the doubt in words.
 
     Whoever is heard of is not absent: it is a member, drains, moved, or is of a version nobody wants. A place that
     somebody has registered by now is that one's, never a suspect's: its traffic could reach another service.
     """
-    is_upgraded = any(service.versions.get(member.version, 0) > 0 for member in members)
-    return tuple(
+    absent = tuple(
         member
-        for member in former.members
-        if member.instance not in known
-        and (member.address, member.port) not in taken
-        and (not is_upgraded or service.versions.get(member.version, 0) > 0)
+        for member in cohort.former
+        if member.instance not in known and (member.address, member.port) not in taken
+    )
+    if absent and (doubt := _doubt(cohort, len(absent), removals_believed=removals_believed)):
+        return (*cohort.live, *absent), cohort.name + doubt
+    return cohort.live, ""
+
+
+def _doubt(cohort: _Cohort, absent: int, *, removals_believed: bool) -> str:
+    """Say why the absent ones must stay; empty when they may leave."""
+    gone = f"{absent} of {len(cohort.former)} members without registration"
+    if not removals_believed:
+        return f"{gone} stay: the registry has only just come back"
+    if len(cohort.live) >= cohort.wanted:
+        return ""  # Nobody misses them: scaled in, or replaced by now. This is also how suspects leave in the end.
+    if not cohort.live:
+        return f"{gone} stay: they are the last ones"
+    if absent > SPARED_AT_ONCE and absent * 100 > len(cohort.former) * SPARED_PERCENT:
+        return f"{gone} stay as suspects until {cohort.wanted} instances are registered ({len(cohort.live)} are)"
+    return ""
+
+
+def _undivided(service: Service, members: _Members) -> Route:
+    return Route(service=service.name, base_path=service.base_path, members=tuple(sorted(members)))
+
+
+def _divided(service: Service, epoch: Traffic, kept: list[_Members], up: _Members) -> Route:
+    """Divide the requests as the epoch says, among the versions that have anybody to take them.
+
+    Who has nobody gives its requests to the others in their proportion; when none of those that should have requests
+    has anybody, whoever is there takes them: a route never answers 503 because of a division.
+    """
+    present = [(share, members) for share, members in zip(epoch.shares, kept, strict=True) if members]
+    used = [(share, members) for share, members in present if share.weight or share.matches]
+    spare = [member for share, members in present if not share.weight and not share.matches for member in members]
+    if not any(share.weight for share, _ in used):
+        anybody = [member for _, members in present for member in members] or up
+        return Route(
+            service=service.name,
+            base_path=service.base_path,
+            members=tuple(sorted(anybody)),
+            epoch=epoch.epoch,
+        )
+    return Route(
+        service=service.name,
+        base_path=service.base_path,
+        members=tuple(sorted(member for _, members in used for member in members)),
+        groups=_groups([share for share, _ in used]),
+        key=epoch.key if len(used) > 1 else EACH_REQUEST,
+        standby=tuple(sorted(spare)),
+        epoch=epoch.epoch,
     )
 
 
-def _doubt(
-    service: Service, former: Route, members: tuple[Member, ...], absent: tuple[Member, ...], *, removals_believed: bool
-) -> str:
-    """Say why the absent ones must stay; empty when they may leave."""
-    wanted = sum(service.versions.values())
-    gone = f"{len(absent)} of {len(former.members)} members without registration"
-    if not removals_believed:
-        return f"{gone} stay: the registry has only just come back"
-    if len(members) >= wanted:
-        return ""  # Nobody misses them: scaled in, or replaced by now. This is also how suspects leave in the end.
-    if not members:
-        return f"{gone} stay: they are the last ones"
-    if len(absent) > SPARED_AT_ONCE and len(absent) * 100 > len(former.members) * SPARED_PERCENT:
-        return f"{gone} stay as suspects until {wanted} instances are registered ({len(members)} are)"
-    return ""
+def _groups(shares: list[Share]) -> tuple[Group, ...]:
+    """Make the weights whole again, the rounding to the last one's account; one version alone needs no groups."""
+    if len(shares) < 2:
+        return ()
+    total = sum(share.weight for share in shares)
+    weights = [share.weight * WHOLE // total for share in shares]
+    last = max(index for index, share in enumerate(shares) if share.weight)
+    weights[last] += WHOLE - sum(weights)
+    return tuple(
+        Group(version=share.version, weight=weight, matches=share.matches)
+        for share, weight in zip(shares, weights, strict=True)
+    )
 
 
 def _place(entry: Registration) -> _Place:

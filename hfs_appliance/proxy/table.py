@@ -1,16 +1,22 @@
 """The route table: everything the proxy must know, made of typed fields only.
 
-No text of a service's or a tenant's making gets in here but through the closed grammars of `model.ids` and an IP.
+No text of a service's or a tenant's making gets in here but through the closed grammars of `model.ids` and
+`model.traffic`, and an IP.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from hfs_appliance.model.ids import ServiceName, Version
 from hfs_appliance.model.instants import Duration
+from hfs_appliance.model.traffic import EACH_REQUEST, Match, SplitKey
+
+
+class OddField(ValueError):
+    """A field of the table is outside its grammar: refused, never escaped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -24,6 +30,16 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """The members of one version, and which requests are theirs."""
+
+    version: Version
+    weight: int
+    """Per mille of the requests that no match takes."""
+    matches: tuple[Match, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """`/<service>/…` goes to these members. Without members it answers 503 with Retry-After."""
 
@@ -31,6 +47,20 @@ class Route:
     base_path: str
     members: tuple[Member, ...]
     """Sorted."""
+    groups: tuple[Group, ...] = ()
+    """How requests are divided, each group with members, the weights whole together; empty: evenly over all members."""
+    key: SplitKey = EACH_REQUEST
+    """What the division by weight is drawn from."""
+    standby: tuple[Member, ...] = ()
+    """Sorted. They get a request only when everyone that should have it has failed."""
+    epoch: int = 0
+    """Traffic epoch that the route follows; no part of the digest, for nothing is served otherwise for it."""
+
+    @property
+    def reachable(self) -> Iterator[Member]:
+        """Give everyone to whom a request may go."""
+        yield from self.members
+        yield from self.standby
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,10 +75,19 @@ class RouteTable:
     """By service; written out in sorted order."""
 
     def digest(self) -> str:
-        """Give 12 hexadecimal digits that change with the content and with nothing else."""
+        """Give 12 hexadecimal digits that change with what is served and with nothing else."""
         lines = [f"{self.address} {self.port} {self.connect_timeout} {self.response_timeout}"]
         for name in sorted(self.routes):
-            route = self.routes[name]
-            lines.append(f"{name} {route.base_path}")
-            lines.extend(f"{m.address} {m.port} {m.version} {m.instance}" for m in route.members)
+            lines.extend(_lines(self.routes[name]))
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
+
+
+def _lines(route: Route) -> Iterator[str]:
+    yield f"{route.service} {route.base_path}"
+    for group in route.groups:
+        matches = " ".join(f"{match.carrier}:{match.name}={match.value}" for match in group.matches)
+        yield f"split {group.version} {group.weight} {matches} {route.key.by}:{route.key.cookie}"
+    for member in route.members:
+        yield f"{member.address} {member.port} {member.version} {member.instance}"
+    for member in route.standby:
+        yield f"standby {member.address} {member.port} {member.version} {member.instance}"

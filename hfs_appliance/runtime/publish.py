@@ -99,7 +99,7 @@ class ProxyPublisher:
                     await self._wait()
                     continue
                 looked_at = inputs
-                routing = next_table(self.served, desired, view.value.registrations, removals_believed=believed)
+                routing = next_table(self.served, desired, view.value.registrations, {}, removals_believed=believed)
                 self._tell_withheld({note.service: note.words for note in routing.withheld})
                 is_new = self.served is None or routing.table.digest() != self.served.digest()
                 wait = after(published_at, desired.endpoint.reload_interval) - self._clock.now()

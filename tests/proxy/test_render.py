@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from hfs_appliance.model.ids import ServiceName, Version
 from hfs_appliance.model.instants import SECOND, seconds
-from hfs_appliance.proxy.render import Host, OddField, render
-from hfs_appliance.proxy.table import Member, Route, RouteTable
+from hfs_appliance.model.traffic import Carrier, Match, SplitBy, SplitKey
+from hfs_appliance.proxy.render import Host, render
+from hfs_appliance.proxy.table import Group, Member, OddField, Route, RouteTable
 
 HOST = Host(user=None, open_files=1024)
 GOLDEN = Path(__file__).parents[1] / "golden" / "nginx"
@@ -60,22 +61,61 @@ def _flat(block: list[dict[str, Any]], above: Directive) -> Iterator[Directive]:
 def expected(one: Route) -> Iterator[Directive]:
     """Say, independently of the template, what one route adds to the file."""
     name = one.service
-    if one.members:
-        upstream = ("http", f"upstream service-{name}")
-        yield upstream
-        yield (*upstream, f"zone service-{name} {32 + 2 * len(one.members)}k")
-        for m in one.members:
+    for upstream, own, others in expected_upstreams(one):
+        block = ("http", f"upstream {upstream}")
+        yield block
+        yield (*block, f"zone {upstream} {32 + 2 * (len(own) + len(others))}k")
+        for m, backup in [*((m, "") for m in own), *((m, " backup") for m in others)]:
             place = f"[{m.address}]:{m.port}" if ":" in m.address else f"{m.address}:{m.port}"
-            yield (*upstream, f"server {place} max_fails=1 fail_timeout=1s")
-        yield from ((*upstream, "keepalive 32"), (*upstream, "keepalive_timeout 1s"))
+            yield (*block, f"server {place} max_fails=1 fail_timeout=1s{backup}")
+        yield from ((*block, "keepalive 32"), (*block, "keepalive_timeout 1s"))
     exact, prefix = ("http", "server", f"location = /{name}"), ("http", "server", f"location /{name}/")
     yield from (exact, (*exact, "return 308 $uri/$is_args$args"), prefix)
-    if one.members:
-        yield (*prefix, f"set $hfs_service {name}")
-        yield (*prefix, f"set $hfs_base_path {one.base_path}")
-        yield (*prefix, f"proxy_pass http://service-{name}{one.base_path}")
-    else:
+    if not one.members:
         yield (*prefix, "return 503")
+        return
+    yield (*prefix, f"set $hfs_service {name}")
+    yield (*prefix, f"set $hfs_base_path {one.base_path}")
+    if not one.groups:
+        yield (*prefix, f"proxy_pass http://service-{name}{one.base_path}")
+        return
+    yield (*prefix, "rewrite ^/[^/]+/((?s).*)$ $hfs_base_path$1 break")
+    matches = [(index, match) for index, group in enumerate(one.groups) for match in group.matches]
+    stem = name.replace("-", "_")
+    first = f"$hfs_match_{stem}_0" if matches else f"$hfs_drawn_{stem}"
+    yield (*prefix, f"proxy_pass http://{first}")
+    yield from expected_draw(one, stem)
+    for number, (index, match) in enumerate(matches):
+        carrier = "http" if match.carrier is Carrier.HEADER else "cookie"
+        is_last = number + 1 == len(matches)
+        variable = match.name.lower().replace("-", "_")
+        block = ("http", f"map =${carrier}_{variable} $hfs_match_{stem}_{number}")
+        yield from (block, (*block, f"={match.value} service-{name}.{index}"))
+        yield (*block, "default " + (f"$hfs_drawn_{stem}" if is_last else f"$hfs_match_{stem}_{number + 1}"))
+
+
+def expected_upstreams(one: Route) -> Iterator[tuple[str, list[Member], list[Member]]]:
+    if not one.groups and one.members:
+        yield f"service-{one.service}", list(one.members), list(one.standby)
+    for index, group in enumerate(one.groups):
+        own = [m for m in one.members if m.version == group.version]
+        yield f"service-{one.service}.{index}", own, [m for m in one.reachable if m.version != group.version]
+
+
+def expected_draw(one: Route, stem: str) -> Iterator[Directive]:
+    name, key = one.service, f"$hfs_key_{stem}"
+    if one.key.by is SplitBy.COOKIE:
+        cookie = f"$cookie_{one.key.cookie.lower()}"
+        yield ("http", f"map {cookie} {key}")
+        yield ("http", f"map {cookie} {key}", " $request_id")
+        yield ("http", f"map {cookie} {key}", f"default {cookie}")
+    drawn_from = {"request": "$request_id", "address": f"{name}:$remote_addr", "cookie": f"{name}:{key}"}[one.key.by]
+    block = ("http", f"split_clients {drawn_from} $hfs_drawn_{stem}")
+    yield block
+    weighed = [(index, group.weight) for index, group in enumerate(one.groups) if group.weight]
+    for index, weight in weighed[:-1]:
+        yield (*block, f"{weight // 10}.{weight % 10}% service-{name}.{index}")
+    yield (*block, f"* service-{name}.{weighed[-1][0]}")
 
 
 NAMES = st.from_regex(r"[a-z0-9][a-z0-9-]{0,62}", fullmatch=True)
@@ -90,10 +130,39 @@ MEMBERS = st.builds(
 BASE_PATHS = st.lists(st.from_regex(r"[A-Za-z0-9_~-][A-Za-z0-9_.~-]{0,9}", fullmatch=True), max_size=3).map(
     lambda segments: "".join(("/", *(f"{segment}/" for segment in segments)))
 )
-ROUTES = st.builds(Route, service=NAMES, base_path=BASE_PATHS, members=st.lists(MEMBERS, max_size=3).map(tuple))
+PLAIN = st.builds(Route, service=NAMES, base_path=BASE_PATHS, members=st.lists(MEMBERS, max_size=3).map(tuple))
+MATCHES = st.builds(
+    Match,
+    carrier=st.sampled_from(Carrier),
+    name=st.from_regex(r"[A-Za-z0-9]{1,63}", fullmatch=True),
+    value=st.one_of(st.just("default"), st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,62}", fullmatch=True)),
+)
+KEYS = st.one_of(
+    st.just(SplitKey()),
+    st.just(SplitKey(by=SplitBy.ADDRESS)),
+    st.just(SplitKey(by=SplitBy.COOKIE, cookie="Session_1")),
+)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@st.composite
+def divided_routes(draw: st.DrawFn) -> Route:
+    members = draw(st.lists(MEMBERS, min_size=2, max_size=4, unique_by=lambda m: m.version))
+    cut = draw(st.integers(0, 1000))
+    weights = [cut, 1000 - cut, *(0 for _ in members[2:])]
+    groups = tuple(
+        Group(version=m.version, weight=weight, matches=tuple(draw(st.lists(MATCHES, max_size=2))))
+        for m, weight in zip(members, weights, strict=True)
+    )
+    plain = draw(PLAIN)
+    taken = {m.version for m in members}
+    standby = tuple(m for m in plain.members if m.version not in taken)
+    return replace(plain, members=tuple(members), groups=groups, key=draw(KEYS), standby=standby)
+
+
+ROUTES = st.one_of(PLAIN, divided_routes())
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(st.lists(ROUTES, max_size=4, unique_by=lambda one: one.service))
 def test_another_parser_finds_exactly_what_the_table_says(tmp_path: Path, routes: list[Route]) -> None:
     def without_revision(text: str, revision: str) -> Counter[Directive]:
@@ -128,6 +197,15 @@ def test_any_text_in_any_field_is_refused_or_harmless(tmp_path: Path, text: str,
     )
 
 
+def divided(*groups: Group) -> Route:
+    return replace(route("dns", member(version=Version("1")), member(version=Version("2"))), groups=groups)
+
+
+def weighing(weight: int, version: str = "1", matched: tuple[str, str] | None = None) -> Group:
+    matches = (Match(carrier=Carrier.HEADER, name=matched[0], value=matched[1]),) if matched else ()
+    return Group(version=Version(version), weight=weight, matches=matches)
+
+
 @pytest.mark.parametrize(
     "odd",
     [
@@ -146,6 +224,13 @@ def test_any_text_in_any_field_is_refused_or_harmless(tmp_path: Path, text: str,
         table(route("dns", member(), base_path="/a")),
         table(route("dns", member()), address="0.0.0.0; include /etc/passwd"),
         replace(table(), routes={ServiceName("dns"): route("domains")}),
+        table(divided(Group(version=Version("1"), weight=1000))),
+        table(divided(weighing(500), weighing(499, "2"))),
+        table(divided(weighing(-1), weighing(1001, "2"))),
+        table(divided(weighing(500), weighing(500, "1"))),
+        table(divided(weighing(500, matched=("X-Beta", 'yes"')), weighing(500, "2"))),
+        table(divided(weighing(500, matched=("X Beta", "yes")), weighing(500, "2"))),
+        table(replace(divided(weighing(500), weighing(500, "2")), key=SplitKey(by=SplitBy.COOKIE, cookie="a-b"))),
     ],
 )
 def test_odd_fields_are_refused(odd: RouteTable) -> None:
@@ -167,6 +252,37 @@ EXAMPLE = table(
 )
 
 
-def test_golden_file() -> None:
-    """The whole file, as reviewed; tests/adapters/nginx has a real nginx check it."""
-    assert render(EXAMPLE, HOST).text == (GOLDEN / "three-services.conf").read_text()
+DIVIDED = table(
+    replace(
+        route(
+            "dns",
+            member("127.77.0.1", version=Version("1.4.2")),
+            member("127.77.0.2", version=Version("1.4.2"), instance="small-0002"),
+            member("127.77.0.3", version=Version("1.5.0"), instance="small-0003"),
+            base_path="/api/",
+        ),
+        groups=(
+            Group(
+                version=Version("1.5.0"),
+                weight=50,
+                matches=(
+                    Match(carrier=Carrier.HEADER, name="X-Beta", value="yes"),
+                    Match(carrier=Carrier.COOKIE, name="beta", value="default"),
+                ),
+            ),
+            Group(version=Version("1.4.2"), weight=950),
+        ),
+        standby=(member("127.77.0.4", version=Version("1.4.1"), instance="small-0004"),),
+        key=SplitKey(by=SplitBy.COOKIE, cookie="session"),
+    ),
+    replace(
+        route("domains", member("127.77.0.5"), member("127.77.0.6", version=Version("1.1"), instance="small-0006")),
+        groups=(Group(version=Version("1.1"), weight=5), Group(version=Version("1.0"), weight=995)),
+    ),
+)
+
+
+@pytest.mark.parametrize(("name", "example"), [("three-services", EXAMPLE), ("divided", DIVIDED)])
+def test_golden_files(name: str, example: RouteTable) -> None:
+    """Whole files, as reviewed; tests/adapters/nginx has a real nginx check them."""
+    assert render(example, HOST).text == (GOLDEN / f"{name}.conf").read_text()

@@ -21,6 +21,8 @@ from hfs_appliance.model.desired import (
 )
 from hfs_appliance.model.ids import EnvironmentName, PoolName, ServiceName, Version
 from hfs_appliance.model.observed import InstanceStatus, Registration
+from hfs_appliance.model.traffic import WHOLE, Carrier, Match, Share, Traffic
+from hfs_appliance.proxy.render import Host, render
 from hfs_appliance.proxy.routing import RESERVED, Routing, next_table
 from hfs_appliance.proxy.table import RouteTable
 
@@ -82,7 +84,7 @@ def members(routing: Routing, service: ServiceName = DNS) -> list[str]:
 def step(
     before: Routing | None, wanted: DesiredState, registrations: Registrations, *, removals_believed: bool = True
 ) -> Routing:
-    return next_table(before.table if before else None, wanted, registrations, removals_believed=removals_believed)
+    return next_table(before.table if before else None, wanted, registrations, {}, removals_believed=removals_believed)
 
 
 def test_a_desired_service_has_a_route_before_it_has_members() -> None:
@@ -222,10 +224,27 @@ def wishes(draw: st.DrawFn) -> DesiredState:
 
 
 @st.composite
+def epochs(draw: st.DrawFn) -> Mapping[ServiceName, Traffic]:
+    found = {}
+    for name in draw(st.lists(SERVICES, unique=True)):
+        cut = draw(st.integers(0, WHOLE))
+        order = draw(st.permutations(["1", "2", "3"]))
+        shares = tuple(
+            Share(version=Version(version), weight=weight, instances=draw(st.integers(0, 8)))
+            for version, weight in zip(order, (cut, WHOLE - cut, 0), strict=True)
+        )
+        found[name] = Traffic(service=name, epoch=draw(st.integers(1, 9)), shares=shares)
+    return found
+
+
+@st.composite
 def tables(draw: st.DrawFn) -> RouteTable:
     table = None
     for _ in range(draw(st.integers(1, 3))):
-        table = next_table(table, draw(wishes()), draw(registrations()), removals_believed=draw(st.booleans())).table
+        believed = draw(st.booleans())
+        table = next_table(
+            table, draw(wishes()), draw(registrations()), draw(epochs()), removals_believed=believed
+        ).table
     assert table is not None
     return table
 
@@ -234,10 +253,10 @@ def tables(draw: st.DrawFn) -> RouteTable:
 def test_the_table_is_sorted_and_deterministic_and_settles(
     before: RouteTable, wanted: DesiredState, entries: Registrations, belief: dict[str, bool]
 ) -> None:
-    once = next_table(before, wanted, entries, **belief)
+    once = next_table(before, wanted, entries, {}, **belief)
     shuffled = {name: dict(reversed(list(entries[name].items()))) for name in reversed(list(entries))}
-    assert next_table(before, wanted, shuffled, **belief) == once
-    assert next_table(once.table, wanted, entries, **belief).table == once.table
+    assert next_table(before, wanted, shuffled, {}, **belief) == once
+    assert next_table(once.table, wanted, entries, {}, **belief).table == once.table
     assert list(once.table.routes) == sorted(once.table.routes)
     for route in once.table.routes.values():
         assert list(route.members) == sorted(set(route.members))
@@ -247,12 +266,12 @@ def test_the_table_is_sorted_and_deterministic_and_settles(
 def test_routes_are_those_of_the_desired_services_and_members_are_known(
     before: RouteTable, wanted: DesiredState, entries: Registrations, belief: dict[str, bool]
 ) -> None:
-    table = next_table(before, wanted, entries, **belief).table
+    table = next_table(before, wanted, entries, {}, **belief).table
     assert table.routes.keys() == wanted.services.keys() - RESERVED
     for name, route in table.routes.items():
         known = {(entry.address, entry.port) for entry in entries.get(name, {}).values()}
         known |= (
-            {(member.address, member.port) for member in before.routes[name].members}
+            {(member.address, member.port) for member in before.routes[name].reachable}
             if name in before.routes
             else set()
         )
@@ -261,7 +280,7 @@ def test_routes_are_those_of_the_desired_services_and_members_are_known(
 
 @given(tables(), wishes())
 def test_silence_never_empties_an_upstream_that_is_still_wanted(before: RouteTable, wanted: DesiredState) -> None:
-    after = next_table(before, wanted, {}, removals_believed=True).table
+    after = next_table(before, wanted, {}, {}, removals_believed=True).table
     for name, service in wanted.services.items():
         if name in before.routes and before.routes[name].members and sum(service.versions.values()):
             assert after.routes[name].members
@@ -271,12 +290,12 @@ def test_silence_never_empties_an_upstream_that_is_still_wanted(before: RouteTab
 def test_during_grace_whoever_is_only_silent_stays(
     before: RouteTable, wanted: DesiredState, entries: Registrations
 ) -> None:
-    after = next_table(before, wanted, entries, removals_believed=False).table
+    after = next_table(before, wanted, entries, {}, removals_believed=False).table
     heard_of = {(entry.address, entry.port) for known in entries.values() for entry in known.values()}
     for name, route in after.routes.items():
         silent = [
             member
-            for member in (before.routes[name].members if name in before.routes else ())
+            for member in (before.routes[name].reachable if name in before.routes else ())
             if member.instance not in entries.get(name, {})
             and (member.address, member.port) not in heard_of
             and wanted.services[name].versions.get(member.version, 0) > 0
@@ -288,3 +307,118 @@ def test_during_grace_whoever_is_only_silent_stays(
 def test_a_draining_registration_is_never_a_member(status: InstanceStatus) -> None:
     routing = step(None, desired(dns=1), registered(DNS, 1, status=status))
     assert members(routing) == (["dns-1"] if status is UP else [])
+
+
+# -- traffic epochs ------------------------------------------------------------------------------------------------
+
+
+def epoch(*shares: tuple[str, int, int], number: int = 1) -> Mapping[ServiceName, Traffic]:
+    """Divide dns by (version, weight, instances)."""
+    given = tuple(Share(version=Version(version), weight=w, instances=n) for version, w, n in shares)
+    return {DNS: Traffic(service=DNS, epoch=number, shares=given)}
+
+
+def divided(
+    before: Routing | None,
+    traffic: Mapping[ServiceName, Traffic],
+    entries: Registrations,
+    *,
+    removals_believed: bool = True,
+) -> Routing:
+    table = before.table if before else None
+    return next_table(table, desired(dns=3), entries, traffic, removals_believed=removals_believed)
+
+
+def weights(routing: Routing) -> dict[str, int]:
+    return {group.version: group.weight for group in routing.table.routes[DNS].groups}
+
+
+OLD, NEW = registered(DNS, 1, 2, 3), registered(DNS, 4, 5, 6, version="2")
+BOTH = merged(OLD, NEW)
+
+
+def test_a_version_that_the_epoch_does_not_name_gets_nothing() -> None:
+    route = divided(None, epoch(("1", 1000, 3)), BOTH).table.routes[DNS]
+    assert {member.version for member in route.reachable} == {"1"}
+    assert (route.groups, route.epoch) == ((), 1)
+
+
+def test_requests_are_divided_by_weight_in_the_order_of_the_epoch() -> None:
+    route = divided(None, epoch(("2", 50, 3), ("1", 950, 3)), BOTH).table.routes[DNS]
+    assert [(group.version, group.weight) for group in route.groups] == [("2", 50), ("1", 950)]
+    assert len(route.members) == 6
+
+
+def test_a_version_without_weight_and_match_stands_by() -> None:
+    route = divided(None, epoch(("2", 1000, 3), ("1", 0, 3)), BOTH).table.routes[DNS]
+    assert ({m.version for m in route.members}, {m.version for m in route.standby}) == ({"2"}, {"1"})
+    assert route.groups == ()
+
+
+def test_a_match_needs_no_weight() -> None:
+    match = Match(carrier=Carrier.HEADER, name="X-Beta", value="yes")
+    shares = (
+        Share(version=Version("2"), weight=0, instances=3, matches=(match,)),
+        Share(version=Version("1"), weight=WHOLE, instances=3),
+    )
+    route = divided(None, {DNS: Traffic(service=DNS, epoch=1, shares=shares)}, BOTH).table.routes[DNS]
+    assert [(group.version, group.weight, group.matches) for group in route.groups] == [
+        ("2", 0, (match,)),
+        ("1", 1000, ()),
+    ]
+    only_matched = divided(None, {DNS: Traffic(service=DNS, epoch=1, shares=shares)}, NEW)
+    assert members(only_matched) == ["dns-4", "dns-5", "dns-6"]
+
+
+def test_a_version_with_nobody_leaves_its_requests_to_the_others() -> None:
+    three = epoch(("3", 100, 0), ("2", 300, 3), ("1", 600, 3))
+    assert weights(divided(None, three, BOTH)) == {"2": 333, "1": 667}
+    assert members(divided(None, epoch(("2", 1000, 3), ("1", 0, 3)), OLD)) == ["dns-1", "dns-2", "dns-3"]
+    assert members(divided(None, epoch(("3", 1000, 3)), OLD)) == ["dns-1", "dns-2", "dns-3"]
+
+
+def test_each_version_is_guarded_by_itself() -> None:
+    """That the new version is complete must not make the loss of the old one, which has the traffic, believable."""
+    before = divided(None, epoch(("2", 50, 3), ("1", 950, 3)), BOTH)
+    lost = divided(before, epoch(("2", 50, 3), ("1", 950, 3)), NEW)
+    assert len(members(lost)) == 6
+    assert lost.withheld[0].words == "1: 3 of 3 members without registration stay: they are the last ones"
+    replaced = divided(lost, epoch(("2", 50, 3), ("1", 950, 3)), merged(NEW, registered(DNS, 7, 8, 9)))
+    assert members(replaced) == ["dns-4", "dns-5", "dns-6", "dns-7", "dns-8", "dns-9"]
+
+
+def test_a_suspect_of_a_version_without_traffic_leaves_with_its_share() -> None:
+    before = divided(None, epoch(("2", 50, 3), ("1", 950, 3)), BOTH)
+    lost = divided(before, epoch(("2", 1000, 3), ("1", 0, 3)), NEW)
+    assert [member.instance for member in lost.table.routes[DNS].standby] == ["dns-1", "dns-2", "dns-3"]
+    assert list(divided(lost, epoch(("2", 1000, 3)), NEW).table.routes[DNS].standby) == []
+
+
+def test_the_end_of_the_last_epoch_changes_nothing_for_a_complete_version() -> None:
+    before = divided(None, epoch(("2", 1000, 3), ("1", 0, 3)), BOTH)
+    after = next_table(before.table, desired(dns={"2": 3}), NEW, {}, removals_believed=True)
+    assert members(after) == members(before)
+    assert after.table.routes[DNS].epoch == 0
+
+
+@given(tables(), wishes(), registrations(), epochs(), st.booleans())
+def test_a_divided_table_can_be_written_and_settles_and_keeps_whoever_can_answer(
+    before: RouteTable,
+    wanted: DesiredState,
+    entries: Registrations,
+    traffic: Mapping[ServiceName, Traffic],
+    believed: bool,  # noqa: FBT001  # drawn
+) -> None:
+    once = next_table(before, wanted, entries, traffic, removals_believed=believed).table
+    again = next_table(once, wanted, entries, traffic, removals_believed=believed).table
+    assert again == once
+    render(once, Host(user=None, open_files=1024))
+    for name, route in once.routes.items():
+        up = {place for place, status in newest(entries.get(name, {})).items() if status is UP}
+        assert route.members or not up or name not in traffic
+        assert not {m.instance for m in route.members} & {m.instance for m in route.standby}
+
+
+def newest(entries: Mapping[str, Registration]) -> Mapping[tuple[str, int], InstanceStatus]:
+    order = sorted(entries.values(), key=lambda entry: (entry.czxid, entry.instance))
+    return {(entry.address, entry.port): entry.status for entry in order}

@@ -27,8 +27,8 @@ from hfs_appliance.adapters.nginx.files import Files
 from hfs_appliance.adapters.nginx.workers import ask_revision, find_master, find_workers, is_accepting
 from hfs_appliance.adapters.process import ProcessId
 from hfs_appliance.ports.errors import Rejected, Transient
-from hfs_appliance.proxy.render import Host, OddField, Rendered, endpoint_of, render
-from hfs_appliance.proxy.table import RouteTable
+from hfs_appliance.proxy.render import Host, Rendered, endpoint_of, render
+from hfs_appliance.proxy.table import OddField, RouteTable
 
 CHECK_WITHIN_S: Final = 20.0
 SERVE_WITHIN_S: Final = 20.0
