@@ -16,6 +16,7 @@ Usage: ./build.sh COMMAND [ARGUMENT...]
   test [ARG...]     make what the tests need, then check, then run all tests; arguments go to pytest
   check             lint, format, types and layers
   zipapp            make dist/hfs, the one executable file
+  digests [--write] play the recorded simulations on every Python from 3.11 to 3.13 that this machine has
   bench [NAME...]   run the benchmarks, all or those named; results go to bench/results/
   lock              choose the versions of all packages anew and write them to requirements.lock
 
@@ -111,7 +112,8 @@ print(*sorted("{name}=={version}".format(**package).lower() for package in chose
 
 # ---- dist/hfs
 
-sources() { find pyproject.toml requirements.lock build.sh README.md hfs_appliance sim -type f ! -name '*.pyc' -print0; }
+# Links are followed: configs/scenarios comes in as a folder of the package that reads it.
+sources() { find -L pyproject.toml requirements.lock build.sh README.md hfs_appliance sim -type f ! -name '*.pyc' -print0; }
 
 # Make dist/hfs unless it was made of just these sources. The same sources give the same bytes, wherever and whenever.
 zipapp() {
@@ -167,6 +169,45 @@ check() {
   say "import-linter" && .venv/bin/lint-imports
 }
 
+recorded=tests/golden/simulation/digests.json
+
+# Play the recorded simulations on Debian's Python, then on each other one that is found.
+digests() {
+  local version other found
+  say "recorded simulations"
+  "$venv" -m sim.digests "$recorded" "$@"
+  [[ ${1-} != --write ]] || return 0
+  for version in 3.12 3.13; do
+    found=$(find_python "$version") || continue
+    other=.venv-$version/bin/python
+    if [[ ! -e .venv-$version/made || $(<".venv-$version/made") != "$(sha256sum <requirements.lock)" ]]; then
+      say "installing Python packages: run, for Python $version"
+      "$found" -m venv --clear ".venv-$version"
+      "$other" -m pip install --quiet --disable-pip-version-check --constraint requirements.lock \
+        --requirement <(dependencies) >&2
+      sha256sum <requirements.lock >".venv-$version/made"
+    fi
+    PYTHONPATH=$root "$other" -m sim.digests "$recorded"
+  done
+}
+
+dependencies() {
+  "$venv" -c 'import tomli
+print(*tomli.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")'
+}
+
+# find_python VERSION: name an interpreter of that version that really runs.
+find_python() {
+  local candidate
+  for candidate in "python$1" "$HOME"/.pyenv/versions/"$1".*/bin/python; do
+    if [[ $("$candidate" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) == "$1" ]]; then
+      echo "$candidate"
+      return 0
+    fi
+  done
+  return 1
+}
+
 # prepare STEP...: carry out steps that make what is missing; one build at a time in one checkout.
 prepare() (
   flock 9
@@ -191,6 +232,7 @@ main() {
       check
       say "tests"
       "$venv" -m pytest -n 2 --dist loadfile "$@" # loadfile: the tests of one file share their environment
+      if (($# == 0)); then digests; fi
       ;;
     check)
       prepare packages_for_run "virtualenv build test"
@@ -199,6 +241,10 @@ main() {
     zipapp)
       prepare packages_for_run "virtualenv build" zipapp
       say "dist/hfs: $(du -h dist/hfs | cut -f1), sha256 $(sha256sum dist/hfs | cut -d' ' -f1)"
+      ;;
+    digests)
+      prepare packages_for_run "virtualenv build test"
+      digests "$@"
       ;;
     bench)
       prepare packages_for_test "virtualenv build test" zipapp

@@ -11,6 +11,7 @@ from sim.play import play
 from sim.scenario import Scenario
 from sim.shrink import shrink
 from sim.swarm import draw
+from sim.unroll import unrolled
 
 
 def swarm(seeds: Sequence[int], *, workers: int | None = None) -> Iterator[Outcome]:
@@ -33,7 +34,7 @@ def reduce(scenario: Scenario, seed: int) -> Scenario:
     """Shrink a scenario that fails with a seed to a small one whose first accuser is the same."""
     accuser = _accuser(scenario, seed)
     assert accuser, "only what fails can be reduced"
-    return shrink(scenario, lambda candidate: _accuser(candidate, seed) == accuser)
+    return shrink(unrolled(scenario, seed), lambda candidate: _accuser(candidate, seed) == accuser)
 
 
 def _accuser(scenario: Scenario, seed: int) -> str:

@@ -33,6 +33,7 @@ from sim.cloud import SimCloud
 from sim.datacentre import Datacentre, Life, Machine, Pace
 from sim.determinism import run
 from sim.ensemble import Ensemble
+from sim.overlaps import Overlaps
 from sim.pace import ServerPace
 from sim.proxy import SimProxy, SimSpecs, SimWorker
 from sim.registry import SimRegistry
@@ -174,6 +175,7 @@ class Simulation:
         self.datacentre: Final = Datacentre(
             self.clock, self.streams.named("cloud"), self._give_life, pace=pace, truth=self.truth
         )
+        self.overlaps: Final = Overlaps()
         self.entropy: Final = SimEntropy(self.streams.named("entropy"))
         self.journal: Final = Journal(keeps_lines=keeps_lines)
         self.bus: Final = EventBus(self.clock)

@@ -19,6 +19,7 @@ from sim.outcome import Outcome
 from sim.scenario import Beginning, Fault, Layout, Scenario
 from sim.standing import let_stand
 from sim.truth import FaultBegun, FaultEnded, FaultsOver, Settled, StoryBegun
+from sim.unroll import unrolled
 
 if TYPE_CHECKING:
     import trio
@@ -50,6 +51,7 @@ def play(
     instruments: Sequence[trio.abc.Instrument] = (),
 ) -> Outcome:
     """Play a scenario. `watch` is given the run before it begins, to listen to it; `instruments` see each step."""
+    scenario = unrolled(scenario, seed)
     sim = Simulation(seed, source(scenario.layout), keeps_lines=keeps_lines)
     docket = Docket(sim.clock.now)
     checkers = [checker(docket, scenario) for checker in CHECKERS]

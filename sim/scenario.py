@@ -37,6 +37,34 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Repetition:
+    """One fault again and again, at a fixed pace."""
+
+    fault: Fault
+    """The first one."""
+    every: Duration
+    times: int | None = None
+    """How often, in all; None: until the story ends."""
+    step: int = 1
+    """How far `target` moves each time; 0: always the same."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chance:
+    """Faults of one kind at any time: how often is fixed, when, where and how bad is drawn by seed."""
+
+    kind: str
+    per_day: int
+    """How often in a day, rounded by chance for the length of the story."""
+    per_servers: int | None = None
+    """Count `per_day` for so many servers; None: whatever the size of the fleet."""
+    lasts: tuple[Duration, Duration] | None = None
+    """From and to; None: as the menu says."""
+    amount: tuple[int, int] | None = None
+    """From and to; None: as the menu says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
     """The environment."""
 
@@ -80,3 +108,6 @@ class Scenario:
     bounds: Bounds = Bounds()
     faults: tuple[Fault, ...] = ()
     """In order of `at`."""
+    repetitions: tuple[Repetition, ...] = ()
+    chances: tuple[Chance, ...] = ()
+    """Both become faults before the story is played (sim/unroll.py)."""

@@ -53,7 +53,7 @@ def _faults(stream: Stream, menu: Mapping[str, Kind]) -> tuple[Duration, tuple[F
     names = [name for name in sorted(menu) if menu[name].is_drawn]
     stream.shuffle(names)
     enabled = names[: stream.between(*KINDS_AT_ONCE)]
-    lasts = stream.between(MINUTE, LONGEST)
+    lasts = stream.between(MINUTE, LONGEST) // MILLISECOND * MILLISECOND
     faults = [_fault(stream, menu[stream.choice(enabled)], lasts) for _ in range(stream.between(*FAULTS))]
     return Duration(lasts), tuple(sorted(faults, key=lambda fault: fault.at))
 

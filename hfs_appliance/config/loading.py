@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
-
-import tomli
+from typing import Final
 
 from hfs_appliance.config.checks import capacity, contradictions, floors
-from hfs_appliance.config.keys import KeyPath, suggest, write_path
-from hfs_appliance.config.mistakes import ConfigError, Finding, Mistake
-from hfs_appliance.config.positions import Position, key_positions
+from hfs_appliance.config.keys import KeyPath, suggest
+from hfs_appliance.config.mistakes import ConfigError, Finding
+from hfs_appliance.config.positions import key_positions
 from hfs_appliance.config.reading import read_shape
+from hfs_appliance.config.shape import File
+from hfs_appliance.config.source import no_text, parse, placed, read_text
 from hfs_appliance.config.translate import to_model
 from hfs_appliance.model.desired import DesiredState
 from hfs_appliance.model.ids import ServiceName, Version
@@ -27,12 +27,7 @@ def load_file(path: Path) -> tuple[DesiredState, str]:
 
     More than `load_text`, it looks at the disk: directories that services run from must be there. Errors: ConfigError.
     """
-    try:
-        source = path.read_bytes().decode()
-    except OSError as error:
-        raise _no_text(path, error.strerror or str(error)) from error
-    except UnicodeDecodeError as error:
-        raise _no_text(path, f"is not UTF-8 at byte {error.start}") from error
+    source = read_text(path)
     return _load(source, str(path), generation=0, base=path.absolute().parent, is_on_disk=True), source
 
 
@@ -63,37 +58,26 @@ def overridden(desired: DesiredState, counts: Mapping[tuple[ServiceName, Version
     scaled = replace(desired, services=services)
     findings.extend((*capacity(scaled), *floors(scaled)))
     if findings:
-        raise ConfigError(_placed(finding, "", None) for finding in findings)
+        raise ConfigError(placed(finding, "", None) for finding in findings)
     return scaled
 
 
 def _load(source: str, file: str, *, generation: int, base: Path, is_on_disk: bool) -> DesiredState:
     if len(source.encode()) > SOURCE_BYTES_MAX:
-        raise _no_text(file, f"has more than the {SOURCE_BYTES_MAX // 1024} KiB that the registry can keep")
+        raise no_text(file, f"has more than the {SOURCE_BYTES_MAX // 1024} KiB that the registry can keep")
     try:
-        document = _parse(source, file)
+        document = parse(source, file)
         places = key_positions(source)
-        reading = read_shape(document)
+        reading = read_shape(document, File)
     except RecursionError as error:
-        raise _no_text(file, "arrays or tables are nested too deeply") from error
+        raise no_text(file, "arrays or tables are nested too deeply") from error
     desired = to_model(reading.file, generation=generation, base=base)
     findings = list(reading.findings)
     contradictory = [*contradictions(desired), *(_missing_directories(desired) if is_on_disk else ())]
     findings.extend(finding for finding in contradictory if _is_sound(finding, reading.unsound))
     if findings:
-        raise ConfigError(_placed(finding, file, places) for finding in findings)
+        raise ConfigError(placed(finding, file, places) for finding in findings)
     return desired
-
-
-def _parse(source: str, file: str) -> Mapping[str, Any]:
-    try:
-        return tomli.loads(source)
-    except tomli.TOMLDecodeError as error:
-        words = error.msg[:1].lower() + error.msg[1:]
-        mistake = Mistake(file=file, line=error.lineno, column=error.colno, key="", words=f"not TOML: {words}")
-        raise ConfigError([mistake]) from error
-    except ValueError as error:  # a number of thousands of digits: tomli leaves it to Python, which refuses
-        raise _no_text(file, f"not TOML: {error}") from error
 
 
 def _is_sound(finding: Finding, unsound: frozenset[KeyPath]) -> bool:
@@ -107,25 +91,3 @@ def _missing_directories(desired: DesiredState) -> Iterable[Finding]:
         if directory is not None and not Path(directory).is_dir():
             path: KeyPath = ("service", service.name, "run", "directory")
             yield Finding(path=path, words=f"there is no directory {directory}")
-
-
-def _placed(finding: Finding, file: str, places: Mapping[KeyPath, Position] | None) -> Mistake:
-    """Place a finding at its key; a key that is not written stands where its table does, or where the file begins."""
-    path = finding.path
-    position = None
-    if places is not None:
-        while path and path not in places:
-            path = path[:-1]
-        position = places.get(path, Position(line=1, column=1))
-    return Mistake(
-        file=file,
-        line=position.line if position else 0,
-        column=position.column if position else 0,
-        key=write_path(finding.path),
-        words=finding.words,
-        hint=finding.hint,
-    )
-
-
-def _no_text(file: Path | str, words: str) -> ConfigError:
-    return ConfigError([Mistake(file=str(file), line=0, column=0, key="", words=words)])

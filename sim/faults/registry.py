@@ -15,5 +15,5 @@ if TYPE_CHECKING:
 @kind("registry-away", "Z12", words="no server of the registry answers", spans=(SECOND, Duration(20 * MINUTE)))
 def registry_away(sim: Simulation, fault: Fault) -> Struck:  # noqa: ARG001  # every kind has this signature
     """Stop the ensemble."""
-    sim.ensemble.stop()
-    return Struck(words="the registry is away", end=sim.ensemble.start)
+    end = sim.overlaps.during("registry away", sim.ensemble.stop, sim.ensemble.start)
+    return Struck(words="the registry is away", end=end)

@@ -14,7 +14,7 @@ from hfs_appliance.config.checks import contradictions
 from hfs_appliance.config.keys import KeyPath, write_path
 from hfs_appliance.config.reading import keys_of, read_shape
 from hfs_appliance.config.schema import json_schema
-from hfs_appliance.config.shape import Table
+from hfs_appliance.config.shape import File, Table
 from hfs_appliance.config.translate import to_model
 
 EVERYTHING: dict[str, Any] = tomli.loads((Path(__file__).parents[2] / "configs" / "production.toml").read_text())
@@ -43,7 +43,7 @@ def test_no_document_makes_the_reader_stumble(data: st.DataObject) -> None:
         table.pop(key, None)
         if value is not None:  # TOML has none: the key is left out
             table[key] = copy.deepcopy(value)
-    reading = read_shape(document)
+    reading = read_shape(document, File)
     desired = to_model(reading.file, generation=1, base=Path("/"))
     assert all(write_path(finding.path) for finding in (*reading.findings, *contradictions(desired)))
     assert bool(reading.findings) == bool(reading.unsound)
@@ -73,5 +73,5 @@ def test_defaults_are_values_that_an_operator_could_write() -> None:
         table = schema["$defs"].get(value.get("$ref", "").rpartition("/")[2], {})
         defaults = {name: inner["default"] for name, inner in table.get("properties", {}).items() if "default" in inner}
         filled[key] = {**defaults, **filled.get(key, {})} if table else value["default"]
-    assert read_shape(filled).findings == ()
-    assert read_shape(filled).file == read_shape(document).file
+    assert read_shape(filled, File).findings == ()
+    assert read_shape(filled, File).file == read_shape(document, File).file

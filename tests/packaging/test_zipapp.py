@@ -43,6 +43,12 @@ def test_it_holds_the_product_and_the_simulator_whole(contents: set[str]) -> Non
         assert not missing, "package-data in pyproject.toml leaves these out"
 
 
+def test_it_holds_the_scenarios(contents: set[str]) -> None:
+    scenarios = {path.name for path in (ROOT / "configs" / "scenarios").iterdir()}
+    folder = "site-packages/sim/scenario_files/"
+    assert {name.removeprefix(folder) for name in contents if name.startswith(folder) and name != folder} == scenarios
+
+
 def test_it_holds_nothing_else(contents: set[str], executable: Path) -> None:
     folders = {name.split("/")[1] for name in contents if name.startswith("site-packages/")}
     assert not folders & {"pip", "setuptools", "shiv", "pytest", "mypy", "bin", "bench", "tests", "configs"}

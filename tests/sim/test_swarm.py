@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from sim.faults import MENU
 from sim.scenario import Scenario
+from sim.scenario_text import write
+from sim.scenarios import read
 from sim.shrink import shrink
 from sim.swarm import draw
 
@@ -21,6 +23,13 @@ def test_what_is_drawn_is_over_when_its_time_is(seed: int) -> None:
     for fault in scenario.faults:
         assert fault.kind in MENU
         assert 0 <= fault.at <= fault.at + fault.lasts <= scenario.lasts
+
+
+@given(SEEDS)
+def test_what_is_drawn_can_be_written_and_read_again(seed: int) -> None:
+    scenario = draw(seed)
+    text = write(scenario, comment="drawn\nby a swarm")
+    assert read(text, scenario.name, file="drawn.toml") == scenario
 
 
 @given(SEEDS)

@@ -1,4 +1,5 @@
-"""A TCP proxy between a client and a server that can break their network: cut it, hold its bytes back, slow it down.
+"""A TCP proxy between a client and a server that can break their network: cut it, hold its bytes back, slow it down,
+break off in the middle of a message, let bytes through one by one.
 
 Bytes that are held back are delivered later, in order, as TCP would after a partition; a cut drops them with their
 connections.
@@ -7,7 +8,9 @@ connections.
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator
+import socket
+import struct
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from enum import Enum, auto
 
@@ -36,6 +39,8 @@ class TcpProxy:
         self._changed = trio.Event()
         self._connections: set[trio.CancelScope] = set()
         self._delay_seconds = 0.0
+        self._bytes_left: int | None = None
+        self._dribbles = False
         self.address = ""
 
     @property
@@ -64,6 +69,14 @@ class TcpProxy:
     def slow(self, seconds: float) -> None:
         """Delay what passes from now on, in both directions."""
         self._delay_seconds = seconds
+
+    def break_after(self, count: int) -> None:
+        """Reset the connections once so many more bytes have passed, in the middle of whatever they belong to."""
+        self._bytes_left = count
+
+    def dribble(self, *, is_on: bool) -> None:
+        """Let bytes through one at a time, each as a segment of its own."""
+        self._dribbles = is_on
 
     def _become(self, network: Network) -> None:
         self._network = network
@@ -104,15 +117,36 @@ class TcpProxy:
             async for chunk in source:
                 await self._wait_passing(passing)
                 await trio.sleep(self._delay_seconds)
-                await sink.send_all(chunk)
+                for piece in self._pieces(chunk):
+                    await sink.send_all(piece)
+                if self._bytes_left is not None and self._bytes_left <= 0:
+                    self._bytes_left = None
+                    _reset(source, sink)
+                    break
         except trio.BrokenResourceError:
             pass
         await self._wait_passing(passing)  # the end of a stream, too, is news that must get through
         scope.cancel()
 
+    def _pieces(self, chunk: bytes | bytearray) -> Iterator[bytes | bytearray]:
+        """Give what may pass of a chunk, in the pieces in which it passes."""
+        if self._bytes_left is not None:
+            chunk = chunk[: self._bytes_left]
+            self._bytes_left -= len(chunk)
+        if self._dribbles:
+            yield from (chunk[at : at + 1] for at in range(len(chunk)))
+        elif chunk:
+            yield chunk
+
     async def _wait_passing(self, passing: set[Network]) -> None:
         while self._network not in passing:
             await self._changed.wait()
+
+
+def _reset(*streams: trio.SocketStream) -> None:
+    """Have connections end with RST instead of FIN when they are closed."""
+    for stream in streams:
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 @asynccontextmanager

@@ -1,0 +1,123 @@
+"""The shape of a scenario file: its tables and keys. Read by the product's own reader, so that mistakes read alike."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+
+from pydantic import Field
+
+from hfs_appliance.config import spellings
+from hfs_appliance.config.keys import quote, suggest
+from hfs_appliance.config.shape import AtLeastOne, Count, Table
+from hfs_appliance.config.spellings import Spelling, misspelt, span
+from hfs_appliance.model.instants import Duration
+from sim import scenario
+from sim.faults import MENU
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+
+def _read_kind(text: str) -> str:
+    if text not in MENU:
+        raise misspelt(f"no fault is called {quote(text)}", suggest(text, MENU))
+    return text
+
+
+KIND = Spelling(_read_kind, {"enum": sorted(MENU)})
+
+Kind: TypeAlias = Annotated[str, KIND]
+Moment: TypeAlias = Annotated[Duration, span("0s", "365d")]
+Span: TypeAlias = Annotated[Duration, span("1ms", "365d")]
+MaybeSpan: TypeAlias = Annotated[Duration | None, span("1ms", "365d")]
+Amount: TypeAlias = Annotated[int, Field(ge=0, le=1_000_000_000)]
+
+
+def _default(model: type[DataclassInstance], name: str) -> Any:
+    return next(field.default for field in fields(model) if field.name == name)
+
+
+class LayoutTable(Table):
+    """The environment that it happens to."""
+
+    servers: Count = _default(scenario.Layout, "servers")
+    """Instances of all services together; the pool comes on top."""
+    per_service: AtLeastOne = _default(scenario.Layout, "per_service")
+    """Instances of each service; the last one takes the rest."""
+    zones: Annotated[int, Field(ge=1, le=26)] = _default(scenario.Layout, "zones")
+    """Availability zones."""
+    pool: Count = _default(scenario.Layout, "pool")
+    """Warm servers."""
+    max_servers: AtLeastOne = _default(scenario.Layout, "max_servers")
+    """Servers that may exist at one time."""
+    at_once: AtLeastOne = _default(scenario.Layout, "at_once")
+    """Creations, and deletions, that go on at the same time."""
+    poll: Annotated[Duration, span("100ms", "5m")] = _default(scenario.Layout, "poll")
+    """How often the cloud's list is read."""
+    session_timeout: Annotated[Duration, span("1s", "5m")] = _default(scenario.Layout, "session_timeout")
+    """How long an instance may be cut off from the registry."""
+
+
+class BoundsTable(Table):
+    """What the product must keep."""
+
+    settle: Span = _default(scenario.Bounds, "settle")
+    """After the last fault has ended, everything is as desired within this."""
+    repair: MaybeSpan = _default(scenario.Bounds, "repair")
+    """No service lacks capacity for longer than this at a stretch."""
+    healthy_destroyed: Count = _default(scenario.Bounds, "healthy_destroyed")
+    """Servers that may be deleted though nothing was wrong with them and nobody had asked for fewer."""
+
+
+class FaultTable(Table):
+    """One fault, or the same one again and again."""
+
+    kind: Kind = Field(examples=["server-dies"])
+    """Which one of the menu."""
+    at: Moment = Field(examples=["5m"])
+    """When, since the fleet has stood converged for the first time."""
+    lasts: MaybeSpan = None
+    """How long, for a kind that lasts."""
+    target: Amount = _default(scenario.Fault, "target")
+    """What it hits: an index, modulo what lives then."""
+    amount: Amount = _default(scenario.Fault, "amount")
+    """A number, a share per mille, a factor: the menu says what."""
+    every: MaybeSpan = None
+    """Again after this, until the story ends."""
+    times: Annotated[int | None, Field(ge=1, le=1_000_000)] = None
+    """How often in all."""
+    step: Amount = _default(scenario.Repetition, "step")
+    """How far `target` moves each time."""
+
+
+class ChanceTable(Table):
+    """Faults of one kind at any time, drawn by seed."""
+
+    kind: Kind = Field(examples=["server-dies"])
+    """Which one of the menu."""
+    per_day: Annotated[int, Field(ge=1, le=1_000_000)] = Field(examples=[24])
+    """How often in a day."""
+    per_servers: Annotated[int | None, Field(ge=1, le=1_000_000)] = None
+    """Count `per_day` for so many servers, instead of for the whole fleet."""
+    lasts: list[Span] | None = None
+    """Shortest and longest time; else what the menu says."""
+    amount: list[Amount] | None = None
+    """Least and greatest amount; else what the menu says."""
+
+
+class ScenarioFile(Table):
+    """A whole scenario."""
+
+    words: Annotated[str, spellings.FREE_TEXT] = Field(examples=["a server dies and is replaced"])
+    """One line: what happens, and what is demanded."""
+    lasts: Span = _default(scenario.Scenario, "lasts")
+    """The part in which faults fly; settling comes after it."""
+    begins: Literal["standing", "nothing"] = "standing"
+    """What there is at the beginning: a converged fleet, or nothing."""
+    layout: LayoutTable = LayoutTable()
+    bounds: BoundsTable = BoundsTable()
+    fault: list[FaultTable] = Field(default=[])
+    """Faults with their times."""
+    chance: list[ChanceTable] = Field(default=[])
+    """Faults drawn by seed."""

@@ -1,0 +1,131 @@
+"""Scenario files: TOML -> a Scenario, with every mistake at once; those that come with hfs by name, others by path.
+
+names()                       those of configs/scenarios
+load("zone-loss")             one of them
+load("./my.toml")             a file of one's own
+scaled(scenario, servers=10)  the same story for another fleet
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+from hfs_appliance.config.keys import KeyPath
+from hfs_appliance.config.mistakes import ConfigError, Finding
+from hfs_appliance.config.positions import key_positions
+from hfs_appliance.config.reading import read_shape
+from hfs_appliance.config.source import no_text, parse, placed, read_text
+from hfs_appliance.model.instants import HOUR, Duration
+from hfs_appliance.ports.errors import UnknownName
+from sim.faults import MENU
+from sim.scenario import Beginning, Bounds, Chance, Fault, Layout, Repetition, Scenario
+from sim.scenario_shape import ChanceTable, FaultTable, ScenarioFile
+
+_SUFFIX: Final = ".toml"
+_FOLDER: Final = resources.files("sim") / "scenario_files"
+"""A link to configs/scenarios in a checkout, a folder of the package in dist/hfs."""
+
+
+def names() -> Sequence[str]:
+    """Name the scenarios that come with hfs, sorted."""
+    found = (entry.name for entry in _FOLDER.iterdir())
+    return sorted(name.removesuffix(_SUFFIX) for name in found if name.endswith(_SUFFIX))
+
+
+def load(name: str) -> Scenario:
+    """Load a scenario by its name, or by the path of its file. Errors: UnknownName, ConfigError."""
+    if "/" in name or name.endswith(_SUFFIX):
+        path = Path(name)
+        return read(read_text(path), path.stem, file=name)
+    known = names()
+    if name not in known:
+        raise UnknownName("scenario", name, next(iter(difflib.get_close_matches(name, known, n=1)), None))
+    return read((_FOLDER / f"{name}{_SUFFIX}").read_text(), name, file=f"{name}{_SUFFIX}")
+
+
+def read(source: str, name: str, *, file: str) -> Scenario:
+    """Read a TOML text; `file` names it in mistakes. Errors: ConfigError."""
+    try:
+        document = parse(source, file)
+        places = key_positions(source)
+        reading = read_shape(document, ScenarioFile)
+    except RecursionError as error:
+        raise no_text(file, "arrays or tables are nested too deeply") from error
+    findings = list(reading.findings) or list(_contradictions(reading.file))
+    if findings:
+        raise ConfigError(placed(finding, file, places) for finding in findings)
+    return _to_scenario(reading.file, name)
+
+
+def scaled(scenario: Scenario, *, servers: int | None = None, hours: float | None = None) -> Scenario:
+    """Give the same story for another number of servers (the pool keeps its share), or another length."""
+    layout, lasts = scenario.layout, scenario.lasts
+    if servers is not None:
+        pool = -(-layout.pool * servers // max(1, layout.servers))
+        layout = replace(layout, servers=servers, pool=pool)
+    if hours is not None:
+        lasts = Duration(round(hours * HOUR))
+    faults = tuple(fault for fault in scenario.faults if fault.at <= lasts)
+    return replace(scenario, layout=layout, lasts=lasts, faults=faults)
+
+
+def _to_scenario(file: ScenarioFile, name: str) -> Scenario:
+    faults = [(_fault(table), table) for table in file.fault]
+    return Scenario(
+        name=name,
+        words=file.words,
+        lasts=file.lasts,
+        begins=Beginning(file.begins),
+        layout=Layout(**dict(file.layout)),
+        bounds=Bounds(**dict(file.bounds)),
+        faults=tuple(sorted((fault for fault, table in faults if table.every is None), key=lambda fault: fault.at)),
+        repetitions=tuple(
+            Repetition(fault=fault, every=table.every, times=table.times, step=table.step)
+            for fault, table in faults
+            if table.every is not None
+        ),
+        chances=tuple(_chance(table) for table in file.chance),
+    )
+
+
+def _fault(table: FaultTable) -> Fault:
+    lasts = table.lasts if table.lasts is not None else Duration(0)
+    return Fault(kind=table.kind, at=table.at, lasts=lasts, target=table.target, amount=table.amount)
+
+
+def _chance(table: ChanceTable) -> Chance:
+    lasts, amount = table.lasts, table.amount
+    return Chance(
+        kind=table.kind,
+        per_day=table.per_day,
+        per_servers=table.per_servers,
+        lasts=(lasts[0], lasts[1]) if lasts is not None else None,
+        amount=(amount[0], amount[1]) if amount is not None else None,
+    )
+
+
+def _contradictions(file: ScenarioFile) -> Iterator[Finding]:
+    for number, fault in enumerate(file.fault):
+        path: KeyPath = ("fault", number)
+        does_last = MENU[fault.kind].spans is not None
+        if fault.at > file.lasts:
+            yield Finding(path=(*path, "at"), words="the story is over by then", hint="it ends after `lasts`")
+        if does_last and fault.lasts is None:
+            yield Finding(path=path, words=f"{fault.kind} lasts: for how long?", hint='write lasts = "5m"')
+        if not does_last and fault.lasts is not None:
+            yield Finding(path=(*path, "lasts"), words=f"{fault.kind} is over at once")
+        for key in ("times", "step"):
+            if fault.every is None and key in fault.model_fields_set:
+                yield Finding(path=(*path, key), words="says nothing without `every`")
+    for number, chance in enumerate(file.chance):
+        path = ("chance", number)
+        if MENU[chance.kind].spans is None and chance.lasts is not None:
+            yield Finding(path=(*path, "lasts"), words=f"{chance.kind} is over at once")
+        for key, pair in (("lasts", chance.lasts), ("amount", chance.amount)):
+            if pair is not None and (len(pair) != 2 or pair[0] > pair[1]):
+                yield Finding(path=(*path, key), words="must be two values", hint="the smaller one, then the greater")
