@@ -4,7 +4,7 @@ run
 ├─ admin API, live view            outlive a broken control plane
 ├─ embedded registry               (local) its process is kept running
 └─ control plane (runtime/plane.py)
-   ├─ registry observer, cloud observer     what is
+   ├─ registry, cloud and probe observers   what is
    ├─ reconciler, executor                  what to do, and doing it
    └─ proxy publisher, document publisher   what the endpoint serves
 """
@@ -28,6 +28,7 @@ from hfs_appliance.adapters.clock import SystemClock, SystemEntropy
 from hfs_appliance.adapters.http import HttpSpecSource
 from hfs_appliance.adapters.local.cloud import LocalCloud
 from hfs_appliance.adapters.nginx.proxy import NginxProxy
+from hfs_appliance.adapters.probe import HttpProber
 from hfs_appliance.adapters.process import own_command
 from hfs_appliance.adapters.worker import ThreadWorker
 from hfs_appliance.adapters.zookeeper import connect
@@ -199,6 +200,7 @@ def _compose(
         cloud=cloud,
         proxy=nginx,
         last_good=nginx.last_good(),
+        prober=HttpProber(),
         specs=HttpSpecSource(),
         worker=ThreadWorker(),
         clock=clock,

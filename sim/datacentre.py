@@ -135,6 +135,7 @@ class Datacentre:
         self.deletions = 0
         """Deletions that were begun."""
         self._birth = birth
+        self.at_address: Final[dict[str, Machine]] = {}
         self._addresses: deque[str] = deque()
         self._view: CloudView | None = None
 
@@ -258,7 +259,7 @@ class Datacentre:
         )
         machine = Machine(spec=spec, host=f"{spec.az}-host{number % HOSTS_PER_ZONE:02d}", listed=listed)
         machine.life = self._birth(machine)
-        self.machines[spec.server] = machine
+        self.machines[spec.server] = self.at_address[listed.address] = machine
         self._view = None
         self.truth.tell(
             MachineMade(
@@ -316,6 +317,7 @@ class Datacentre:
             return
         self._power_off(machine)
         del self.machines[machine.spec.server]
+        del self.at_address[machine.listed.address]
         self.truth.tell(MachineGone(server=machine.spec.server))
         self._addresses.append(machine.listed.address)  # V11: given again, to whom is next
         self._view = None

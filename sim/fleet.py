@@ -22,6 +22,7 @@ from hfs_appliance.model.ids import ServerId, ServiceName, Version
 from hfs_appliance.model.instants import Duration, format_duration, to_seconds
 from hfs_appliance.model.observed import CloudStatus
 from hfs_appliance.model.plan import Plan
+from hfs_appliance.model.probes import Answer, Target
 from hfs_appliance.registry.paths import Layout
 from hfs_appliance.runtime.control import ApplianceControl
 from hfs_appliance.runtime.plane import Backends, ControlPlane
@@ -35,6 +36,7 @@ from sim.determinism import run
 from sim.ensemble import Ensemble
 from sim.overlaps import Overlaps
 from sim.pace import ServerPace
+from sim.prober import SimProber
 from sim.proxy import SimProxy, SimSpecs, SimWorker
 from sim.registry import SimRegistry
 from sim.servers import ServiceFaults, SimServer
@@ -102,6 +104,7 @@ class Incarnation:
             cloud=self.cloud,
             proxy=sim.proxy,
             last_good=sim.proxy.table,
+            prober=sim.prober,
             specs=sim.specs,
             worker=SimWorker(sim.clock),
             clock=sim.clock,
@@ -180,6 +183,7 @@ class Simulation:
         self.journal: Final = Journal(keeps_lines=keeps_lines)
         self.bus: Final = EventBus(self.clock)
         self.bus.subscribe("journal", self.journal)
+        self.prober: Final = SimProber(self.clock, self.streams.named("probes"), self._answer)
         self.specs: Final = SimSpecs(self.clock, self.streams.named("documents"), self._whose, self.truth)
         self.proxy: SimProxy
         self.now: Incarnation | None = None
@@ -293,10 +297,18 @@ class Simulation:
         )
 
     def _whose(self, address: str, port: int) -> ServiceName | None:
-        for server in self.servers():
-            if server.machine.listed.address == address and server.is_serving and server.assignment is not None:
-                return server.assignment.service if server.assignment.port == port else None
-        return None
+        server = self._living_at(address)
+        if server is None or not server.is_serving or server.assignment is None:
+            return None
+        return server.assignment.service if server.assignment.port == port else None
+
+    def _answer(self, target: Target) -> Answer | None:
+        server = self._living_at(target.address)
+        return server.answer(target.port) if server is not None else None
+
+    def _living_at(self, address: str) -> SimServer | None:
+        machine = self.datacentre.at_address.get(address)
+        return machine.life if machine is not None and isinstance(machine.life, SimServer) else None
 
 
 def simulate(

@@ -14,6 +14,7 @@ from hfs_appliance.model.assignment import Assignment
 from hfs_appliance.model.ids import ServiceName, Version
 from hfs_appliance.model.instants import MILLISECOND, Duration, Instant
 from hfs_appliance.model.observed import InstanceStatus, PoolEntry, Registration
+from hfs_appliance.model.probes import Answer, Pulse
 from hfs_appliance.registry import formats
 from hfs_appliance.registry.curator import write_registration
 from hfs_appliance.registry.paths import Layout
@@ -78,6 +79,16 @@ class SimServer:
     def is_serving(self) -> bool:
         """Tell whether the service answers now."""
         return self._healthy_since is not None and not self._is_hung
+
+    def answer(self, port: int) -> Answer | None:
+        """Tell what a probe hears; None: nothing, not even that nothing is there."""
+        if not self._is_powered:
+            return None
+        if self._healthy_since is None or self.assignment is None or self.assignment.port != port:
+            return Answer(pulse=Pulse.DARK, words="connection refused")
+        if self._is_hung:
+            return Answer(pulse=Pulse.SICK, words="no answer in time")
+        return Answer(pulse=Pulse.ALIVE, words="status 200")
 
     @property
     def condition(self) -> Condition:

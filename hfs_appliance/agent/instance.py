@@ -13,13 +13,14 @@ import trio
 from hfs_appliance.agent.install import InstallError, install
 from hfs_appliance.agent.log import Log
 from hfs_appliance.agent.presence import Presence
-from hfs_appliance.agent.probe import Answer, probe
+from hfs_appliance.agent.probe import probe
 from hfs_appliance.agent.service import Service, StartError, running_service, start_service, stop_service
 from hfs_appliance.agent.site import Site
 from hfs_appliance.model.assignment import Assignment
 from hfs_appliance.model.desired import Registrar
 from hfs_appliance.model.instants import Duration, Instant, after, format_duration, seconds, to_seconds
 from hfs_appliance.model.observed import InstanceStatus, Registration, Trouble
+from hfs_appliance.model.probes import Answer
 from hfs_appliance.ports.clock import Clock, Entropy
 from hfs_appliance.ports.registry import Registry
 from hfs_appliance.registry.curator import write_registration

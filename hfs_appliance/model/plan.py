@@ -13,6 +13,7 @@ from typing import ClassVar, TypeAlias
 from hfs_appliance.model.ids import AvailabilityZone, PoolName, ServerId, ServiceName, Version
 from hfs_appliance.model.instants import Instant
 from hfs_appliance.model.ledger import Setback
+from hfs_appliance.model.probes import Target
 
 
 class Phase(StrEnum):
@@ -189,5 +190,7 @@ class Plan:
     """The setbacks that the ledger should hold from now on."""
     is_converged: bool = False
     """Every count is met, every pool is full, nothing is left to do."""
+    to_probe: Mapping[ServerId, Target] = field(default_factory=dict)
+    """Instances whose fate hangs on what they answer when they are asked."""
     requeue_at: Instant | None = None
     """When time alone may change the answer."""

@@ -11,6 +11,7 @@ from hfs_appliance.model.instants import Instant
 from hfs_appliance.model.ledger import Failure, Ledger
 from hfs_appliance.model.observed import CloudView, Observation, RegistryView
 from hfs_appliance.model.plan import Action
+from hfs_appliance.model.probes import Probe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,8 @@ class World:
     desired: DesiredState | None
     cloud: Observation[CloudView] | None
     registry: Observation[RegistryView] | None
+    probes: Mapping[ServerId, Probe] = field(default_factory=dict)
+    """Answers of those whom the plan before wanted asked."""
     ledger: Ledger = field(default_factory=Ledger)
     in_flight: Mapping[ServerId, Action] = field(default_factory=dict)
     """Actions being carried out: their servers' lanes are taken, and what they will bring already counts."""

@@ -15,6 +15,7 @@ from hfs_appliance.ports.clock import Clock, Entropy
 from hfs_appliance.ports.cloud import Cloud
 from hfs_appliance.ports.errors import Conflict, PortError
 from hfs_appliance.ports.events import EventSink
+from hfs_appliance.ports.probe import Prober
 from hfs_appliance.ports.registry import Registry, SessionState
 from hfs_appliance.ports.web import Proxy, SpecSource
 from hfs_appliance.ports.worker import Worker
@@ -28,6 +29,7 @@ from hfs_appliance.runtime.execute import Executor
 from hfs_appliance.runtime.execute import Parts as ExecutorParts
 from hfs_appliance.runtime.ledger import LedgerStore
 from hfs_appliance.runtime.observe_cloud import CloudObserver
+from hfs_appliance.runtime.observe_probes import ProbeObserver
 from hfs_appliance.runtime.observe_registry import RegistryObserver
 from hfs_appliance.runtime.publish import ProxyPublisher
 from hfs_appliance.runtime.reconcile import Reconciler, Sources
@@ -48,6 +50,7 @@ class Backends:
     proxy: Proxy
     last_good: RouteTable | None
     """The table that the proxy serves already."""
+    prober: Prober
     specs: SpecSource
     worker: Worker
     clock: Clock
@@ -71,6 +74,7 @@ class ControlPlane:
         )
         self.view.on_desired(self.desired.hear)
         self.servers = CloudObserver(backends.cloud, settings.cloud.poll, clock=clock, sink=sink, dirty=(to_plan,))
+        self.probes = ProbeObserver(backends.prober, clock=clock, dirty=to_plan)
         self.executor = Executor(
             ExecutorParts(
                 registry=registry,
@@ -90,6 +94,7 @@ class ControlPlane:
             desired=self.desired,
             registry=self.view,
             cloud=self.servers,
+            probes=self.probes,
             ledger=LedgerStore(registry, self._layout),
             executor=self.executor,
         )
@@ -130,6 +135,7 @@ class ControlPlane:
         await together(
             self._part("registry observer", self.view.run),
             self._part("cloud observer", self.servers.run),
+            self._part("probe observer", self.probes.run),
             self._part("executor", self.executor.run),
             self._part("reconciler", self.reconciler.run),
             self._part("proxy publisher", self.routes.run),

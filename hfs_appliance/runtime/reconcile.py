@@ -24,6 +24,7 @@ from hfs_appliance.runtime.dirty import Dirty
 from hfs_appliance.runtime.execute import Executor
 from hfs_appliance.runtime.ledger import LedgerStore
 from hfs_appliance.runtime.observe_cloud import CloudObserver
+from hfs_appliance.runtime.observe_probes import ProbeObserver
 from hfs_appliance.runtime.observe_registry import RegistryObserver
 
 LONGEST_WAIT: Final = seconds(5)
@@ -38,6 +39,7 @@ class Sources:
     desired: DesiredStore
     registry: RegistryObserver
     cloud: CloudObserver
+    probes: ProbeObserver
     ledger: LedgerStore
     executor: Executor
 
@@ -83,6 +85,7 @@ class Reconciler:
             desired=desired if desired is not None else sources.desired.current,
             cloud=sources.cloud.observation(),
             registry=sources.registry.observation(),
+            probes=sources.probes.probes,
             ledger=sources.ledger.ledger,
             in_flight=sources.executor.in_flight,
             is_closing=self._is_closing,
@@ -133,6 +136,7 @@ class Reconciler:
             del self._seen[server]
         self._tell_holds(before.holds if before is not None else (), plan.holds)
         self._tell_setbacks(before, plan)
+        self._sources.probes.want(plan.to_probe)
         self._observe_plan(plan)
         return causes
 

@@ -1,0 +1,84 @@
+"""The probe observer: asks the instances whose fate hangs on a second witness. It never decides and never acts.
+
+The plan names them (`Plan.to_probe`): those that lost their registration, a handful as a rule and a whole fleet in a
+storm. So the rounds are bounded by AT_ONCE, and a round that takes longer than the pace just takes longer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import trio
+
+from hfs_appliance.model.ids import ServerId
+from hfs_appliance.model.instants import after, between, seconds, to_seconds
+from hfs_appliance.model.probes import Probe, Pulse, Target
+from hfs_appliance.ports.clock import Clock
+from hfs_appliance.ports.probe import Prober
+from hfs_appliance.runtime.dirty import Dirty
+
+PROBE_EVERY: Final = seconds(3)
+PROBE_WITHIN: Final = seconds(2)
+AT_ONCE: Final = 64
+
+
+class ProbeObserver:
+    """What instances answered to probes, of those that somebody wants to know about."""
+
+    def __init__(self, prober: Prober, *, clock: Clock, dirty: Dirty) -> None:
+        self._prober = prober
+        self._clock = clock
+        self._dirty = dirty
+        self._wanted: Mapping[ServerId, Target] = {}
+        self._is_asked = Dirty()
+        self._limiter = trio.CapacityLimiter(AT_ONCE)
+        self._targets: dict[ServerId, Target] = {}
+        """Where the probes that are kept were sent to."""
+        self.probes: Mapping[ServerId, Probe] = {}
+        """What was found; without those about whom nobody asks any more."""
+
+    def want(self, targets: Mapping[ServerId, Target]) -> None:
+        """Say whom to ask from now on."""
+        if targets != self._wanted:
+            self._wanted = targets
+            self._is_asked.mark()
+
+    async def run(self) -> None:
+        """Ask round by round while there is somebody to ask, until cancelled."""
+        while True:
+            while not self._wanted and not self._targets:
+                await self._is_asked.wait()
+            began = self._clock.now()
+            await self._round()
+            pause = between(self._clock.now(), after(began, PROBE_EVERY))
+            with trio.move_on_after(to_seconds(pause)):
+                while self._wanted.keys() <= self._targets.keys():
+                    await self._is_asked.wait()
+
+    async def _round(self) -> None:
+        targets = dict(self._wanted)
+        found: dict[ServerId, Probe] = {}
+        async with trio.open_nursery() as nursery:
+            for server, target in sorted(targets.items()):
+                nursery.start_soon(self._ask, server, target, found)
+        self._targets = targets
+        self.probes = found
+        self._dirty.mark()
+
+    async def _ask(self, server: ServerId, target: Target, found: dict[ServerId, Probe]) -> None:
+        async with self._limiter:
+            asked_at = self._clock.now()
+            answer = await self._prober.probe(target, within=PROBE_WITHIN)
+        # What another address answered says nothing about this one.
+        before = self.probes.get(server) if self._targets.get(server) == target else None
+        found[server] = Probe(
+            answer=answer,
+            at=asked_at,
+            failures=_in_a_row(answer.pulse is not Pulse.ALIVE, before.failures if before is not None else 0),
+            darks=_in_a_row(answer.pulse is Pulse.DARK, before.darks if before is not None else 0),
+        )
+
+
+def _in_a_row(is_one: bool, before: int) -> int:  # noqa: FBT001  # what it is about
+    return before + 1 if is_one else 0
