@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from hfs_appliance.mcp.decide import decide
 from hfs_appliance.mcp.memory import ledger_after
@@ -37,6 +38,7 @@ from hfs_appliance.model.ids import (
 )
 from hfs_appliance.model.instants import HOUR, SECOND, Duration, Instant, after
 from hfs_appliance.model.ledger import Ledger
+from hfs_appliance.model.maps import Map
 from hfs_appliance.model.observed import (
     CloudServer,
     CloudStatus,
@@ -61,6 +63,9 @@ from hfs_appliance.model.plan import (
     Reason,
 )
 from hfs_appliance.model.world import World
+
+K = TypeVar("K", bound=str)
+V = TypeVar("V")
 
 EPOCH = Instant(1_700_000_000 * SECOND)
 ZONES = tuple(AvailabilityZone(f"az{n}") for n in (1, 2, 3))
@@ -109,21 +114,28 @@ class Fleet:
     ledger: Ledger = field(default_factory=Ledger)
     broken_versions: frozenset[Version] = frozenset()
     """Instances of these never become healthy."""
+    _shown: RegistryView = field(default_factory=RegistryView)
+    _listed: Map[ServerId, CloudServer] = field(default_factory=Map)
 
     def world(self) -> World:
-        """Show the fleet as a World: all observations fresh."""
-        view = RegistryView(
-            records=dict(self.records),
-            pool=dict(self.pool),
-            registrations={name: dict(entries) for name, entries in self.registrations.items()},
-            departed=dict(self.departed),
+        """Show the fleet as a World: all observations fresh, what has not changed shared with the World before."""
+        before = self._shown
+        entries = {
+            name: follow(before.registrations.get(name, {}), entries) for name, entries in self.registrations.items()
+        }
+        self._shown = RegistryView(
+            records=follow(before.records, self.records),
+            pool=follow(before.pool, self.pool),
+            registrations=follow(before.registrations, entries),
+            departed=follow(before.departed, self.departed),
             synced_at=EPOCH,
         )
+        self._listed = self._listed.became(self.cloud)
         return World(
             now=self.now,
             desired=self.desired,
-            cloud=Observation(value=CloudView(servers=dict(self.cloud)), observed_at=self.now, revision=1),
-            registry=Observation(value=view, observed_at=self.now, revision=1),
+            cloud=Observation(value=CloudView(servers=self._listed), observed_at=self.now, revision=1),
+            registry=Observation(value=self._shown, observed_at=self.now, revision=1),
             ledger=self.ledger,
         )
 
@@ -245,6 +257,11 @@ class Fleet:
                 )
             else:
                 self.pool.pop(server, None)
+
+
+def follow(before: Mapping[K, V], entries: Mapping[K, V]) -> Map[K, V]:
+    """Give the Map that an observer would: made from its former one."""
+    return (before if isinstance(before, Map) else Map(before)).became(entries)
 
 
 def converged_fleet(servers: int, *, per_service: int = 50) -> Fleet:

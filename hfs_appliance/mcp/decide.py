@@ -1,15 +1,22 @@
-"""`decide(world) -> Plan`: the product. A function of one immutable value; everything else observes or acts."""
+"""`decide(world) -> Plan`: the product. A function of one immutable value; everything else observes or acts.
+
+A Decider gives the same Plans for World after World and only looks at what has changed: what it keeps (Standings, and
+here the counts of services) follows from the last World alone. Planning itself starts from nothing each time.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from hfs_appliance.mcp.converge import Draft, build, bury, claim, close, keep_books, retire
 from hfs_appliance.mcp.facts import circumstances
-from hfs_appliance.mcp.tally import PoolTally, Tally, take
-from hfs_appliance.model.desired import DesiredState
+from hfs_appliance.mcp.standings import Standings
+from hfs_appliance.mcp.tally import PoolTally, Tally
+from hfs_appliance.model.desired import DesiredState, Service
 from hfs_appliance.model.ids import PoolName, ServiceName, Version
 from hfs_appliance.model.instants import Duration
+from hfs_appliance.model.maps import Map
 from hfs_appliance.model.plan import Hold, Plan, PoolCount, VersionCount
 from hfs_appliance.model.world import World
 
@@ -20,42 +27,77 @@ def decide(world: World) -> Plan:
     Deterministic: equal Worlds give equal Plans, whatever the order of their mappings. Cost: one pass over the servers,
     see docs/benchmarks.md.
     """
-    if world.desired is None:
-        return Plan(holds=(_hold("blind", "the desired state has not been read yet"),))
-    if world.registry is None:
-        return Plan(holds=(_hold("blind", "the registry has not been read yet"),))
-    desired = replace(world.desired, services={}, pools={}) if world.is_closing else world.desired
-    c = circumstances(world, desired)
-    tally = take(world, c)
-    is_registry_fresh = world.registry.is_fresh(world.now, Duration(desired.registry.session_timeout * 2 // 3))
-    draft = Draft(
-        world=world,
-        desired=desired,
-        tally=tally,
-        # Closing needs no belief in what is gone: everything goes.
-        may_destroy=is_registry_fresh and c.is_cloud_known and (c.are_removals_believed or world.is_closing),
-        may_create=is_registry_fresh and c.is_cloud_known,
-    )
-    bury(draft)
-    if not is_registry_fresh:
-        draft.holds.append(_hold("registry-stale", "the registry does not answer: nothing is changed until it does"))
-    else:
-        _plan(draft, is_cloud_known=c.is_cloud_known)
-    if not c.are_removals_believed:
-        tally.look_again(c.removals_believed_at)
-    counts = _counts(desired, tally)
-    pools = _pools(desired, tally)
-    return Plan(
-        actions=tuple(draft.actions),
-        verdicts=tally.verdicts,
-        holds=tuple(draft.holds),
-        counts=counts,
-        pools=pools,
-        pool_setbacks=draft.pool_setbacks,
-        version_setbacks=draft.version_setbacks,
-        is_converged=_is_converged(draft, counts, pools),
-        requeue_at=tally.requeue_at,
-    )
+    return Decider().decide(world)
+
+
+class Decider:
+    """Decides on Worlds that follow each other; each Plan is that of `decide`, at the cost of what has changed."""
+
+    def __init__(self) -> None:
+        self._standings = Standings()
+        self._services: Mapping[ServiceName, Service] = {}
+        self._counts: Map[ServiceName, Mapping[Version, VersionCount]] = Map()
+        self._restless: set[ServiceName] = set()
+
+    def decide(self, world: World) -> Plan:
+        """Give the Plan for the next World."""
+        if world.desired is None:
+            return Plan(holds=(_hold("blind", "the desired state has not been read yet"),))
+        if world.registry is None:
+            return Plan(holds=(_hold("blind", "the registry has not been read yet"),))
+        desired = replace(world.desired, services={}, pools={}) if world.is_closing else world.desired
+        c = circumstances(world, desired)
+        self._count(desired, self._standings.look(world, c))
+        tally = self._standings.tally
+        is_registry_fresh = world.registry.is_fresh(world.now, Duration(desired.registry.session_timeout * 2 // 3))
+        draft = Draft(
+            world=world,
+            desired=desired,
+            tally=tally,
+            restless=self._restless,
+            # Closing needs no belief in what is gone: everything goes.
+            may_destroy=is_registry_fresh and c.is_cloud_known and (c.are_removals_believed or world.is_closing),
+            may_create=is_registry_fresh and c.is_cloud_known,
+        )
+        draft.look_again(self._standings.next_until())
+        bury(draft)
+        if not is_registry_fresh:
+            draft.holds.append(
+                _hold("registry-stale", "the registry does not answer: nothing is changed until it does")
+            )
+        else:
+            _plan(draft, is_cloud_known=c.is_cloud_known)
+        if not c.are_removals_believed:
+            draft.look_again(c.removals_believed_at)
+        pools = _pools(draft)
+        return Plan(
+            actions=tuple(draft.actions),
+            verdicts=self._standings.verdicts,
+            phases={phase: count for phase, count in tally.phases.items() if count},
+            holds=tuple(draft.holds),
+            counts=self._counts,
+            pools=pools,
+            pool_setbacks=draft.pool_setbacks,
+            version_setbacks=draft.version_setbacks,
+            is_converged=_is_converged(draft, pools),
+            requeue_at=draft.requeue_at,
+        )
+
+    def _count(self, desired: DesiredState, stirred: set[ServiceName] | None) -> None:
+        """Count the instances of services anew: of those that have changed, or (None) of all."""
+        instances = self._standings.tally.instances
+        if stirred is None or desired.services is not self._services:
+            stirred = {*desired.services, *instances, *self._counts}
+        changes: dict[ServiceName, Mapping[Version, VersionCount] | None] = {}
+        for name in stirred:
+            counts = _counts(desired, self._standings.tally, name)
+            changes[name] = counts if counts != self._counts.get(name) else self._counts.get(name)
+            if counts is None or all(_is_met(count) for count in counts.values()):
+                self._restless.discard(name)
+            else:
+                self._restless.add(name)
+        self._counts = self._counts.updated(changes)
+        self._services = desired.services
 
 
 def _plan(draft: Draft, *, is_cloud_known: bool) -> None:
@@ -75,40 +117,34 @@ def _hold(rule: str, words: str) -> Hold:
     return Hold(scope="environment", rule=rule, words=words)
 
 
-def _counts(desired: DesiredState, tally: Tally) -> dict[ServiceName, dict[Version, VersionCount]]:
-    counts: dict[ServiceName, dict[Version, VersionCount]] = {}
-    for name in sorted(desired.services):
-        versions = desired.services[name].versions
-        counts[name] = {version: tally.of(name, version).count(versions[version]) for version in sorted(versions)}
-    for (name, version), instances in sorted(tally.instances.items()):
-        counts.setdefault(name, {}).setdefault(version, instances.count(0))
-    return counts
+def _counts(desired: DesiredState, tally: Tally, name: ServiceName) -> Mapping[Version, VersionCount] | None:
+    """Count the instances of one service, by version; None when it is neither desired nor there."""
+    service, there = desired.services.get(name), tally.instances.get(name, {})
+    if service is None and not there:
+        return None
+    wanted = service.versions if service is not None else {}
+    return {version: tally.of(name, version).count(wanted.get(version, 0)) for version in sorted(wanted.keys() | there)}
 
 
-def _pools(desired: DesiredState, tally: Tally) -> dict[PoolName, PoolCount]:
+def _is_met(count: VersionCount) -> bool:
+    return count.serving == count.desired and not (count.starting or count.suspect or count.draining)
+
+
+def _pools(draft: Draft) -> dict[PoolName, PoolCount]:
+    desired, tally = draft.desired.pools, draft.tally.pools
+    used = {name for name, pool in tally.items() if any(pool.zones.values())}
     pools: dict[PoolName, PoolCount] = {}
-    for name in sorted(desired.pools.keys() | tally.pools.keys()):
-        have = tally.pools.get(name) or PoolTally()
-        known = desired.pools.get(name)
-        pools[name] = PoolCount(
-            size=known.size if known is not None else 0, warm=len(have.warm), building=have.building
-        )
+    for name in sorted(desired.keys() | used):
+        have = tally.get(name) or PoolTally()
+        size = desired[name].size if name in desired else 0
+        pools[name] = PoolCount(size=size, warm=draft.warm(name), building=len(have.building))
     return pools
 
 
-def _is_converged(
-    draft: Draft,
-    counts: dict[ServiceName, dict[Version, VersionCount]],
-    pools: dict[PoolName, PoolCount],
-) -> bool:
-    if draft.actions or draft.holds or draft.world.in_flight:
+def _is_converged(draft: Draft, pools: Mapping[PoolName, PoolCount]) -> bool:
+    if draft.actions or draft.holds or draft.world.in_flight or draft.restless:
         return False
     tally = draft.tally
     if tally.lost or tally.deleting or tally.gone or tally.ambiguous or tally.drained or tally.doubtful:
         return False
-    are_counts_met = all(
-        n.serving == n.desired and not (n.starting or n.suspect or n.draining)
-        for versions in counts.values()
-        for n in versions.values()
-    )
-    return are_counts_met and all(pool.warm == pool.size and not pool.building for pool in pools.values())
+    return all(pool.warm == pool.size and not pool.building for pool in pools.values())

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import NamedTuple
 
 from hfs_appliance.model.desired import DesiredState, Service
 from hfs_appliance.model.ids import ServerId, ServiceName
 from hfs_appliance.model.instants import Duration, Instant, seconds
+from hfs_appliance.model.maps import flat
 from hfs_appliance.model.observed import CloudServer, PoolEntry, Registration, RegistryView, ServerRecord
 from hfs_appliance.model.world import World
 
@@ -69,24 +71,52 @@ def circumstances(world: World, desired: DesiredState) -> Circumstances:
     )
 
 
+def are_alike(before: Circumstances, c: Circumstances) -> bool:
+    """Tell whether two circumstances have the same facts judged alike; time and the list's date apart."""
+    if (before.is_cloud_known, before.are_removals_believed) != (c.is_cloud_known, c.are_removals_believed):
+        return False
+    if (before.synced_at, before.removals_believed_at) != (c.synced_at, c.removals_believed_at):
+        return False
+    is_same = before.services is c.services or _terms(before.services) == _terms(c.services)
+    return is_same and before.build_within == c.build_within
+
+
+def _terms(services: Mapping[ServiceName, Service]) -> Mapping[ServiceName, tuple[Duration, ...]]:
+    """Give what the rules read of services: other counts are no other terms."""
+    return {name: (s.health.ready_within, s.suspect_grace, s.drain) for name, s in services.items()}
+
+
 def join(view: RegistryView, servers: Mapping[ServerId, CloudServer]) -> Iterator[Facts]:
-    """Give the facts of every server that a record, the cloud or the pool knows, sorted by id.
+    """Give the facts of every server that a record, the cloud or the pool knows, in no order."""
+    flat_view = replace(
+        view,
+        records=flat(view.records),
+        pool=flat(view.pool),
+        registrations={service: flat(entries) for service, entries in flat(view.registrations).items()},
+    )
+    servers = flat(servers)
+    records, pool = flat_view.records, flat_view.pool
+    others = (server for known in (servers, pool) for server in known if server not in records)
+    for server in dict.fromkeys(chain(records, others)):
+        yield look_up(flat_view, servers, server)
+
+
+def look_up(view: RegistryView, servers: Mapping[ServerId, CloudServer], server: ServerId) -> Facts:
+    """Give the facts of one server; none at all when nobody knows it.
 
     An entry with another nonce than the record's is that of another server of that name, one that was thought gone or
     is of another environment: it says nothing about ours.
     """
-    records, pool = view.records, view.pool
-    none: Mapping[str, Registration] = {}
-    for server in sorted(records.keys() | servers.keys() | pool.keys()):
-        record, entry = records.get(server), pool.get(server)
-        registration = None
-        if record is not None:
-            if entry is not None and entry.nonce != record.nonce:
-                entry = None
-            if record.service is not None:
-                registration = view.registrations.get(record.service, none).get(server)
-                if registration is not None and registration.nonce not in (None, record.nonce):
-                    registration = None
-            elif entry is None:
-                registration = view.registered(server, record.nonce)
-        yield Facts(server, record, servers.get(server), entry, registration)
+    record, entry = view.records.get(server), view.pool.get(server)
+    registration = None
+    if record is not None:
+        if entry is not None and entry.nonce != record.nonce:
+            entry = None
+        if record.service is not None:
+            entries = view.registrations.get(record.service)
+            registration = entries.get(server) if entries is not None else None
+            if registration is not None and registration.nonce not in (None, record.nonce):
+                registration = None
+        elif entry is None:
+            registration = view.registered(server, record.nonce)
+    return Facts(server, record, servers.get(server), entry, registration)

@@ -1,33 +1,85 @@
-"""The tally: servers by what they count for. One pass over them all; later policy works on these short lists."""
+"""The tally: servers by what they count for. Policy works on these short groups and never looks at the whole fleet.
+
+A server stands in some groups (dicts by server) and counts in the zones of a pool; which ones is decided in one place,
+`place`, and its Standing remembers them, so that it can be taken out again without a second set of rules.
+
+To add a rule about some servers: give the Tally (all servers), InstanceTally (a service version) or PoolTally a group,
+and have `place` put servers into it. What it holds is then right on every pass, whether few servers were looked at or
+all. Groups have no order: sort what reaches a plan. Nobody but `Standings` changes a tally.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import NamedTuple, TypeAlias
 
-from hfs_appliance.mcp.facts import Circumstances, Facts, join
-from hfs_appliance.mcp.phases import DRAINED, UNCOUNTED, classify
-from hfs_appliance.model.ids import AvailabilityZone, PoolName, ServerId, ServiceName, Version
+from hfs_appliance.mcp.facts import Facts
+from hfs_appliance.mcp.phases import DRAINED, UNCOUNTED
+from hfs_appliance.model.ids import AvailabilityZone, PoolName, ServerId, ServiceName, Version, serial_of
 from hfs_appliance.model.instants import Instant
-from hfs_appliance.model.plan import Claim, Create, Phase, Verdict, VersionCount
-from hfs_appliance.model.world import World
+from hfs_appliance.model.observed import ServerRecord
+from hfs_appliance.model.plan import Action, Claim, Create, Delete, Phase, Verdict, VersionCount
+
+Zones: TypeAlias = Counter[AvailabilityZone]
 
 
-@dataclass(slots=True)
+class Standing(NamedTuple):
+    """One server in the tally: what is known and believed of it, and where it counts."""
+
+    facts: Facts
+    verdict: Verdict | None
+    """None: nothing is known of it but an action in flight."""
+    until: Instant | None
+    """When time alone may change the verdict."""
+    action: Action | None
+    """What is being done with it."""
+    place: Place
+
+
+Group: TypeAlias = dict[ServerId, Standing]
+
+
+class Place(NamedTuple):
+    """Where a server counts."""
+
+    groups: tuple[Group, ...]
+    service: ServiceName | None = None
+    """Set when it counts as an instance."""
+    pool: PoolTally | None = None
+    az: AvailabilityZone | None = None
+
+
+@dataclass(slots=True, eq=False)
 class InstanceTally:
-    """Servers of one service version, each list in order of their ids."""
+    """Servers of one service version."""
 
-    serving: list[Facts] = field(default_factory=list)
-    starting: list[Facts] = field(default_factory=list)
-    wavering: list[Facts] = field(default_factory=list)
+    serving: Group = field(default_factory=dict)
+    starting: Group = field(default_factory=dict)
+    wavering: Group = field(default_factory=dict)
     """Suspects that may come back any moment: they still count as capacity."""
-    missing: list[Facts] = field(default_factory=list)
+    missing: Group = field(default_factory=dict)
     """Suspects in whose place capacity is added."""
-    draining: int = 0
-    slots: set[int] = field(default_factory=set)
-    zones: Counter[AvailabilityZone] = field(default_factory=Counter)
+    draining: Group = field(default_factory=dict)
+
+    def is_empty(self) -> bool:
+        """Tell whether no server is of this version."""
+        return not (self.serving or self.starting or self.wavering or self.missing or self.draining)
+
+    def staying(self) -> Iterator[Standing]:
+        """Give all but the draining, in no order."""
+        groups = (self.serving, self.starting, self.wavering, self.missing)
+        return chain.from_iterable(group.values() for group in groups)
+
+    def slots(self) -> set[int | None]:
+        """Give the slots that are taken."""
+        return {slot_of(standing) for standing in self.staying()}
+
+    def zones(self) -> Zones:
+        """Count instances by zone."""
+        return Counter(standing.facts.record.az for standing in self.staying() if standing.facts.record is not None)
 
     def count(self, desired: int) -> VersionCount:
         """Give the numbers that an operator sees."""
@@ -36,160 +88,174 @@ class InstanceTally:
             serving=len(self.serving),
             starting=len(self.starting),
             suspect=len(self.wavering) + len(self.missing),
-            draining=self.draining,
+            draining=len(self.draining),
         )
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class PoolTally:
-    """Servers of one pool that have no role."""
+    """Servers of one pool."""
 
-    warm: dict[ServerId, Facts] = field(default_factory=dict)
-    building: int = 0
-    zones: Counter[AvailabilityZone] = field(default_factory=Counter)
-    """All servers of the pool, with a role or without, by zone."""
+    warm: Group = field(default_factory=dict)
+    building: Group = field(default_factory=dict)
+    """In creation or being built; creations in flight are among them."""
+    zones: Zones = field(default_factory=Counter)
+    """All servers of the pool that count, with a role or without, by zone."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Tally:
     """All servers, sorted into what policy asks for."""
 
-    verdicts: dict[ServerId, Verdict] = field(default_factory=dict)
-    instances: dict[tuple[ServiceName, Version], InstanceTally] = field(default_factory=dict)
+    instances: dict[ServiceName, dict[Version, InstanceTally]] = field(default_factory=dict)
     pools: dict[PoolName, PoolTally] = field(default_factory=dict)
-    lost: list[tuple[Facts, Verdict]] = field(default_factory=list)
-    drained: list[Facts] = field(default_factory=list)
-    deleting: list[Facts] = field(default_factory=list)
-    gone: list[Facts] = field(default_factory=list)
-    ambiguous: list[Facts] = field(default_factory=list)
-    doubtful: list[Facts] = field(default_factory=list)
+    lost: Group = field(default_factory=dict)
+    drained: Group = field(default_factory=dict)
+    deleting: Group = field(default_factory=dict)
+    gone: Group = field(default_factory=dict)
+    ambiguous: Group = field(default_factory=dict)
+    doubtful: Group = field(default_factory=dict)
     """Suspects without a role."""
-    unsent: list[Facts] = field(default_factory=list)
+    unsent: Group = field(default_factory=dict)
     """Recorded, not listed by the cloud."""
-    total: int = 0
-    """Servers that exist, may exist or are about to."""
-    in_creation: int = 0
-    creations: list[ServerId] = field(default_factory=list)
+    unconfirmed: Group = field(default_factory=dict)
+    """Serving, and our record does not say so yet."""
+    in_creation: Group = field(default_factory=dict)
+    creations: Group = field(default_factory=dict)
     """Creations in flight of which nothing else is known yet."""
-    requeue_at: Instant | None = None
+    deletions: Group = field(default_factory=dict)
+    """Deletions in flight."""
+    ahead: Group = field(default_factory=dict)
+    """Servers whose serial the ledger does not know of."""
+    phases: Counter[Phase] = field(default_factory=Counter)
 
     @property
-    def known(self) -> Iterable[ServerId]:
-        """All servers that exist or are being asked for."""
-        return chain(self.verdicts, self.creations)
+    def total(self) -> int:
+        """Servers that exist, may exist or are about to."""
+        return sum(self.phases.values()) - self.phases[Phase.GONE] + len(self.creations)
 
     def of(self, service: ServiceName, version: Version) -> InstanceTally:
         """Give the tally of one service version, empty when it has no servers."""
-        return self.instances.get((service, version)) or InstanceTally()
+        versions = self.instances.get(service)
+        return (versions.get(version) if versions is not None else None) or InstanceTally()
 
-    def look_again(self, at: Instant | None) -> None:
-        """Note that time alone may change the answer at `at`."""
-        if at is not None and (self.requeue_at is None or at < self.requeue_at):
-            self.requeue_at = at
+    def instance(self, service: ServiceName, version: Version) -> InstanceTally:
+        """Give the tally of one service version to put servers into."""
+        versions = self.instances.get(service)
+        if versions is None:
+            versions = self.instances[service] = {}
+        found = versions.get(version)
+        if found is None:
+            found = versions[version] = InstanceTally()
+        return found
+
+    def drop_empty(self, service: ServiceName) -> None:
+        """Forget the versions of a service that have no servers any more."""
+        versions = self.instances.pop(service, None)
+        if versions is not None:
+            left = {version: instance for version, instance in versions.items() if not instance.is_empty()}
+            if left:
+                self.instances[service] = left
+
+    def pool(self, name: PoolName) -> PoolTally:
+        """Give the tally of one pool to put servers into."""
+        found = self.pools.get(name)
+        if found is None:
+            found = self.pools[name] = PoolTally()
+        return found
+
+    def add(self, standing: Standing) -> None:
+        """Put a server where it counts."""
+        server, place = standing.facts.server, standing.place
+        for group in place.groups:
+            group[server] = standing
+        if place.pool is not None and place.az is not None:
+            place.pool.zones[place.az] += 1
+        if standing.verdict is not None:
+            self.phases[standing.verdict.phase] += 1
+
+    def remove(self, standing: Standing) -> None:
+        """Take a server out again."""
+        server, place = standing.facts.server, standing.place
+        for group in place.groups:
+            del group[server]
+        if place.pool is not None and place.az is not None:
+            place.pool.zones[place.az] -= 1
+        if standing.verdict is not None:
+            self.phases[standing.verdict.phase] -= 1
 
 
-def take(world: World, c: Circumstances) -> Tally:
-    """Classify every server and sort it in; what actions in flight will bring already counts."""
-    assert world.registry is not None
-    tally = Tally()
-    in_flight = world.in_flight
-    for facts in join(world.registry.value, world.cloud.value.servers if world.cloud is not None else {}):
-        verdict, until = classify(facts, c)
-        tally.verdicts[facts.server] = verdict
-        # An instant that has passed changes nothing any more by passing: what the rule waits for is something else.
-        if until is not None and until > c.now:
-            tally.look_again(until)
-        action = in_flight.get(facts.server) if in_flight else None
-        if isinstance(action, Claim) and verdict.phase is Phase.WARM:
-            _sort_claimed(tally, action, facts)
-        else:
-            _sort(tally, facts, verdict)
-    for action in in_flight.values():
-        if isinstance(action, Create) and action.server not in tally.verdicts:
-            _count_creation(tally, action)
-    return tally
+def slot_of(standing: Standing) -> int | None:
+    """Give the slot that a server has, or gets by the claim in flight."""
+    record = standing.facts.record
+    if record is not None and record.slot is not None:
+        return record.slot
+    return standing.action.slot if isinstance(standing.action, Claim) else None
 
 
-def _sort_claimed(tally: Tally, claim: Claim, facts: Facts) -> None:
-    tally.total += 1
-    instance = tally.instances.setdefault((claim.service, claim.version), InstanceTally())
-    instance.starting.append(facts)
-    instance.slots.add(claim.slot)
-    assert facts.record is not None
-    instance.zones[facts.record.az] += 1
-    tally.pools.setdefault(facts.record.pool, PoolTally()).zones[facts.record.az] += 1
+def place(tally: Tally, facts: Facts, verdict: Verdict | None, action: Action | None, next_serial: int) -> Place:
+    """Tell where a server counts; what an action in flight will bring already does."""
+    if verdict is None:
+        found = _place_unknown(tally, action)
+    elif facts.record is None or verdict.phase is Phase.AMBIGUOUS:
+        found = Place((tally.ambiguous,))
+    elif isinstance(action, Claim) and verdict.phase is Phase.WARM:
+        starting = tally.instance(action.service, action.version).starting
+        found = Place((starting,), action.service, tally.pool(facts.record.pool), facts.record.az)
+    else:
+        found = _place_known(tally, facts.record, verdict)
+    if isinstance(action, Delete):
+        found = found._replace(groups=(*found.groups, tally.deletions))
+    if serial_of(facts.server) >= next_serial:
+        found = found._replace(groups=(*found.groups, tally.ahead))
+    return found
 
 
-def _count_creation(tally: Tally, create: Create) -> None:
-    pool = tally.pools.setdefault(create.pool, PoolTally())
-    pool.building += 1
-    pool.zones[create.az] += 1
-    tally.total += 1
-    tally.in_creation += 1
-    tally.creations.append(create.server)
+def _place_unknown(tally: Tally, action: Action | None) -> Place:
+    if not isinstance(action, Create):
+        return Place(())
+    pool = tally.pool(action.pool)
+    return Place((pool.building, tally.in_creation, tally.creations), None, pool, action.az)
 
 
-def _sort(tally: Tally, facts: Facts, verdict: Verdict) -> None:
+def _place_known(tally: Tally, record: ServerRecord, verdict: Verdict) -> Place:
     phase = verdict.phase
     if phase is Phase.GONE:
-        tally.gone.append(facts)
-        return
-    tally.total += 1
-    record = facts.record
-    if record is None or phase is Phase.AMBIGUOUS:
-        tally.ambiguous.append(facts)
-        return
-    pool = tally.pools.get(record.pool)
-    if pool is None:
-        pool = tally.pools[record.pool] = PoolTally()
+        return Place((tally.gone,))
     if phase is Phase.DELETING:
-        tally.deleting.append(facts)
-    elif phase is Phase.LOST:
-        tally.lost.append((facts, verdict))
-    elif record.service is not None and record.version is not None:
-        pool.zones[record.az] += 1
-        _sort_instance(tally, (record.service, record.version), facts, verdict)
-    else:
-        pool.zones[record.az] += 1
-        _sort_spare(tally, pool, facts, phase)
+        return Place((tally.deleting,))
+    if phase is Phase.LOST:
+        return Place((tally.lost,))
+    pool = tally.pool(record.pool)
+    if record.service is not None and record.version is not None:
+        instance = tally.instance(record.service, record.version)
+        return Place(_groups_of_instance(tally, instance, record, verdict), record.service, pool, record.az)
+    return Place(_groups_of_spare(tally, pool, phase), None, pool, record.az)
 
 
-def _sort_instance(tally: Tally, key: tuple[ServiceName, Version], facts: Facts, verdict: Verdict) -> None:
-    instance = tally.instances.get(key)
-    if instance is None:
-        instance = tally.instances[key] = InstanceTally()
-    record = facts.record
-    assert record is not None
+def _groups_of_instance(
+    tally: Tally, instance: InstanceTally, record: ServerRecord, verdict: Verdict
+) -> tuple[Group, ...]:
     phase = verdict.phase
-    if phase is Phase.DRAINING:
-        instance.draining += 1
-        if verdict.rule == DRAINED:
-            tally.drained.append(facts)
-        return
-    if record.slot is not None:
-        instance.slots.add(record.slot)
-    instance.zones[record.az] += 1
     if phase is Phase.SERVING:
-        instance.serving.append(facts)
-    elif phase is not Phase.SUSPECT:
-        instance.starting.append(facts)
-    elif verdict.rule in UNCOUNTED:
-        instance.missing.append(facts)
-    else:
-        instance.wavering.append(facts)
+        return (instance.serving,) if record.ready_at is not None else (instance.serving, tally.unconfirmed)
+    if phase is Phase.DRAINING:
+        return (instance.draining, tally.drained) if verdict.rule == DRAINED else (instance.draining,)
+    if phase is not Phase.SUSPECT:
+        return (instance.starting,)
+    return (instance.missing,) if verdict.rule in UNCOUNTED else (instance.wavering,)
 
 
-def _sort_spare(tally: Tally, pool: PoolTally, facts: Facts, phase: Phase) -> None:
+def _groups_of_spare(tally: Tally, pool: PoolTally, phase: Phase) -> tuple[Group, ...]:
     if phase is Phase.WARM:
-        pool.warm[facts.server] = facts
-    elif phase is Phase.SUSPECT:
+        return (pool.warm,)
+    if phase is Phase.SUSPECT:
         # A warm server that the cloud calls dead: not claimable, and its end will be seen when its session expires.
-        tally.doubtful.append(facts)
-    elif phase is Phase.DRAINING:
-        tally.drained.append(facts)
-    else:
-        pool.building += 1
-        if phase is not Phase.CONFIGURING:
-            tally.in_creation += 1
-        if phase is Phase.CREATING:
-            tally.unsent.append(facts)
+        return (tally.doubtful,)
+    if phase is Phase.DRAINING:
+        return (tally.drained,)
+    if phase is Phase.CONFIGURING:
+        return (pool.building,)
+    if phase is Phase.CREATING:
+        return (pool.building, tally.in_creation, tally.unsent)
+    return (pool.building, tally.in_creation)

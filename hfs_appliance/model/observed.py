@@ -62,6 +62,8 @@ class CloudView:
     """All servers that carry this environment's identity.
 
     `is_complete` is False when the cloud may have left servers out (a cell down, a page lost): absence proves nothing.
+    A cloud that knows what has changed keeps a Map and makes each list from the one before (`updated`), so that nobody
+    has to compare them; of any other mapping the observer finds out by itself.
     """
 
     servers: Mapping[ServerId, CloudServer]

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, NamedTuple, TypeAlias
 
 from hfs_appliance.model.ids import AvailabilityZone, PoolName, ServerId, ServiceName, Version
 from hfs_appliance.model.instants import Instant
 from hfs_appliance.model.ledger import Setback
+from hfs_appliance.model.maps import Map
 from hfs_appliance.model.probes import Target
 
 
@@ -134,8 +135,7 @@ class Adopt:
 Action: TypeAlias = Create | Claim | ConfirmReady | Drain | Delete | Forget | Adopt
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What policy believes of one server, and by which rule."""
 
     server: ServerId
@@ -178,12 +178,17 @@ class PoolCount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The answer to one World."""
+    """The answer to one World.
+
+    `verdicts` and `counts` are Maps: `differing` tells at once what is other than in the plan before.
+    """
 
     actions: tuple[Action, ...] = ()
-    verdicts: Mapping[ServerId, Verdict] = field(default_factory=dict)
+    verdicts: Map[ServerId, Verdict] = field(default_factory=Map)
+    phases: Mapping[Phase, int] = field(default_factory=dict)
+    """How many servers are in each phase; phases without any are left out."""
     holds: tuple[Hold, ...] = ()
-    counts: Mapping[ServiceName, Mapping[Version, VersionCount]] = field(default_factory=dict)
+    counts: Map[ServiceName, Mapping[Version, VersionCount]] = field(default_factory=Map)
     pools: Mapping[PoolName, PoolCount] = field(default_factory=dict)
     pool_setbacks: Mapping[PoolName, Setback] = field(default_factory=dict)
     version_setbacks: Mapping[tuple[ServiceName, Version], Setback] = field(default_factory=dict)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import getpass
-from collections import Counter
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from typing import Final
@@ -58,7 +57,6 @@ class ApplianceControl:
         """Tell how the environment stands."""
         plan = self._plane.reconciler.plan or Plan()
         desired = self._plane.desired.current
-        phases = Counter(verdict.phase.value for verdict in plan.verdicts.values())
         return Status(
             environment=desired.environment if desired is not None else "",
             generation=desired.generation if desired is not None else 0,
@@ -69,8 +67,8 @@ class ApplianceControl:
             uptime_s=int(to_seconds(between(self._started_at, self._clock.now()))),
             services=plan.counts,
             pools=plan.pools,
-            servers_by_phase=dict(sorted(phases.items())),
-            servers_total=sum(phases.values()) - phases[Phase.GONE.value],
+            servers_by_phase={phase.value: plan.phases[phase] for phase in sorted(plan.phases)},
+            servers_total=sum(plan.phases.values()) - plan.phases.get(Phase.GONE, 0),
             servers_max=desired.limits.max_servers if desired is not None else 0,
             routed=self._plane.routes.routed(),
             holds=(*plan.holds, *self._plane.routes.holds()),

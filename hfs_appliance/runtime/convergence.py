@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TypeAlias
+
 from hfs_appliance.model.events import ConvergedChanged
-from hfs_appliance.model.ids import ServiceName
+from hfs_appliance.model.ids import ServiceName, Version
 from hfs_appliance.model.instants import between, format_duration
-from hfs_appliance.model.plan import Plan
+from hfs_appliance.model.maps import Map, differing
+from hfs_appliance.model.plan import VersionCount
 from hfs_appliance.ports.clock import Clock
 from hfs_appliance.ports.events import EventSink
+from hfs_appliance.proxy.table import Route
 from hfs_appliance.runtime.desired import DesiredStore
 from hfs_appliance.runtime.dirty import Dirty
 from hfs_appliance.runtime.documents import DocumentPublisher
 from hfs_appliance.runtime.publish import ProxyPublisher
 from hfs_appliance.runtime.reconcile import Reconciler
+
+Counts: TypeAlias = Mapping[ServiceName, Mapping[Version, VersionCount]]
+Routes: TypeAlias = Mapping[ServiceName, Route]
 
 
 class Convergence:
@@ -36,6 +44,9 @@ class Convergence:
         self._clock = clock
         self._sink = sink
         self._dirty = dirty
+        self._compared: tuple[Counts, Routes] = (Map(), {})
+        self._short: set[ServiceName] = set()
+        """Services of which fewer instances are routed than serve, as compared last."""
 
     def is_reached(self) -> bool:
         """Tell whether every count is met, routed by the proxy, and every document has been looked at."""
@@ -44,8 +55,20 @@ class Convergence:
             return False
         if not (self._routes.is_in_step and self._documents.is_in_step):
             return False
-        routed = self._routes.routed()
-        return all(routed.get(name, 0) >= _serving(plan, name) for name in desired.services)
+        routes = self._routes.served.routes if self._routes.served is not None else {}
+        self._compare(plan.counts, routes)
+        return not self._short
+
+    def _compare(self, counts: Counts, routes: Routes) -> None:
+        """Compare what serves with what is routed, where either has changed."""
+        former_counts, former_routes = self._compared
+        for name in differing(former_counts, counts) | differing(former_routes, routes):
+            routed = len(routes[name].members) if name in routes else 0
+            if routed < sum(count.serving for count in counts.get(name, {}).values()):
+                self._short.add(name)
+            else:
+                self._short.discard(name)
+        self._compared = (counts, routes)
 
     async def run(self) -> None:
         """Tell when convergence is reached or left, until cancelled."""
@@ -60,7 +83,3 @@ class Convergence:
                 left_at = self._clock.now()
                 was_reached = is_reached
             await self._dirty.wait()
-
-
-def _serving(plan: Plan, service: ServiceName) -> int:
-    return sum(count.serving for count in plan.counts.get(service, {}).values())

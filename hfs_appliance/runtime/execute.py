@@ -21,6 +21,7 @@ from hfs_appliance.model.events import ActionDone, ActionFailed, ActionStarted
 from hfs_appliance.model.ids import ServerId
 from hfs_appliance.model.instants import MILLISECOND, seconds, to_seconds
 from hfs_appliance.model.ledger import Failure
+from hfs_appliance.model.maps import Map
 from hfs_appliance.model.observed import ServerRecord
 from hfs_appliance.model.plan import Action, Adopt, Claim, ConfirmReady, Create, Delete, Drain, Forget
 from hfs_appliance.ports.clock import Clock, Entropy
@@ -75,7 +76,7 @@ class Executor:
         self._parts = parts
         self._registry_hosts = registry_hosts
         self._dirty = dirty
-        self._in_flight: dict[ServerId, Action] = {}
+        self._in_flight: Map[ServerId, Action] = Map()
         self._failures: list[Failure] = []
         self._limiter = trio.CapacityLimiter(AT_ONCE)
         self._queue: trio.MemorySendChannel[tuple[Action, DesiredState, int | None]]
@@ -83,9 +84,9 @@ class Executor:
         self._queue, self._inbox = trio.open_memory_channel(100_000)
 
     @property
-    def in_flight(self) -> Mapping[ServerId, Action]:
+    def in_flight(self) -> Map[ServerId, Action]:
         """Actions that have been accepted and are not finished."""
-        return dict(self._in_flight)
+        return self._in_flight
 
     def take_failures(self) -> tuple[Failure, ...]:
         """Give what failed since the last call."""
@@ -94,15 +95,16 @@ class Executor:
 
     def submit(self, actions: Iterable[Action], desired: DesiredState, causes: Mapping[ServerId, int]) -> None:
         """Accept the actions of a plan; a server whose lane is taken must not be among them."""
-        for action in actions:
-            assert action.server not in self._in_flight, action
-            self._in_flight[action.server] = action
+        accepted = {action.server: action for action in actions}
+        assert not [server for server in accepted if server in self._in_flight], "one action a lane"
+        self._in_flight = self._in_flight.updated(accepted)
+        for action in accepted.values():
             self._queue.send_nowait((action, desired, causes.get(action.server)))
 
     async def run(self) -> None:
         """Carry out what is submitted, until cancelled."""
         # After a restart by the supervisor nothing is under way any more: the next plan decides anew.
-        self._in_flight.clear()
+        self._in_flight = Map()
         with suppress(trio.WouldBlock):
             while True:
                 self._inbox.receive_nowait()
@@ -142,7 +144,7 @@ class Executor:
                     cause=started,
                 )
             finally:
-                self._in_flight.pop(action.server, None)
+                self._in_flight = self._in_flight.updated({action.server: None})
                 self._dirty.mark()
 
     def _note_failure(self, action: Action, error: Exception, started: int) -> None:

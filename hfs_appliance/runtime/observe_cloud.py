@@ -9,6 +9,7 @@ import trio
 
 from hfs_appliance.model.events import CloudUnreachable
 from hfs_appliance.model.instants import Duration, seconds, to_seconds
+from hfs_appliance.model.maps import Map
 from hfs_appliance.model.observed import CloudView, Observation
 from hfs_appliance.ports.clock import Clock
 from hfs_appliance.ports.cloud import Cloud
@@ -58,11 +59,22 @@ class CloudObserver:
                 self._sink.emit("cloud", CloudUnreachable(words=str(error) or "no answer in time"))
             return
         self._is_unreachable = False
-        before = self._observation
+        before, shown = self._observation, self._follow(view)
+        is_changed = before is None or shown is not before.value
         revision = before.revision if before is not None else 0
-        is_changed = before is None or before.value != view
         # True at the instant of asking, whatever happened while the answer was on its way.
-        self._observation = Observation(value=view, observed_at=asked_at, revision=revision + is_changed)
+        self._observation = Observation(value=shown, observed_at=asked_at, revision=revision + is_changed)
         if is_changed:
             for dirty in self._dirty:
                 dirty.mark()
+
+    def _follow(self, view: CloudView) -> CloudView:
+        """Give a list in which what has not changed is the same object as before; the former list when nothing has."""
+        before = self._observation.value if self._observation is not None else CloudView(servers=Map())
+        known, listed = before.servers, view.servers
+        assert isinstance(known, Map)
+        # A Map was made from the one before by a cloud that knows what has changed.
+        servers = listed if isinstance(listed, Map) else known.became(listed)
+        if servers is known and view.is_complete == before.is_complete:
+            return before
+        return CloudView(servers=servers, is_complete=view.is_complete)

@@ -7,26 +7,20 @@ a watch missed something. While the session is SUSPENDED nothing changes here: t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final, TypeVar
+from typing import Final
 
 import trio
 
-from hfs_appliance.model.events import EntryRefused, InstanceTroubled, ResyncFoundDrift, SessionChanged
-from hfs_appliance.model.ids import ServerId, ServiceName
+from hfs_appliance.model.events import ResyncFoundDrift, SessionChanged
 from hfs_appliance.model.instants import Duration, Instant, after, seconds, to_seconds
-from hfs_appliance.model.observed import Observation, PoolEntry, Registration, RegistryView, ServerRecord, Trouble
+from hfs_appliance.model.observed import Observation, RegistryView
 from hfs_appliance.ports.clock import Clock
 from hfs_appliance.ports.errors import Fenced, Missing, Transient
 from hfs_appliance.ports.events import EventSink
 from hfs_appliance.ports.registry import EVERYTHING, Registry, SessionState, Watch, Znode
-from hfs_appliance.registry.curator import read_registration
-from hfs_appliance.registry.formats import FormatError, read_pool_entry, read_record, read_trouble
 from hfs_appliance.registry.paths import Layout
 from hfs_appliance.runtime.dirty import Dirty
-
-K = TypeVar("K")
-V = TypeVar("V")
-T = TypeVar("T")
+from hfs_appliance.runtime.mirror import Mirror
 
 RESYNC_EVERY: Final = seconds(60)
 READ_WITHIN: Final = seconds(20)
@@ -52,12 +46,7 @@ class RegistryObserver:
         self._clock = clock
         self._sink = sink
         self._dirty = tuple(dirty)
-        self._records: dict[ServerId, ServerRecord] = {}
-        self._pool: dict[ServerId, PoolEntry] = {}
-        self._registrations: dict[ServiceName, dict[str, Registration]] = {}
-        self._troubles: dict[ServerId, Trouble] = {}
-        self._departed: dict[ServerId, Instant] = {}
-        self._czxids: dict[str, int] = {}
+        self._mirror = Mirror(layout, sink)
         self._view: RegistryView | None = None
         self._is_in_step = False
         self._synced_at = Instant(0)
@@ -142,9 +131,9 @@ class RegistryObserver:
             self._synced_at = now
         # Entries that vanished over the gap may be back in a moment: their owners reconnect as we did.
         self._removals_believed_at = after(now, Duration(self._session_timeout * 3 // 2))
-        gone = self._czxids.keys() - found.keys()
+        gone = (path for path in self._mirror.paths() if path not in found)
         self._is_in_step = True
-        self._apply({**found, **dict.fromkeys(sorted(gone))})
+        self._apply({**found, **dict.fromkeys(gone)})
 
     async def _list(self) -> list[str]:
         layout = self._layout
@@ -170,102 +159,40 @@ class RegistryObserver:
                 continue
             try:
                 with trio.fail_after(to_seconds(READ_WITHIN)):
-                    listed = set(await self._list())
-                    missed = sorted((listed ^ self._czxids.keys()) - {self._layout.desired})
+                    missed = await self._list_missed()
                     if not missed:
                         continue
                     found = await self._registry.get_many(missed)
             except (Transient, Fenced, trio.TooSlowError):
                 continue
-            drifted = [path for path in missed if (found[path] is None) == (path in self._czxids)]
+            drifted = [path for path in missed if (found[path] is None) == self._mirror.knows(path)]
             if drifted:
                 self._sink.emit("registry", ResyncFoundDrift(entries=len(drifted), words=", ".join(drifted[:5])))
                 self._apply(found)
 
+    async def _list_missed(self) -> list[str]:
+        """Name the entries that are listed and not known, or the other way round."""
+        layout, mirror = self._layout, self._mirror
+        services = await self._children(layout.services)
+        parents = {layout.servers, layout.pool, layout.troubles, *(f"{layout.services}/{name}" for name in services)}
+        return [
+            f"{parent}/{name}"
+            for parent in sorted(parents.union(mirror.parents()))
+            for name in mirror.unlike(parent, await self._children(parent))
+        ]
+
     def _apply(self, found: Mapping[str, Znode | None]) -> None:
-        now = self._clock.now()
-        for path, znode in found.items():
-            self._take_entry(path, znode, now)
-            if znode is not None:
-                self._revision = max(self._revision, znode.mzxid)
-        self._view = RegistryView(
-            records=dict(self._records),
-            pool=dict(self._pool),
-            registrations={name: dict(entries) for name, entries in self._registrations.items()},
-            troubles=dict(self._troubles),
-            departed=dict(self._departed),
-            synced_at=self._synced_at,
-            removals_believed_at=self._removals_believed_at,
-        )
-        self._mark()
-
-    def _take_entry(self, path: str, znode: Znode | None, now: Instant) -> None:
-        layout = self._layout
-        parent, _, name = path.rpartition("/")
-        server = ServerId(name)
-        if path == layout.desired:
-            if self._on_desired is not None:
-                self._on_desired(znode)
-        elif parent == layout.servers:
-            self._note(path, znode)
-            record = self._read(path, znode, read_record)
-            _put(self._records, server, record)
-            if record is None:
-                self._departed.pop(server, None)
-        elif parent == layout.pool:
-            self._note(path, znode)
-            entry = self._read(path, znode, read_pool_entry)
-            self._note_presence(server, was=server in self._pool, entry=entry, now=now)
-            _put(self._pool, server, entry)
-        elif parent == layout.troubles:
-            self._note(path, znode)
-            self._take_trouble(server, self._read(path, znode, read_trouble))
-        elif parent.startswith(f"{layout.services}/"):
-            service = ServiceName(parent.removeprefix(f"{layout.services}/"))
-            if "/" in service:
-                return
-            self._note(path, znode)
-            czxid = znode.czxid if znode is not None else 0
-            registration = self._read(path, znode, lambda value: read_registration(service, name, value, czxid))
-            entries = self._registrations.setdefault(service, {})
-            self._note_presence(server, was=name in entries, entry=registration, now=now)
-            _put(entries, name, registration)
-            if not entries:
-                del self._registrations[service]
-
-    def _take_trouble(self, server: ServerId, trouble: Trouble | None) -> None:
-        if trouble is not None and trouble != self._troubles.get(server):
-            self._sink.emit("agent", InstanceTroubled(server=server, words=trouble.words))
-        _put(self._troubles, server, trouble)
-
-    def _note(self, path: str, znode: Znode | None) -> None:
-        if znode is None:
-            self._czxids.pop(path, None)
-        else:
-            self._czxids[path] = znode.czxid
-
-    def _note_presence(self, server: ServerId, *, was: bool, entry: object | None, now: Instant) -> None:
-        if entry is not None:
-            self._departed.pop(server, None)
-        elif was:
-            self._departed[server] = now
-
-    def _read(self, path: str, znode: Znode | None, reader: Callable[[bytes], T]) -> T | None:
-        if znode is None:
-            return None
-        try:
-            return reader(znode.value)
-        except FormatError as error:
-            self._sink.emit("registry", EntryRefused(path=path, words=str(error)))
-            return None
+        desired = self._layout.desired
+        if desired in found and self._on_desired is not None:
+            self._on_desired(found[desired])
+        self._mirror.take(found, self._clock.now())
+        revision = max((znode.mzxid for znode in found.values() if znode is not None), default=0)
+        self._revision = max(self._revision, revision)
+        view = self._mirror.view(synced_at=self._synced_at, removals_believed_at=self._removals_believed_at)
+        if view is not self._view:
+            self._view = view
+            self._mark()
 
     def _mark(self) -> None:
         for dirty in self._dirty:
             dirty.mark()
-
-
-def _put(entries: dict[K, V], key: K, value: V | None) -> None:
-    if value is None:
-        entries.pop(key, None)
-    else:
-        entries[key] = value

@@ -8,12 +8,13 @@ from typing import Final
 
 import trio
 
-from hfs_appliance.mcp.decide import decide
+from hfs_appliance.mcp.decide import Decider
 from hfs_appliance.mcp.memory import ledger_after
 from hfs_appliance.model.desired import DesiredState
 from hfs_appliance.model.events import HoldChanged, PhaseChanged, SetbackNoted
 from hfs_appliance.model.ids import ServerId
 from hfs_appliance.model.instants import Duration, Instant, seconds, to_seconds
+from hfs_appliance.model.maps import differing
 from hfs_appliance.model.plan import Hold, Plan, Verdict
 from hfs_appliance.model.world import World
 from hfs_appliance.ports.clock import Clock
@@ -57,6 +58,7 @@ class Reconciler:
         self._is_closing = False
         self._closed = trio.Event()
         self._seen: dict[ServerId, Instant] = {}
+        self._decider = Decider()
         self.plan: Plan | None = None
 
     @property
@@ -93,6 +95,7 @@ class Reconciler:
 
     async def run(self) -> None:
         """Reconcile until cancelled."""
+        self._decider = Decider()  # what made this part fail is not carried over
         await self._sources.ledger.load()
         while self._sources.registry.observation() is None:
             await self._dirty.wait()
@@ -104,7 +107,7 @@ class Reconciler:
     async def _reconcile(self) -> Duration:
         sources = self._sources
         world = replace(self.world(), failures=sources.executor.take_failures())
-        plan = decide(world)
+        plan = self._decider.decide(world)
         causes = self._tell(world, plan)
         try:
             await sources.ledger.keep(ledger_after(world.ledger, plan))
@@ -124,16 +127,17 @@ class Reconciler:
         """Put what changed since the last plan on the event stream; give the event that concerns each server."""
         before = self.plan
         self.plan = plan
+        known = before.verdicts if before is not None else Plan().verdicts
         causes: dict[ServerId, int] = {}
-        for server, verdict in plan.verdicts.items():
-            old = before.verdicts.get(server) if before is not None else None
-            if old is None or (old.phase, old.rule) != (verdict.phase, verdict.rule):
+        for server in sorted(differing(known, plan.verdicts)):
+            old, verdict = known.get(server), plan.verdicts.get(server)
+            if verdict is None:
+                del self._seen[server]
+            elif old is None or (old.phase, old.rule) != (verdict.phase, verdict.rule):
                 # What this process saw change began then; what it found already there, when policy says it did.
                 self._seen[server] = world.now if before is not None else verdict.since
                 event = self._phase_changed(world, verdict, before=old.phase.value if old is not None else "")
                 causes[server] = self._sink.emit("reconcile", event)
-        for server in self._seen.keys() - plan.verdicts.keys():
-            del self._seen[server]
         self._tell_holds(before.holds if before is not None else (), plan.holds)
         self._tell_setbacks(before, plan)
         self._sources.probes.want(plan.to_probe)

@@ -7,16 +7,19 @@ Label values come from closed sets or from the configuration, never from outside
 from __future__ import annotations
 
 from collections import Counter as Tally
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Final
+from typing import Final, TypeAlias
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from hfs_appliance.model.events import ActionDone, ActionFailed, ActionStarted, Recorded
-from hfs_appliance.model.ids import ServerId
-from hfs_appliance.model.plan import Plan
+from hfs_appliance.model.ids import ServerId, ServiceName, Version
+from hfs_appliance.model.maps import Map, differing
+from hfs_appliance.model.plan import Plan, VersionCount
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+_Counts: TypeAlias = Mapping[Version, VersionCount]
 _BUCKETS_S: Final = (0.005, 0.02, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600)
 
 
@@ -51,6 +54,7 @@ class Metrics:
         self._is_converged = Gauge("hfs_converged", "1 when the environment is what was asked for.", registry=registry)
         self._causes: dict[ServerId, str] = {}
         """Cause of the action under way on a server: a lane holds one at a time."""
+        self._shown: Map[ServiceName, _Counts] = Map()
 
     def __call__(self, recorded: Recorded) -> None:
         """Count one event."""
@@ -69,21 +73,28 @@ class Metrics:
 
     def observe_plan(self, plan: Plan) -> None:
         """Show what the newest plan says; what it no longer names disappears."""
-        for gauge in (self._instances, self._pools, self._servers, self._holds):
+        for gauge in (self._pools, self._servers, self._holds):
             gauge.clear()
-        for service, versions in plan.counts.items():
-            for version, count in versions.items():
-                for state, number in asdict(count).items():
-                    self._instances.labels(service, version, state).set(number)
+        for service in sorted(differing(self._shown, plan.counts)):
+            self._show_service(service, self._shown.get(service, {}), plan.counts.get(service, {}))
+        self._shown = plan.counts
         for pool, standing in plan.pools.items():
             for state, number in asdict(standing).items():
                 self._pools.labels(pool, state).set(number)
-        for phase, number in Tally(verdict.phase.value for verdict in plan.verdicts.values()).items():
-            self._servers.labels(phase).set(number)
+        for phase, number in plan.phases.items():
+            self._servers.labels(phase.value).set(number)
         for rule, number in Tally(hold.rule for hold in plan.holds).items():
             self._holds.labels(rule).set(number)
         self._pending.set(len(plan.actions))
         self._is_converged.set(plan.is_converged)
+
+    def _show_service(self, service: ServiceName, before: _Counts, counts: _Counts) -> None:
+        for version in before.keys() - counts.keys():
+            for state in asdict(before[version]):
+                self._instances.remove(service, version, state)
+        for version, count in counts.items():
+            for state, number in asdict(count).items():
+                self._instances.labels(service, version, state).set(number)
 
     def expose(self) -> bytes:
         """Write everything in the text format (CONTENT_TYPE)."""

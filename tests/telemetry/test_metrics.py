@@ -5,7 +5,8 @@ from __future__ import annotations
 from hfs_appliance.model.events import ActionDone, ActionFailed, ActionStarted, Event, Recorded
 from hfs_appliance.model.ids import PoolName, ServerId, ServiceName, Version
 from hfs_appliance.model.instants import Instant
-from hfs_appliance.model.plan import Hold, Phase, Plan, PoolCount, Verdict, VersionCount
+from hfs_appliance.model.maps import Map
+from hfs_appliance.model.plan import Hold, Phase, Plan, PoolCount, VersionCount
 from hfs_appliance.telemetry.metrics import Metrics
 
 A, B = ServerId("small-0001"), ServerId("small-0002")
@@ -39,14 +40,13 @@ def test_actions_are_counted_by_cause_and_result() -> None:
 
 def test_gauges_are_the_newest_plan_and_nothing_older() -> None:
     metrics = Metrics()
-    version = Version("1.0.0")
+    dns, version = ServiceName("dns"), Version("1.0.0")
     count = VersionCount(desired=3, serving=2, starting=1, suspect=0, draining=0)
-    verdict = Verdict(server=A, phase=Phase.SERVING, rule="registered", since=Instant(1), words="")
     metrics.observe_plan(
         Plan(
-            counts={ServiceName("dns"): {version: count}, ServiceName("old"): {version: count}},
+            counts=Map({dns: {version: count, Version("0.9"): count}, ServiceName("old"): {version: count}}),
             pools={PoolName("small"): PoolCount(size=2, warm=1, building=1)},
-            verdicts={A: verdict},
+            phases={Phase.SERVING: 1},
             holds=(Hold(scope="environment", rule="limit", words=""),),
         )
     )
@@ -56,7 +56,9 @@ def test_gauges_are_the_newest_plan_and_nothing_older() -> None:
     assert 'hfs_servers{phase="serving"} 1.0' in shown
     assert 'hfs_holds{rule="limit"} 1.0' in shown
     assert "hfs_converged 0.0" in shown
-    metrics.observe_plan(Plan(counts={ServiceName("dns"): {version: count}}, is_converged=True))
+    metrics.observe_plan(Plan(counts=Map({dns: {version: count}}), is_converged=True))
     shown = lines(metrics)
-    assert not [line for line in shown if 'service="old"' in line or line.startswith("hfs_holds{")]
+    assert 'hfs_instances{service="dns",state="desired",version="1.0.0"} 3.0' in shown
+    former = ('service="old"', 'version="0.9"', "hfs_holds{")
+    assert not [line for line in shown if any(words in line for words in former)]
     assert "hfs_converged 1.0" in shown
