@@ -8,9 +8,10 @@ from typing import Final, TypeVar
 import trio
 
 from hfs_appliance.model.ids import EnvironmentName, ServerId
+from hfs_appliance.model.instants import after
 from hfs_appliance.model.observed import CloudServer, CloudView
 from hfs_appliance.ports.cloud import ServerSpec
-from hfs_appliance.ports.errors import PortError, Rejected, Transient
+from hfs_appliance.ports.errors import Ambiguous, Exhausted, Missing, PortError, Rejected, Transient
 from sim.clock import Reply
 from sim.datacentre import Datacentre
 from sim.truth import ApiCalled
@@ -25,6 +26,7 @@ class SimCloud:
         self._datacentre: Final = datacentre
         self._environment: Final = environment
         self._is_severed = False
+        self._token = datacentre.faults.token
         self.calls = 0
         self.refused = 0
 
@@ -34,7 +36,7 @@ class SimCloud:
 
     async def servers(self) -> CloudView:
         """List every server."""
-        return await self._call("list", None, self._datacentre.listed)
+        return await self._call("list", None, self._datacentre.listing.view)
 
     async def server(self, server: ServerId) -> CloudServer:
         """Ask for one server. Errors: Missing."""
@@ -75,8 +77,9 @@ class SimCloud:
                 datacentre.truth.tell(ApiCalled(call=call, server=server, refusal="silence"))
                 return
             try:
-                self._demand_well()
+                self._demand_well(call)
                 value = carry_out()
+                self._demand_sense(call)
             except PortError as error:
                 self.refused += 1
                 failure = error
@@ -91,9 +94,30 @@ class SimCloud:
             clock.after(latency(), arrive)
         return await reply.wait()
 
-    def _demand_well(self) -> None:
-        faults = self._datacentre.faults
+    def _demand_well(self, call: str) -> None:
+        """Refuse a call before anything is done. Errors: Transient, Rejected, Exhausted, Missing."""
+        datacentre = self._datacentre
+        faults, stream = datacentre.faults, datacentre.stream
         if faults.is_down:
             raise Transient("the cloud's API does not answer: 503")
-        if self._datacentre.stream.chance(faults.refused_calls):
+        if faults.denies_credentials:
+            raise Rejected("the cloud refuses our credentials: 401")
+        if self._token != faults.token:
+            if not faults.denies_logins:
+                self._token = faults.token
+            raise Transient("our token is not good any more: 401")
+        if stream.chance(faults.limited_calls):
+            wait = faults.retry_after
+            raise Exhausted("too many requests: 429", after(datacentre.clock.now(), wait) if wait is not None else None)
+        if stream.chance(faults.refused_calls):
             raise Transient("the cloud's API is busy: 503")
+        if faults.is_other_project and call == "create":
+            raise Rejected("the image is not known in project other: 400")
+        if faults.is_other_project and call != "list":
+            raise Missing("no such server in project other: 404")
+
+    def _demand_sense(self, call: str) -> None:
+        """Garble the answer to a call that was carried out. Errors: Transient, Ambiguous."""
+        if self._datacentre.stream.chance(self._datacentre.faults.garbled_calls):
+            is_read = call in ("list", "get", "log")
+            raise (Transient if is_read else Ambiguous)("200 with a page of HTML in place of JSON")

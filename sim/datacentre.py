@@ -1,4 +1,4 @@
-"""The simulated datacentre: zones, hosts and machines as plain objects, and everything that goes wrong with them.
+"""The simulated datacentre: zones, racks, hosts and machines, and everything that goes wrong with them.
 
 This is the truth that checkers compare the product's beliefs with; what the product may see of it goes through the
 Cloud port (sim/cloud.py). What runs on a machine is a SimServer (sim/servers.py).
@@ -6,118 +6,26 @@ Cloud port (sim/cloud.py). What runs on a machine is a SimServer (sim/servers.py
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
-from typing import Final, Protocol, TypeAlias
+from collections import Counter, deque
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final
 
-from hfs_appliance.model.ids import AvailabilityZone, CloudId, ServerId, ServiceName, Version
+from hfs_appliance.model.ids import AvailabilityZone, CloudId, ServerId
 from hfs_appliance.model.instants import MINUTE
 from hfs_appliance.model.maps import Map
 from hfs_appliance.model.observed import CloudServer, CloudStatus, CloudView
 from hfs_appliance.ports.cloud import ServerSpec
 from hfs_appliance.ports.errors import Ambiguous, Conflict, Exhausted, Missing, Transient
 from sim.clock import WorldClock
-from sim.streams import Stream, Table
+from sim.cloudfaults import CloudFaults
+from sim.listing import Listing
+from sim.machine import Birth, Machine, Pace
+from sim.streams import Stream
 from sim.truth import Condition, DeletionBegun, MachineGone, MachineMade, StatusChanged, Truth
 
 HOSTS_PER_ZONE: Final = 20
-
-
-class Life(Protocol):
-    """What runs on a machine."""
-
-    def power_on(self) -> None:
-        """Begin, or begin again with what is on the disk."""
-        ...
-
-    def power_off(self) -> None:
-        """End at once."""
-        ...
-
-    @property
-    def condition(self) -> Condition:
-        """Tell how it really is."""
-        ...
-
-    @property
-    def role(self) -> tuple[ServiceName, Version] | None:
-        """Tell what it serves, or is to serve."""
-        ...
-
-
-@dataclass(slots=True, eq=False)
-class Machine:
-    """One machine."""
-
-    spec: ServerSpec
-    host: str
-    listed: CloudServer
-    """What the cloud says of it."""
-    life: Life | None = None
-    is_running: bool = False
-    is_never_booting: bool = False
-
-
-Birth: TypeAlias = Callable[[Machine], Life | None]
-
-
-# What follows from a quiet cloud is measured (shared/openstack/README.md); the tails are assumptions.
-API: Final = Table.of_ms((0, 30), (500, 100), (990, 1_500), (1000, 6_000))
-"""One way; a POST takes 0.2 s when Nova is quiet, 7.5 s when it is busy."""
-BUILDING: Final = Table.of_ms((0, 1_500), (500, 2_300), (990, 15_000), (1000, 40_000))
-"""POST to ACTIVE: 1.5 to 2.3 s one at a time."""
-DELETING: Final = Table.of_ms((0, 500), (500, 800), (990, 10_000), (1000, 60_000))
-STALLED: Final = 30 * MINUTE
-"""A stalled deletion is reaped after this (nova: running_deleted_instance_poll_interval)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
-    """How long the cloud takes."""
-
-    api: Table = API
-    building: Table = BUILDING
-    deleting: Table = DELETING
-    stalled: int = STALLED
-
-
-@dataclass(slots=True, kw_only=True)
-class CloudFaults:
-    """What goes wrong now; rates are per mille. Ids are those of the fault catalogue."""
-
-    is_down: bool = False
-    """O14: every call fails."""
-    hangs: bool = False
-    """O10: no call is answered."""
-    slowness: int = 1
-    """O10: factor on the time of every call."""
-    refused_calls: int = 0
-    """O1, O9: calls that fail before anything was done."""
-    refused_creates: int = 0
-    """O1."""
-    lost_creates: int = 0
-    """O2: creations that are carried out though the caller hears that they failed."""
-    late_creates: int = 0
-    """O3: creations whose server comes into being minutes after the caller heard that they failed."""
-    broken_builds: int = 0
-    """V1: ERROR instead of ACTIVE."""
-    stalled_builds: int = 0
-    """V2: BUILD for ever."""
-    dead_builds: int = 0
-    """V3: ACTIVE, but nothing ever boots."""
-    stalled_deletes: int = 0
-    """V4: stuck in DELETING."""
-    ignored_deletes: int = 0
-    """V4: accepted, and nothing happens."""
-    unlisted: int = 0
-    """O4: servers that the list leaves out; always the same ones."""
-    unlisted_zones: set[AvailabilityZone] = field(default_factory=set)
-    """O4: zones whose servers the list leaves out."""
-    admits_gaps: bool = True
-    """Whether a list says that it is incomplete."""
-    quota: int | None = None
-    """O7."""
+HOSTS_PER_RACK: Final = 5
 
 
 class Datacentre:
@@ -132,30 +40,30 @@ class Datacentre:
         self.pace: Final = pace or Pace()
         self.faults: Final = CloudFaults()
         self.machines: Final[dict[ServerId, Machine]] = {}
+        self.ghosts: Final[dict[ServerId, Machine]] = {}
+        """Machines that the cloud has forgotten, on hosts that have not heard of it."""
         self.ever_made = 0
         self.deletions = 0
         """Deletions that were begun."""
+        self.listing: Final = Listing(clock.now, self.listed, self.faults)
         self._birth = birth
         self.at_address: Final[dict[str, Machine]] = {}
+        """Ghosts included."""
         self._addresses: deque[str] = deque()
         self._listed: Map[ServerId, CloudServer] = Map()
         self._view: CloudView | None = None
+        self._dark: Final[Counter[str]] = Counter()
+        """Power failures by host."""
+        self._known_dark: Final[Counter[str]] = Counter()
+        """Those that the scheduler knows of."""
 
     # What the API does, at the instant at which it does it
 
     def listed(self) -> CloudView:
-        """List the machines, as far as the list is whole."""
+        """List the machines as they are."""
         if self._view is None:
             self._view = CloudView(servers=self._listed)
-        faults = self.faults
-        if not faults.unlisted and not faults.unlisted_zones:
-            return self._view
-        listed = {
-            server: machine.listed
-            for number, (server, machine) in enumerate(self.machines.items())
-            if number % 1000 >= faults.unlisted and machine.spec.az not in faults.unlisted_zones
-        }
-        return CloudView(servers=listed, is_complete=not faults.admits_gaps)
+        return self._view
 
     def find(self, server: ServerId) -> Machine:
         """Give one machine. Errors: Missing."""
@@ -174,8 +82,11 @@ class Datacentre:
                 raise Conflict(f"server {spec.server} is being deleted")
             return known.listed
         faults, stream = self.faults, self.stream
-        if faults.quota is not None and len(self.machines) >= faults.quota:
-            raise Exhausted(f"quota exceeded for instances: {len(self.machines)} of {faults.quota} are used")
+        used = len(self.machines) + faults.quota_drift
+        if faults.quota is not None and used >= faults.quota:
+            raise Exhausted(f"403, quota exceeded for instances: {used} of {faults.quota} are used")
+        if stream.chance(faults.conflicting_calls):
+            raise Conflict(f"create {spec.server}: 409, something else is going on")
         if stream.chance(faults.refused_creates):
             raise Transient(f"create {spec.server}: 503, nothing was done")
         if stream.chance(faults.late_creates):
@@ -187,25 +98,37 @@ class Datacentre:
         return made.listed
 
     def delete(self, server: ServerId) -> None:
-        """Begin to delete. Errors: Missing."""
-        machine = self.find(server)
-        if machine.listed.status is CloudStatus.DELETING or self.stream.chance(self.faults.ignored_deletes):
+        """Begin to delete. Errors: Missing, Conflict."""
+        machine, faults, stream = self.find(server), self.faults, self.stream
+        if stream.chance(faults.conflicting_calls):
+            raise Conflict(f"delete {server}: 409, something else is going on")
+        if machine.listed.status is CloudStatus.DELETING or stream.chance(faults.ignored_deletes):
             return
         self.deletions += 1
         self._tell_deletion(machine)
         self._say(machine, CloudStatus.DELETING)
-        is_stalled = self.stream.chance(self.faults.stalled_deletes)
-        span = self.pace.stalled if is_stalled else self.stream.draw(self.pace.deleting)
-        self.clock.after(span, lambda: self._remove(machine))
+        if stream.chance(faults.broken_deletes):
+            self.clock.after(stream.draw(self.pace.deleting), lambda: self._fail_deletion(machine))
+            return
+        is_ghostly = stream.chance(faults.ghostly_deletes)
+        span = self.pace.stalled if stream.chance(faults.stalled_deletes) else stream.draw(self.pace.deleting)
+        self.clock.after(span, lambda: self._remove(machine, is_ghostly=is_ghostly))
 
     # What happens to machines
 
     def kill(self, server: ServerId, words: str = "powered off") -> None:
-        """End what runs on a machine; the cloud notices."""
+        """End what runs on a machine for good; the cloud notices."""
         machine = self.find(server)
-        self._power_off(machine)
+        self._end_life(machine)
+        machine.is_switched_on = False
         if machine.listed.status is not CloudStatus.DELETING:
             self._say(machine, CloudStatus.STOPPED, words)
+
+    def reboot(self, server: ServerId) -> None:
+        """V8: let somebody else press the button."""
+        machine = self.find(server)
+        self._end_life(machine)
+        self._begin_life(machine)
 
     def vanish(self, server: ServerId) -> None:
         """H10: let a machine disappear, as if somebody else had deleted it."""
@@ -214,37 +137,70 @@ class Datacentre:
     def lose_power(self, machines: Iterable[Machine], *, is_noticed: bool) -> None:
         """V5, V6: end what runs on machines; whether the cloud says so is another matter."""
         for machine in tuple(machines):
-            if is_noticed:
-                self.kill(machine.spec.server, "its host is down")
-            else:
-                self._power_off(machine)
+            self._end_life(machine)
+            machine.outages += 1
+            if is_noticed and machine.listed.status is CloudStatus.ACTIVE:
+                self._say(machine, CloudStatus.STOPPED, "its host is down")
 
     def regain_power(self, machines: Iterable[Machine]) -> None:
-        """V7: let machines that were lost run again, as they were."""
+        """V7: let machines that were lost run again, as they were; those that were deleted meanwhile, as ghosts."""
         for machine in tuple(machines):
-            is_there = self.machines.get(machine.spec.server) is machine
-            if is_there and not machine.is_running and machine.listed.status is not CloudStatus.DELETING:
-                self._say(machine, CloudStatus.ACTIVE)
-                self._power_on(machine)
+            machine.outages = max(0, machine.outages - 1)
+            if not machine.is_running:
+                continue
+            server = machine.spec.server
+            if self.machines.get(server) is machine:
+                if machine.listed.status is CloudStatus.STOPPED:
+                    self._say(machine, CloudStatus.ACTIVE)
+            elif self.ghosts.get(server) is machine:
+                self._reap_later(machine)
+            else:
+                continue
+            self._begin_life(machine)
+
+    def darken(self, hosts: Iterable[str], *, is_noticed: bool) -> list[Machine]:
+        """V6: take the power of hosts; give the machines on them. What is built there meanwhile never comes up."""
+        victims = []
+        for host in hosts:
+            self._dark[host] += 1
+            self._known_dark[host] += is_noticed
+            victims += self.on_host(host)
+        self.lose_power(victims, is_noticed=is_noticed)
+        return victims
+
+    def lighten(self, hosts: Iterable[str], *, was_noticed: bool) -> None:
+        """V7: give hosts their power back."""
+        for host in hosts:
+            self._dark[host] -= 1
+            self._known_dark[host] -= was_noticed
+            self.regain_power(self.on_host(host))
 
     def in_zone(self, zone: AvailabilityZone) -> list[Machine]:
         """List the machines of a zone."""
         return [machine for machine in self.machines.values() if machine.spec.az == zone]
 
     def on_host(self, host: str) -> list[Machine]:
-        """List the machines of a host."""
-        return [machine for machine in self.machines.values() if machine.host == host]
+        """List the machines of a host, ghosts included."""
+        return [machine for machine in (*self.machines.values(), *self.ghosts.values()) if machine.host == host]
 
     def let_stand(self, spec: ServerSpec) -> Machine:
         """Have a machine that was made and booted before the story begins."""
         machine = self._add(spec, CloudStatus.ACTIVE)
-        machine.is_running = True
+        machine.is_switched_on = True
         return machine
+
+    def exorcise(self) -> None:
+        """End all ghosts: somebody has looked at the hosts."""
+        for machine in tuple(self.ghosts.values()):
+            self._bury(machine)
+
+    # How machines come and go
 
     def _make(self, spec: ServerSpec) -> Machine:
         machine = self._add(spec, CloudStatus.BUILDING)
         if not self.stream.chance(self.faults.stalled_builds):
-            self.clock.after(self.stream.draw(self.pace.building), lambda: self._finish_build(machine))
+            span = self.stream.draw(self.pace.building) * self.faults.slow_builds
+            self.clock.after(span, lambda: self._finish_build(machine))
         return machine
 
     def _add(self, spec: ServerSpec, status: CloudStatus) -> Machine:
@@ -259,7 +215,8 @@ class Datacentre:
             address=self._addresses.popleft() if self._addresses else _address(number),
             created_at=self.clock.now(),
         )
-        machine = Machine(spec=spec, host=f"{spec.az}-host{number % HOSTS_PER_ZONE:02d}", listed=listed)
+        host = self._schedule(spec.az, number)
+        machine = Machine(spec=spec, host=host, listed=listed, outages=self._dark[host])
         machine.life = self._birth(machine)
         self.machines[spec.server] = self.at_address[listed.address] = machine
         self._list(spec.server)
@@ -275,6 +232,13 @@ class Datacentre:
         )
         return machine
 
+    def _schedule(self, zone: AvailabilityZone, number: int) -> str:
+        """Choose a host of the zone, one that is not known to be down if there is any."""
+        hosts = hosts_of(zone)
+        first = number % HOSTS_PER_ZONE
+        in_turn = hosts[first:] + hosts[:first]
+        return next((host for host in in_turn if not self._known_dark[host]), in_turn[0])
+
     def _make_late(self, spec: ServerSpec) -> None:
         if spec.server not in self.machines:
             self._make(spec)
@@ -282,22 +246,24 @@ class Datacentre:
     def _finish_build(self, machine: Machine) -> None:
         if machine.listed.status is not CloudStatus.BUILDING:
             return
-        if self.stream.chance(self.faults.broken_builds):
+        has_no_host = machine.spec.az in self.faults.full_zones or self._known_dark[machine.host]
+        if has_no_host or self.stream.chance(self.faults.broken_builds):
             self._say(machine, CloudStatus.ERROR, "No valid host was found")
             return
+        if machine.outages:
+            return  # V2: its host took the request and is dark; nobody will ever say so
         machine.is_never_booting = self.stream.chance(self.faults.dead_builds)
         self._say(machine, CloudStatus.ACTIVE)
-        self._power_on(machine)
+        machine.is_switched_on = True
+        self._begin_life(machine)
 
-    def _power_on(self, machine: Machine) -> None:
-        machine.is_running = True
-        if machine.life is not None and not machine.is_never_booting:
+    def _begin_life(self, machine: Machine) -> None:
+        if machine.life is not None and machine.is_running and not machine.is_never_booting:
             machine.life.power_on()
 
-    def _power_off(self, machine: Machine) -> None:
-        if machine.is_running and machine.life is not None:
+    def _end_life(self, machine: Machine) -> None:
+        if machine.life is not None and machine.is_running:
             machine.life.power_off()
-        machine.is_running = False
 
     def _say(self, machine: Machine, status: CloudStatus, fault: str = "") -> None:
         before = machine.listed.status
@@ -320,15 +286,38 @@ class Datacentre:
             DeletionBegun(server=machine.spec.server, condition=condition, service=service, version=version)
         )
 
-    def _remove(self, machine: Machine) -> None:
-        if self.machines.get(machine.spec.server) is not machine:
+    def _fail_deletion(self, machine: Machine) -> None:
+        if machine.listed.status is CloudStatus.DELETING:
+            self._say(machine, CloudStatus.ERROR, "its host did not answer")
+
+    def _remove(self, machine: Machine, *, is_ghostly: bool = False) -> None:
+        server = machine.spec.server
+        if self.machines.get(server) is not machine:
             return
-        self._power_off(machine)
-        del self.machines[machine.spec.server]
+        del self.machines[server]
+        self._list(server)
+        self.ghosts[server] = machine
+        if is_ghostly:
+            self._reap_later(machine)
+        elif not (machine.outages and machine.is_switched_on):  # else its host hears of it when it is back
+            self._bury(machine)
+
+    def _reap_later(self, machine: Machine) -> None:
+        self.clock.after(self.stream.between(MINUTE, self.pace.stalled), lambda: self._bury(machine))
+
+    def _bury(self, machine: Machine) -> None:
+        if self.ghosts.pop(machine.spec.server, None) is None:
+            return
+        self._end_life(machine)
+        machine.is_switched_on = False
         del self.at_address[machine.listed.address]
         self.truth.tell(MachineGone(server=machine.spec.server))
         self._addresses.append(machine.listed.address)  # V11: given again, to whom is next
-        self._list(machine.spec.server)
+
+
+def hosts_of(zone: AvailabilityZone) -> list[str]:
+    """Name the hosts of a zone, rack by rack."""
+    return [f"{zone}-rack{number // HOSTS_PER_RACK}-host{number:02d}" for number in range(HOSTS_PER_ZONE)]
 
 
 def _address(number: int) -> str:

@@ -31,9 +31,10 @@ from hfs_appliance.telemetry import canonical
 from hfs_appliance.telemetry.bus import EventBus
 from sim.clock import WorldClock
 from sim.cloud import SimCloud
-from sim.datacentre import Datacentre, Life, Machine, Pace
+from sim.datacentre import Datacentre
 from sim.determinism import run
 from sim.ensemble import Ensemble
+from sim.machine import Life, Machine, Pace
 from sim.overlaps import Overlaps
 from sim.pace import ServerPace
 from sim.prober import SimProber
@@ -263,8 +264,10 @@ class Simulation:
         return life
 
     def servers(self) -> Iterable[SimServer]:
-        """Give what runs on every server, in the order in which they were made."""
-        return [life for machine in self.datacentre.machines.values() if isinstance(life := machine.life, SimServer)]
+        """Give what runs on every server, in the order in which they were made; ghosts come last."""
+        datacentre = self.datacentre
+        machines = (*datacentre.machines.values(), *datacentre.ghosts.values())
+        return [life for machine in machines if isinstance(life := machine.life, SimServer)]
 
     def serving(self, service: str, version: str = "1.0.0") -> list[ServerId]:
         """List the servers that serve a version in truth."""

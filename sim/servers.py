@@ -18,9 +18,9 @@ from hfs_appliance.model.probes import Answer, Pulse
 from hfs_appliance.registry import formats
 from hfs_appliance.registry.curator import write_registration
 from hfs_appliance.registry.paths import Layout
-from sim.datacentre import Machine
 from sim.ensemble import Ensemble
 from sim.link import Link
+from sim.machine import Machine
 from sim.pace import ServerPace
 from sim.presence import Presence
 from sim.streams import Stream

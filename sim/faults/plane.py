@@ -20,7 +20,5 @@ if TYPE_CHECKING:
 )
 def mcp_killed(sim: Simulation, fault: Fault) -> Struck:  # noqa: ARG001  # every kind has this signature
     """Kill the control plane as kill -9 does."""
-    if sim.now is None or not sim.now.is_alive:
-        return Struck(words="it was dead already")
-    sim.kill()
-    return Struck(words="the control plane is killed", end=sim.start)
+    end = sim.overlaps.during("control plane", sim.kill, sim.start)
+    return Struck(words="the control plane is killed", end=end)

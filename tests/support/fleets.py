@@ -8,9 +8,9 @@ from typing import Final, TypeVar
 
 from hfs_appliance.model.instants import MINUTE, Duration
 from hfs_appliance.model.observed import CloudStatus
-from sim.datacentre import Pace
 from sim.desired import configuration
 from sim.fleet import Simulation, simulate
+from sim.machine import Pace
 from sim.pace import ServerPace
 from sim.streams import Table
 
