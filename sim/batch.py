@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Iterator, Sequence
 
 from sim.outcome import Outcome
@@ -21,8 +22,13 @@ def swarm(seeds: Sequence[int], *, workers: int | None = None) -> Iterator[Outco
         yield from map(play_seed, seeds)
         return
     # Forked, not spawned: a zipapp is no module that another interpreter could import again.
-    with multiprocessing.get_context("fork").Pool(at_once) as pool:
+    with multiprocessing.get_context("fork").Pool(at_once, _leave_interrupts_to_the_parent) as pool:
         yield from pool.imap(play_seed, seeds)
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    """Ctrl-C reaches every process of a terminal; only the one that prints answers it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def play_seed(seed: int) -> Outcome:

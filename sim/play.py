@@ -50,7 +50,10 @@ def play(
     watch: Callable[[Playing], None] | None = None,
     instruments: Sequence[trio.abc.Instrument] = (),
 ) -> Outcome:
-    """Play a scenario. `watch` is given the run before it begins, to listen to it; `instruments` see each step."""
+    """Play a scenario; a run that cannot go on is a violation like any other. Errors: OSError of those who watch.
+
+    `watch` is given the run before it begins, to listen to it; `instruments` see each step of trio's scheduler.
+    """
     scenario = unrolled(scenario, seed)
     sim = Simulation(seed, source(scenario.layout), keeps_lines=keeps_lines)
     docket = Docket(sim.clock.now)
@@ -76,7 +79,13 @@ def play(
         for checker in checkers:
             checker.finish(sim.clock.now())
 
-    simulate(sim, story, instruments)
+    try:
+        simulate(sim, story, instruments)
+    except BaseException as error:  # noqa: BLE001  # judged just below
+        cause = _innermost(error)
+        if not isinstance(cause, Exception) or isinstance(cause, OSError):  # Ctrl-C, and what those who watch fail in
+            raise cause from None
+        docket.accuse("alive", f"the run ended with {type(cause).__name__}: {cause}")
     return Outcome(
         scenario=scenario.name,
         seed=seed,
@@ -106,6 +115,13 @@ def source(layout: Layout) -> str:
         poll=format_duration(layout.poll),
         session_timeout=format_duration(layout.session_timeout),
     )
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """Give the first error of a group of groups: each nursery on the way adds one."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 async def _tell(sim: Simulation, scenario: Scenario) -> None:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
-from click.exceptions import Exit
 
 from hfs_appliance import __version__
-from hfs_appliance.cli.failures import FAILED, INTERRUPTED, Failure, Mistaken
+from hfs_appliance.cli.failures import FAILED, Failure
+from hfs_appliance.cli.root import Lazy, Root
+from hfs_appliance.cli.simulation.command import simulate
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -30,69 +28,15 @@ _yes = click.option("--yes", "is_sure", is_flag=True, help="Do not ask.")
 _no_wait = click.option("--no-wait", "is_impatient", is_flag=True, help="Do not wait until it is done.")
 
 
-@contextmanager
-def _well_behaved() -> Iterator[None]:
-    """End as Unix tools do when somebody presses Ctrl-C, or when nobody reads the output any more (`… | head`)."""
-    try:
-        yield
-    except (KeyboardInterrupt, click.Abort):  # click turns Ctrl-C at a question into Abort
-        click.echo(err=True)  # closes the line with the terminal's ^C
-        raise Exit(INTERRUPTED) from None
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered goes nowhere
-        raise Exit(0) from None
-
-
-class _Root(click.Group):
-    """The whole of hfs; mistakes in a configuration, Ctrl-C and a reader that leaves end every command alike."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """List the commands as they stand below: the first ones first."""
-        del ctx
-        return list(self.commands)
-
-    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
-        """Read the command line; `hfs --help` is written here."""
-        with _well_behaved():
-            return super().make_context(*arguments, **options)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        from hfs_appliance.config.mistakes import ConfigError
-
-        try:
-            with _well_behaved():
-                return super().invoke(ctx)
-        except ConfigError as error:
-            raise Mistaken([str(mistake) for mistake in error.mistakes]) from error
-
-
-class _Lazy(click.Group):
-    """A group of commands that is imported when one of them is looked for."""
-
-    def __init__(self, home: str, **options: Any) -> None:
-        super().__init__(**options)
-        self._home = home
-
-    def _group(self) -> click.Group:
-        module, name = self._home.split(":")
-        group: click.Group = getattr(import_module(module), name)
-        return group
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return self._group().list_commands(ctx)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        return self._group().get_command(ctx, cmd_name)
-
-
 @click.group(
-    cls=_Root,
+    cls=Root,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="""\b
 Begin:
   hfs config init hfs.toml      write a commented starting file
   hfs run hfs.toml              build everything it describes, and keep it so
   hfs status                    look at it, from another terminal
+  hfs --simulate                watch hfs survive bad days, with nothing real at stake
 
 \b
 Exit codes:
@@ -107,6 +51,7 @@ Exit codes:
 HFS_DEBUG=1 shows tracebacks, NO_COLOR=1 turns colours off.""",
 )
 @click.option("--api", "url", envvar="HFS_API", default=DEFAULT_API, show_default=True, help="Admin API (or HFS_API).")
+@click.option("--simulate", is_flag=True, expose_value=False, help="The same as the command `simulate`.")
 @click.version_option(__version__, message="hfs %(version)s")
 @click.pass_context
 def cli(ctx: click.Context, url: str) -> None:
@@ -321,6 +266,9 @@ def down(url: str, *, is_sure: bool, is_impatient: bool, is_json: bool) -> None:
     change.down(_api(url), _console(), is_sure=is_sure, is_waiting=not is_impatient, is_json=is_json)
 
 
+cli.add_command(simulate)
+
+
 @cli.command(hidden=True)
 @click.option("--identity", type=_FILE, required=True, help="Identity file of this server.")
 def agent(identity: Path) -> None:
@@ -345,7 +293,7 @@ def registry(arguments: tuple[str, ...]) -> None:
 
 
 cli.add_command(
-    _Lazy("hfs_appliance.cli.config:config", name="config", help="Check, describe and begin configuration files.")
+    Lazy("hfs_appliance.cli.config:config", name="config", help="Check, describe and begin configuration files.")
 )
 
 

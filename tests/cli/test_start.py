@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = ("trio", "httpx", "rich", "pydantic", "kazoo", "starlette", "hypercorn", "jinja2", "prometheus_client")
+HEAVY = ("trio", "httpx", "rich", "pydantic", "kazoo", "starlette", "hypercorn", "jinja2", "prometheus_client", "sim")
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -25,7 +25,8 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 
 @pytest.mark.parametrize(
-    "arguments", ["--help", "--version", "version", "run --help", "apply -h", "completion bash", "config --help"]
+    "arguments",
+    ["--help", "--version", "version", "run --help", "apply -h", "completion bash", "config --help", "simulate -h"],
 )
 def test_help_loads_nothing_heavy(arguments: str) -> None:
     program = f"""
@@ -58,7 +59,7 @@ def test_help_tells_how_to_begin_and_what_exit_codes_mean() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["run", "status", "servers", "plan", "apply", "scale", "events", "explain", "kill", "down"]
+    "command", ["run", "status", "servers", "plan", "apply", "scale", "events", "explain", "kill", "down", "simulate"]
 )
 def test_each_command_has_an_example(command: str) -> None:
     assert f"Example:\n    hfs {command}" in run(command, "--help").stdout
@@ -126,6 +127,11 @@ def test_completion_scripts(shell: str) -> None:
 def test_completion_knows_the_commands_and_loads_nothing_heavy() -> None:
     done = run(_HFS_COMPLETE="bash_complete", COMP_WORDS="hfs config ", COMP_CWORD="2")
     assert "plain,schema" in done.stdout
+
+
+@pytest.mark.parametrize("words", ["hfs simulate zone-", "hfs --simulate zone-"])
+def test_completion_knows_the_scenarios(words: str) -> None:
+    assert "plain,zone-loss" in run(_HFS_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD="2").stdout
 
 
 def test_the_agent_and_the_registry_are_there() -> None:

@@ -1,0 +1,157 @@
+"""What is printed at the end of a run: verdict, story and figures. Values in, a renderable out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Final
+
+from rich.table import Table
+from rich.text import Text
+
+from hfs_appliance.cli.simulation.frame import Sight, counted, label, timeline, told
+from hfs_appliance.model.instants import format_duration, seconds
+from sim.outcome import Outcome, Spread
+from sim.scenario import Bounds
+from sim.story import Story
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+
+_STORY_LINES: Final = 24
+_CHAPTERS_OF_A_KIND: Final = 2
+_LINES_OF_A_CHAPTER: Final = 5
+_VIOLATIONS_SHOWN: Final = 10
+
+
+class Summary:
+    """A rich renderable, as wide as the terminal."""
+
+    def __init__(self, outcome: Outcome, sight: Sight, *, replay: str) -> None:
+        self._outcome = outcome
+        self._sight = sight
+        self._replay = replay
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw it."""
+        del console
+        outcome, sight = self._outcome, self._sight
+        yield _verdict(outcome)
+        yield Text(sight.board.scenario.words, "italic")
+        yield Text(_size(outcome), "dim")
+        yield Text()
+        yield from timeline(sight, options.max_width)
+        yield Text()
+        if story := list(_story(sight.board.story)):
+            yield Text("what happened", "bold")
+            yield from map(_fitted, story)
+            yield Text()
+        if outcome.repair_s or outcome.detect_s:
+            yield _by_fault(outcome, sight.board.scenario.bounds)
+            yield Text()
+        yield _figures(outcome)
+        for violation in outcome.violations[:_VIOLATIONS_SHOWN]:
+            yield Text(f"violation of {violation.checker} at {violation.instant}: {violation.words}", "bold red")
+        if (more := max(outcome.violations_total, len(outcome.violations)) - _VIOLATIONS_SHOWN) > 0:
+            yield Text(f"and {counted(more, 'violation')} more", "bold red")
+        yield Text.assemble(("again  ", "dim"), self._replay, overflow="fold")
+
+
+def _verdict(outcome: Outcome) -> Text:
+    line = Text.assemble((outcome.scenario, "bold cyan"), f"  seed {outcome.seed}  ")
+    if outcome.violations:
+        return line.append(counted(max(outcome.violations_total, len(outcome.violations)), "violation"), "bold red")
+    return line.append("every promise was kept", "bold green")
+
+
+def _size(outcome: Outcome) -> str:
+    virtual = format_duration(seconds(outcome.virtual_seconds))
+    speed = int(outcome.virtual_seconds / outcome.cpu_seconds) if outcome.cpu_seconds else 0
+    return (
+        f"{outcome.servers:,} servers, {virtual} in {outcome.cpu_seconds:.1f} s of CPU: {speed:,} × real time; "
+        f"{outcome.events:,} events, digest {outcome.digest}"
+    )
+
+
+def _story(story: Story) -> Iterator[Text]:
+    """Tell what broke and what was done about it, the first faults first, as far as there is room."""
+    room, faults = _STORY_LINES, 0
+    each = max(_LINES_OF_A_CHAPTER, _STORY_LINES // max(len(story.chapters), 1) - 1)
+    told_before: Counter[str] = Counter()
+    for chapter in story.chapters:
+        if all(told_before[kind] >= _CHAPTERS_OF_A_KIND for kind in chapter.kinds):
+            continue
+        told_before.update(chapter.kinds)
+        lines = [*chapter.faults, *chapter.lines[:each]]
+        if (room := room - len(lines)) < 0:
+            break
+        faults += sum(line.times for line in chapter.faults)
+        yield from map(told, lines)
+    if story.faults > faults:
+        yield Text(f"{'':>11}and {counted(story.faults - faults, 'fault')} more", "dim")
+
+
+def _fitted(line: Text) -> Text:
+    line.no_wrap, line.overflow = True, "ellipsis"
+    return line
+
+
+def _by_fault(outcome: Outcome, bounds: Bounds) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("victims of", no_wrap=True)
+    for title in ("times", "detected p50", "p99", "repaired p50", "p99", "max", "bound"):
+        table.add_column(title, justify="right", no_wrap=True)
+    bound = format_duration(bounds.repair) if bounds.repair is not None else "-"
+    for kind in sorted({*outcome.repair_s, *outcome.detect_s}):
+        detect, repair = outcome.detect_s.get(kind, Spread()), outcome.repair_s.get(kind, Spread())
+        table.add_row(
+            kind,
+            f"{max(detect.count, repair.count):,}",
+            *_spans(detect, "p50", "p99"),
+            *_spans(repair, "p50", "p99", "max"),
+            bound,
+        )
+    return table
+
+
+def _spans(spread: Spread, *names: str) -> Iterator[str]:
+    for name in names:
+        yield format_duration(seconds(getattr(spread, name))) if spread.count else "-"
+
+
+def _figures(outcome: Outcome) -> RenderableType:
+    table = Table.grid(padding=(0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column()
+    for name, words in _facts(outcome):
+        table.add_row(Text.assemble(label(name)), words)
+    return table
+
+
+def _facts(outcome: Outcome) -> Iterator[tuple[str, str]]:
+    spread = outcome.reconcile_ms
+    if spread.count:
+        yield "reconcile", f"p50 {spread.p50:,} ms, p99 {spread.p99:,} ms, max {spread.max:,} ms, of {spread.count:,}"
+    if outcome.availability:
+        worst = min(sorted(outcome.availability), key=lambda name: outcome.availability[name].served_ppm)
+        least = min(sorted(outcome.availability), key=lambda name: outcome.availability[name].capacity_ppm)
+        served = percent(outcome.availability[worst].served_ppm)
+        capacity = percent(outcome.availability[least].capacity_ppm)
+        yield (
+            "available",
+            f"every service answered at least {served} of the time, with at least {capacity} of its capacity",
+        )
+    yield "started", _by_cause(outcome.created)
+    yield "destroyed", _by_cause(outcome.destroyed)
+    calls = outcome.api_calls
+    yield "API calls", f"{calls.total:,}, of which {calls.rejected:,} failed"
+
+
+def percent(ppm: int) -> str:
+    """Write a share per million so that all but everything never reads as everything."""
+    return f"{ppm // 10_000}.{ppm % 10_000:04d}".rstrip("0").rstrip(".") + " %"
+
+
+def _by_cause(numbers: Mapping[str, int]) -> str:
+    total = sum(numbers.values())
+    return f"{total:,}: " + ", ".join(f"{count:,} {cause}" for cause, count in numbers.items()) if total else "none"

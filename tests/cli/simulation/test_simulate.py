@@ -1,0 +1,257 @@
+"""`hfs simulate` as people and scripts call it: what it prints, what it writes, how it ends."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.exceptions import Exit
+from click.testing import CliRunner, Result
+from rich.console import Console
+
+from hfs_appliance.cli.main import cli
+from hfs_appliance.cli.simulation.live import Lines, LiveView, Watcher
+from hfs_appliance.cli.simulation.many import simulate_many
+from hfs_appliance.cli.simulation.summary import percent
+from sim import scenarios
+from sim.outcome import Outcome, Violation
+from sim.play import play
+
+Capture = pytest.CaptureFixture[str]
+
+SHORT = """
+words = "one of four dies"
+lasts = "2m"
+[layout]
+servers = 4
+per_service = 2
+pool = 1
+[[fault]]
+kind = "server-dies"
+at = "30s"
+"""
+IMPOSSIBLE = SHORT.replace('at = "30s"', 'at = "2m"') + '[bounds]\nsettle = "1ms"\n'
+
+
+@pytest.fixture
+def short(tmp_path: Path) -> str:
+    """A story of two minutes."""
+    path = tmp_path / "short.toml"
+    path.write_text(SHORT)
+    return str(path)
+
+
+@pytest.fixture
+def impossible(tmp_path: Path) -> str:
+    """A story that demands what cannot be."""
+    path = tmp_path / "impossible.toml"
+    path.write_text(IMPOSSIBLE)
+    return str(path)
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, ["simulate", *arguments])
+
+
+def in_json(*arguments: str) -> dict[str, Any]:
+    answer: dict[str, Any] = json.loads(run(*arguments, "--json").stdout)
+    return answer
+
+
+def test_json_is_one_object_with_the_names_that_scripts_rely_on(short: str) -> None:
+    done = run(short, "--seed", "3", "--json")
+    assert done.exit_code == 0
+    assert done.stdout.count("\n") == 1
+    found = json.loads(done.stdout)
+    assert (found["scenario"], found["seed"], found["servers"]) == ("short", 3, 4)
+    assert found["virtual_seconds"] > 700
+    assert found["cpu_seconds"] > 0
+    assert found["events"] > 10
+    assert len(found["digest"]) == 32
+    assert found["violations"] == []
+    assert {"p50", "p99", "max"} <= set(found["reconcile_ms"])
+    assert all({"count", "p50", "p99", "max"} <= set(spread) for spread in found["repair_s"].values())
+    assert found["destroyed"] == {"remediation": 1}
+    assert {"total", "rejected"} <= set(found["api_calls"])
+    assert "timeline" not in found, "curves are for the report"
+
+
+def test_both_ways_to_call_it_are_one(short: str) -> None:
+    first = in_json(short, "--seed", "3")
+    other = json.loads(CliRunner().invoke(cli, ["--simulate", short, "--seed", "3", "--json"]).stdout)
+    assert {**first, "cpu_seconds": 0} == {**other, "cpu_seconds": 0}
+
+
+def test_a_pipe_gets_a_line_for_each_fault_and_the_summary(short: str) -> None:
+    done = run(short, "--seed", "3", "--servers", "6", "--hours", "0.02")
+    assert done.exit_code == 0
+    lines = [line.rstrip() for line in done.stdout.splitlines()]
+    assert lines[0].endswith("is powered off")
+    assert lines[1] == "short  seed 3  every promise was kept"
+    assert lines[2] == "one of four dies"
+    assert lines[3].startswith("6 servers, 1")
+    assert any("is suspect: " in line for line in lines)
+    assert any(line.startswith("destroyed  1: 1 remediation") for line in lines)
+    assert lines[-1].endswith(f"simulate {short} --seed 3 --servers 6 --hours 0.02")
+    assert "\x1b" not in done.stdout
+
+
+def test_a_broken_promise_is_1_and_comes_with_its_replay(impossible: str) -> None:
+    done = run(impossible)
+    assert done.exit_code == 1
+    assert "1 violation" in done.stdout
+    assert "violation of settled at" in done.stdout
+    assert done.stdout.splitlines()[-1].endswith(f"simulate {impossible} --seed 1")
+    for_machines = run(impossible, "--json")
+    assert for_machines.exit_code == 1
+    (violation,) = json.loads(for_machines.stdout)["violations"]
+    assert set(violation) == {"checker", "instant", "words"}
+    assert for_machines.stderr.rstrip().endswith(f"simulate {impossible} --seed 1")
+
+
+def test_the_journal_is_what_the_digest_is_made_of(short: str, tmp_path: Path) -> None:
+    journal = tmp_path / "journal"
+    found = in_json(short, "--journal", str(journal))
+    assert blake2b(journal.read_bytes(), digest_size=16).hexdigest() == found["digest"]
+    verbose = run(short, "--verbose").stdout.splitlines()
+    assert verbose[: found["events"]] == journal.read_text().splitlines()
+    assert verbose[found["events"]].startswith("short  seed 1")
+
+
+def test_a_journal_that_cannot_be_written_is_told_before_anything_is_played(short: str, tmp_path: Path) -> None:
+    done = run(short, "--journal", str(tmp_path / "no" / "journal"))
+    assert done.exit_code == 1
+    assert done.stderr.startswith(f"{tmp_path}/no/journal cannot be written: No such file")
+    assert done.stdout == ""
+
+
+def test_whoever_watches_changes_nothing(short: str) -> None:
+    screen = io.StringIO()
+    console = Console(file=screen, width=80, height=24, force_terminal=True)
+    scenario = scenarios.load(short)
+    told: list[str] = []
+    watchers = (Watcher(3), Lines(3, told.append), LiveView(3, console))
+    digests = {play(scenario, 3, watch=each.watch, instruments=each.instruments).digest for each in watchers}
+    assert digests == {play(scenario, 3).digest}
+    for each in watchers:
+        each.close()
+    assert len(told) == 1
+    assert "in truth" in screen.getvalue()
+
+
+def test_scenarios_are_listed_with_their_words() -> None:
+    lines = run("--list").stdout.splitlines()
+    listed = json.loads(run("--list", "--json").stdout)
+    assert [line.split()[0] for line in lines] == [one["name"] for one in listed] == list(scenarios.names())
+    assert all(line.endswith(one["words"]) for line, one in zip(lines, listed, strict=True))
+
+
+def test_an_unknown_name_is_2_and_says_which_was_meant() -> None:
+    done = run("zone-los")
+    assert done.exit_code == 2
+    assert "no scenario is called 'zone-los'; did you mean 'zone-loss'?" in done.stderr
+
+
+def test_a_file_with_mistakes_is_78_with_each_place(tmp_path: Path) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_text('words = "x"\nlasts = "soon"\n[[fault]]\nkind = "server-dances"\nat = "1m"\n')
+    done = run(str(path))
+    assert done.exit_code == os.EX_CONFIG
+    assert f"{path}:2:1: lasts: " in done.stderr
+    assert f"{path}:4:1: fault[0].kind: no fault is called " in done.stderr
+    assert run(str(tmp_path / "none.toml")).exit_code == os.EX_CONFIG
+
+
+@pytest.mark.parametrize("option", [["zone-loss"], ["--servers", "3"], ["--hours", "1"], ["--verbose"]])
+def test_a_swarm_draws_everything_itself(option: list[str]) -> None:
+    assert run("--swarm", "2", *option).exit_code == 2
+
+
+def test_what_a_swarm_drew_can_be_played_alone() -> None:
+    found = json.loads(run("--swarm", "1", "--seed", "15", "--json").stdout)
+    assert (found["swarm"], found["seed"], found["violations"]) == (1, 15, 0)
+    (row,) = found["rows"]
+    assert (row["scenario"], row["seed"]) == ("swarm-15", 15)
+    assert in_json("swarm-15")["digest"] == row["digest"]
+
+
+def outcome(seed: int, *violations: Violation) -> Outcome:
+    return Outcome(
+        scenario=f"swarm-{seed}",
+        seed=seed,
+        servers=3,
+        virtual_seconds=3600,
+        cpu_seconds=1.5,
+        events=9,
+        digest="d",
+        violations=violations,
+        violations_total=len(violations),
+    )
+
+
+BROKEN = outcome(2, Violation(checker="settled", instant="1h", words="it did not"))
+
+
+def test_a_swarm_for_people_names_what_broke_a_promise_and_how_to_see_it_again(capsys: Capture) -> None:
+    with pytest.raises(Exit) as ended:
+        simulate_many(2, None, is_json=False, play_all=lambda seeds: [outcome(seeds[0]), BROKEN])
+    assert ended.value.exit_code == 1
+    first, again, last = capsys.readouterr().out.splitlines()
+    assert first == "seed 2 at 1h: settled: it did not"
+    assert again.startswith("  again  ")
+    assert again.endswith(" simulate swarm-2")
+    assert last.startswith("2 of 2 runs  1 broke a promise  2h of virtual time in ")
+
+
+def test_a_swarm_for_machines_is_one_object(capsys: Capture) -> None:
+    with pytest.raises(Exit):
+        simulate_many(2, 1, is_json=True, play_all=lambda seeds: [outcome(seeds[0]), BROKEN])
+    found = json.loads(capsys.readouterr().out)
+    assert (found["swarm"], found["seed"], found["violations"]) == (2, 1, 1)
+    assert [row["seed"] for row in found["rows"]] == [1, 2]
+
+
+def test_ctrl_c_is_130_and_says_how_far_it_got() -> None:
+    started = subprocess.Popen(
+        [sys.executable, "-m", "hfs_appliance", "simulate", "zone-loss", "--hours", "1000", "--verbose"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert started.stdout is not None
+    started.stdout.readline()
+    started.send_signal(signal.SIGINT)
+    _, told = started.communicate(timeout=60)
+    assert started.returncode == 130
+    far, again = told.strip().splitlines()
+    assert far.startswith("interrupted at 0:")
+    assert far.endswith(" of virtual time; no violation until then")
+    assert again.endswith("simulate zone-loss --seed 1 --hours 1000")
+
+
+def test_whoever_stops_reading_ends_it() -> None:
+    started = subprocess.Popen(
+        [sys.executable, "-m", "hfs_appliance", "simulate", "zone-loss", "--hours", "1000", "--verbose"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert started.stdout is not None
+    assert started.stderr is not None
+    started.stdout.readline()
+    started.stdout.close()
+    assert started.wait(timeout=60) == 0
+    assert started.stderr.read() == ""
+    started.stderr.close()
+
+
+def test_all_but_everything_never_reads_as_everything() -> None:
+    assert [percent(ppm) for ppm in (1_000_000, 999_999, 999_000, 12)] == ["100 %", "99.9999 %", "99.9 %", "0.0012 %"]

@@ -1,0 +1,146 @@
+"""The story of a run: what is alike is one line, faults that come together are one chapter, bookkeeping is not told."""
+
+from __future__ import annotations
+
+from itertools import count
+
+import pytest
+
+from hfs_appliance.model.events import (
+    ActionDone,
+    ActionStarted,
+    CloudUnreachable,
+    ConvergedChanged,
+    Event,
+    HoldChanged,
+    PhaseChanged,
+    Recorded,
+    RoutesPublished,
+)
+from hfs_appliance.model.ids import ServerId
+from hfs_appliance.model.instants import Instant, seconds
+from sim.clock import EPOCH
+from sim.story import CHAPTERS_OF_A_KIND, Story, since_beginning, stopwatch
+from sim.truth import FaultBegun, FaultEnded
+
+
+class Told:
+    """A story, with the means to tell it."""
+
+    def __init__(self) -> None:
+        self.story = Story()
+        self._numbers = count()
+
+    def event(self, at_s: float, event: Event) -> None:
+        self.story.hear(Recorded(seq=next(self._numbers) + 1, at=at(at_s), actor="reconcile", event=event))
+
+    def begin(self, at_s: float, number: int, kind: str = "server-dies", words: str = "it dies") -> None:
+        self.story.see(at(at_s), FaultBegun(number=number, kind=kind, words=words))
+
+    def end(self, at_s: float, number: int, kind: str = "server-dies") -> None:
+        self.story.see(at(at_s), FaultEnded(number=number, kind=kind))
+
+    @property
+    def lines(self) -> list[str]:
+        return [f"{line.tone} {line.times} {line.words}" for line in self.story.newest]
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+def at(at_s: float) -> Instant:
+    return Instant(EPOCH + seconds(at_s))
+
+
+def suspect(number: int, rule: str = "unregistered") -> PhaseChanged:
+    return PhaseChanged(
+        server=ServerId(f"small-{number:04d}"),
+        phase="suspect",
+        before="serving",
+        rule=rule,
+        words="lost its registration",
+        address="10.0.0.1",
+    )
+
+
+def delete(cause: str = "remediation") -> ActionStarted:
+    return ActionStarted(action="delete", server=ServerId("small-0001"), cause=cause, words="it is dead")
+
+
+def test_what_is_alike_and_comes_together_is_one_line(told: Told) -> None:
+    for number in range(3):
+        told.event(number, suspect(number))
+    told.event(3, suspect(3, rule="another"))
+    told.event(20, suspect(4))
+    assert told.lines == [
+        "doubt 3 small-0000 is suspect: lost its registration",
+        "doubt 1 small-0003 is suspect: lost its registration",
+        "doubt 1 small-0004 is suspect: lost its registration",
+    ]
+
+
+def test_faults_that_come_together_are_one_chapter_with_what_followed(told: Told) -> None:
+    told.event(0, ConvergedChanged(is_converged=1, words=""))
+    told.begin(60, 0)
+    told.end(60, 0)
+    told.begin(61, 1, words="another dies")
+    told.begin(62, 2, "mcp-killed", "the control plane is killed")
+    told.event(63, suspect(1))
+    told.end(70, 2, "mcp-killed")
+    told.begin(300, 3, words="a third dies")
+    told.event(301, delete())
+    first, second = told.story.chapters
+    assert [(line.times, line.words) for line in first.faults] == [
+        (2, "server-dies: it dies"),
+        (1, "mcp-killed: the control plane is killed"),
+    ]
+    assert first.kinds == ["server-dies", "mcp-killed"]
+    assert [line.words for line in first.lines] == [
+        "small-0001 is suspect: lost its registration",
+        "mcp-killed is over",
+    ]
+    assert [line.words for line in second.lines] == ["delete small-0001: it is dead"]
+    assert told.story.faults == 4
+    assert sorted(told.story.under_way) == [1, 3]
+
+
+def test_what_an_event_before_says_already_is_not_told(told: Told) -> None:
+    told.event(1, delete(cause="bookkeeping"))
+    told.event(1, ActionDone(action="delete", server=ServerId("small-0001"), elapsed_ms=1))
+    told.event(1, RoutesPublished(digest="d", services=1, instances=1, words="", elapsed_ms=1))
+    told.event(1, ConvergedChanged(is_converged=0, words=""))
+    assert told.lines == []
+
+
+def test_tones(told: Told) -> None:
+    told.event(1, HoldChanged(scope="environment", rule="stale", words="the registry is away"))
+    told.event(2, HoldChanged(scope="environment", rule="stale", words=""))
+    told.event(3, ConvergedChanged(is_converged=1, words="after 3s"))
+    told.event(4, CloudUnreachable(words="503"))
+    told.begin(5, 0)
+    assert [line.tone for line in told.story.newest] == ["held", "plain", "well", "trouble", "broke"]
+
+
+def test_however_often_a_kind_comes_few_chapters_are_kept_and_few_lines_of_each(told: Told) -> None:
+    for number in range(100):
+        told.begin(number * 60, number)
+        for second in range(0, 55, 11):
+            for phase in range(6):
+                told.event(number * 60 + second, suspect(1, rule=f"rule {phase}"))
+        told.end(number * 60 + 55, number)
+    told.begin(7000, 100, "registry-away", "it is away")
+    assert len(told.story.chapters) == CHAPTERS_OF_A_KIND + 1
+    chapter = told.story.chapters[0]
+    assert len(chapter.lines) == 13, "twelve, and that it is over"
+    assert chapter.lines[-1].words == "server-dies is over"
+    assert chapter.more == 30 - 12
+    assert told.story.faults == 101
+    assert len(told.story.newest) == told.story.newest.maxlen
+
+
+def test_clocks() -> None:
+    assert stopwatch(seconds(3_725)) == "1:02:05"
+    assert stopwatch(seconds(90_061)) == "1d 01:01:01"
+    assert since_beginning(at(66)) == "0:01:06"
