@@ -23,10 +23,12 @@ from hfs_appliance.model.instants import Duration, format_duration, to_seconds
 from hfs_appliance.model.observed import CloudStatus
 from hfs_appliance.model.plan import Plan
 from hfs_appliance.model.probes import Answer, Target
+from hfs_appliance.ports.mischief import PEACE
 from hfs_appliance.registry.paths import Layout
 from hfs_appliance.runtime.control import ApplianceControl
 from hfs_appliance.runtime.plane import Backends, ControlPlane
 from hfs_appliance.runtime.supervise import restarting
+from hfs_appliance.runtime.tunables import PRODUCTION
 from hfs_appliance.telemetry import canonical
 from hfs_appliance.telemetry.bus import EventBus
 from sim.clock import WorldClock
@@ -35,6 +37,7 @@ from sim.datacentre import Datacentre
 from sim.determinism import run
 from sim.ensemble import Ensemble
 from sim.machine import Life, Machine, Pace
+from sim.mischief import SimMischief, perturbed
 from sim.overlaps import Overlaps
 from sim.pace import ServerPace
 from sim.prober import SimProber
@@ -111,6 +114,8 @@ class Incarnation:
             clock=sim.clock,
             entropy=sim.entropy,
             sink=self,
+            tunables=sim.tunables,
+            mischief=sim.mischief,
         )
         self.plane = ControlPlane(backends, settings, observe_plan=sim.observe_plan)
         self.control = ApplianceControl(
@@ -166,8 +171,11 @@ class Simulation:
         pace: Pace | None = None,
         server_pace: ServerPace | None = None,
         keeps_lines: bool = False,
+        has_mischief: bool = False,
     ) -> None:
         self.streams: Final = Streams(seed)
+        self.mischief: Final = SimMischief(self.streams.named("mischief")) if has_mischief else PEACE
+        self.tunables: Final = perturbed(self.streams) if has_mischief else PRODUCTION
         self.clock: Final = WorldClock()
         self.source = source
         """What the next control plane is started with."""
@@ -219,6 +227,11 @@ class Simulation:
         self.now.kill()
         self.truth.tell(ControlPlaneKilled())
         self._look()
+
+    def calm(self) -> None:
+        """Let no mischief strike any more."""
+        if isinstance(self.mischief, SimMischief):
+            self.mischief.calm()
 
     def note(self, words: str) -> None:
         """Write into the journal what is done to the world."""

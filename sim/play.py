@@ -55,7 +55,7 @@ def play(
     `watch` is given the run before it begins, to listen to it; `instruments` see each step of trio's scheduler.
     """
     scenario = unrolled(scenario, seed)
-    sim = Simulation(seed, source(scenario.layout), keeps_lines=keeps_lines)
+    sim = Simulation(seed, source(scenario.layout), keeps_lines=keeps_lines, has_mischief=scenario.has_mischief)
     docket = Docket(sim.clock.now)
     checkers = [checker(docket, scenario) for checker in CHECKERS]
     metrics = Metrics()
@@ -135,6 +135,7 @@ async def _tell(sim: Simulation, scenario: Scenario) -> None:
         await sim.pass_time(Duration(max(0, begun + moment.at - sim.clock.now())))
         moment.act(sim)
     await sim.pass_time(Duration(max(0, begun + scenario.lasts - sim.clock.now())))
+    sim.calm()
     sim.truth.tell(FaultsOver())
     await sim.pass_time(NOTICED_WITHIN)  # what nobody has noticed yet looks converged
     await sim.converged(scenario.bounds.settle)

@@ -106,6 +106,8 @@ class Scenario:
     begins: Beginning = Beginning.STANDING
     layout: Layout = Layout()
     bounds: Bounds = Bounds()
+    has_mischief: bool = False
+    """Whether unlikely things happen within the product, too (ports/mischief.py), and its tunables are perturbed."""
     faults: tuple[Fault, ...] = ()
     """In order of `at`."""
     repetitions: tuple[Repetition, ...] = ()

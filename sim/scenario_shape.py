@@ -115,6 +115,8 @@ class ScenarioFile(Table):
     """The part in which faults fly; settling comes after it."""
     begins: Literal["standing", "nothing"] = "standing"
     """What there is at the beginning: a converged fleet, or nothing."""
+    mischief: bool = _default(scenario.Scenario, "has_mischief")
+    """Whether unlikely things happen within hfs itself, too: late answers, halved plans, perturbed tunables."""
     layout: LayoutTable = LayoutTable()
     bounds: BoundsTable = BoundsTable()
     fault: list[FaultTable] = Field(default=[])

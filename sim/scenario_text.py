@@ -28,6 +28,8 @@ def write(scenario: Scenario, *, comment: str = "") -> str:
     ]
     if scenario.begins is not Beginning.STANDING:
         lines.append(f'begins = "{scenario.begins}"')
+    if scenario.has_mischief:
+        lines.append("mischief = true")
     for name, table in (("layout", scenario.layout), ("bounds", scenario.bounds)):
         keys = list(_differences(table))
         lines += ["", f"[{name}]", *keys] if keys else []

@@ -81,6 +81,7 @@ def _to_scenario(file: ScenarioFile, name: str) -> Scenario:
         words=file.words,
         lasts=file.lasts,
         begins=Beginning(file.begins),
+        has_mischief=file.mischief,
         layout=Layout(**dict(file.layout)),
         bounds=Bounds(**dict(file.bounds)),
         faults=tuple(sorted((fault for fault, table in faults if table.every is None), key=lambda fault: fault.at)),

@@ -87,6 +87,8 @@ def _smaller(scenario: Scenario) -> Iterator[Scenario]:
         yield replace(scenario, layout=replace(layout, zones=1))
     if layout.pool > 0:
         yield replace(scenario, layout=replace(layout, pool=layout.pool // 2))
+    if scenario.has_mischief:
+        yield replace(scenario, has_mischief=False)
     if scenario.begins is Beginning.NOTHING:
         yield replace(scenario, begins=Beginning.STANDING)
 

@@ -30,6 +30,7 @@ def draw(seed: int, menu: Mapping[str, Kind] = MENU) -> Scenario:
         words=f"drawn by seed {seed}: " + ", ".join(sorted({fault.kind for fault in faults})),
         lasts=lasts,
         begins=Beginning.NOTHING if streams.named("swarm/beginning").chance(250) else Beginning.STANDING,
+        has_mischief=streams.named("swarm/mischief").chance(500),
         layout=_layout(streams.named("swarm/layout")),
         bounds=Bounds(settle=SETTLE),
         faults=faults,

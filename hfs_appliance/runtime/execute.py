@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 import trio
 
@@ -19,32 +19,26 @@ from hfs_appliance.model.assignment import Assignment
 from hfs_appliance.model.desired import DesiredState, Service
 from hfs_appliance.model.events import ActionDone, ActionFailed, ActionStarted
 from hfs_appliance.model.ids import ServerId
-from hfs_appliance.model.instants import MILLISECOND, seconds, to_seconds
+from hfs_appliance.model.instants import MILLISECOND, format_duration, to_seconds
 from hfs_appliance.model.ledger import Failure
 from hfs_appliance.model.maps import Map
 from hfs_appliance.model.observed import ServerRecord
 from hfs_appliance.model.plan import Action, Adopt, Claim, ConfirmReady, Create, Delete, Drain, Forget
 from hfs_appliance.ports.clock import Clock, Entropy
 from hfs_appliance.ports.cloud import Cloud, ServerSpec
-from hfs_appliance.ports.errors import Ambiguous, Conflict, Exhausted, Missing, PortError, Rejected
+from hfs_appliance.ports.errors import Ambiguous, Conflict, Exhausted, Missing, PortError, Rejected, Transient
 from hfs_appliance.ports.events import EventSink
+from hfs_appliance.ports.mischief import PEACE, STRIKE_WAITS_S, Mischief, Site
 from hfs_appliance.ports.registry import CheckOp, CreateOp, DeleteOp, Operation, Registry, SetOp, Znode
 from hfs_appliance.registry.formats import FormatError, read_assignment, read_record, write
 from hfs_appliance.registry.paths import Layout
 from hfs_appliance.runtime.dirty import Dirty
 from hfs_appliance.runtime.observe_cloud import CloudObserver
 from hfs_appliance.runtime.observe_registry import RegistryObserver
+from hfs_appliance.runtime.tunables import PRODUCTION, Tunables
 
 T = TypeVar("T")
 RecordChange: TypeAlias = Callable[[ServerRecord], ServerRecord]
-
-ACTION_WITHIN: Final = seconds(30)
-CLOUD_WITHIN: Final = seconds(20)
-"""One call to the cloud, of the action's time."""
-PAUSE_AFTER_FAILURE: Final = seconds(1)
-"""A lane stays taken for this long after a failure, so that a plan repeated at once does not spin."""
-AT_ONCE: Final = 32
-"""Actions carried out at the same time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +53,8 @@ class Parts:
     sink: EventSink
     view: RegistryObserver
     servers: CloudObserver
+    tunables: Tunables = PRODUCTION
+    mischief: Mischief = PEACE
 
 
 class CloudFailed(Exception):  # named for what it tells
@@ -78,7 +74,7 @@ class Executor:
         self._dirty = dirty
         self._in_flight: Map[ServerId, Action] = Map()
         self._failures: list[Failure] = []
-        self._limiter = trio.CapacityLimiter(AT_ONCE)
+        self._limiter = trio.CapacityLimiter(parts.tunables.actions_at_once)
         self._queue: trio.MemorySendChannel[tuple[Action, DesiredState, int | None]]
         self._inbox: trio.MemoryReceiveChannel[tuple[Action, DesiredState, int | None]]
         self._queue, self._inbox = trio.open_memory_channel(100_000)
@@ -130,12 +126,15 @@ class Executor:
             )
             begun = parts.clock.now()
             try:
-                with trio.fail_after(to_seconds(ACTION_WITHIN)):
+                with trio.fail_after(to_seconds(parts.tunables.action_within)):
+                    if parts.mischief.strikes(Site.ACTION_WAITS):
+                        await trio.sleep(STRIKE_WAITS_S)
                     touched = await self._do(action, desired)
-                    await parts.view.refresh(touched)
+                    if not parts.mischief.strikes(Site.VIEW_KEPT):
+                        await parts.view.refresh(touched)
             except (PortError, CloudFailed, FormatError, trio.TooSlowError) as error:
                 self._note_failure(action, error, started)
-                await trio.sleep(to_seconds(PAUSE_AFTER_FAILURE))
+                await trio.sleep(to_seconds(parts.tunables.pause_after_failure))
             else:
                 elapsed_ms = (parts.clock.now() - begun) // MILLISECOND
                 parts.sink.emit(
@@ -149,7 +148,7 @@ class Executor:
 
     def _note_failure(self, action: Action, error: Exception, started: int) -> None:
         inner = error.error if isinstance(error, CloudFailed) else error
-        words = str(inner) or f"no answer within {to_seconds(ACTION_WITHIN):.0f} s"
+        words = str(inner) or f"no answer within {format_duration(self._parts.tunables.action_within)}"
         if isinstance(action, Create) and isinstance(error, CloudFailed):
             until = inner.until if isinstance(inner, Exhausted) else None
             self._failures.append(Failure(server=action.server, pool=action.pool, words=words, until=until))
@@ -190,6 +189,8 @@ class Executor:
             )
             await parts.registry.create(path, write(record))
             await parts.view.refresh((path,))
+        if parts.mischief.strikes(Site.RECORD_WRITTEN):
+            raise Transient("mischief")
         spec = ServerSpec(
             environment=desired.environment,
             server=action.server,
@@ -301,18 +302,22 @@ class Executor:
 
     async def _ask_cloud(self, call: Callable[[], Awaitable[T]]) -> T:
         """Call the cloud within its own deadline; what it refuses is told apart from what the registry refuses."""
+        within = self._parts.tunables.cloud_within
         try:
-            with trio.fail_after(to_seconds(CLOUD_WITHIN)):
-                return await call()
+            with trio.fail_after(to_seconds(within)):
+                answer = await call()
         except Missing:
             raise
         except PortError as error:
             raise CloudFailed(error) from error
         except trio.TooSlowError as error:
-            words = f"the cloud gave no answer within {to_seconds(CLOUD_WITHIN):.0f} s"
+            words = f"the cloud gave no answer within {format_duration(within)}"
             raise CloudFailed(Ambiguous(words)) from error
         finally:
             self._parts.servers.look_soon()
+        if self._parts.mischief.strikes(Site.CLOUD_OBEYED):
+            raise CloudFailed(Ambiguous("mischief"))
+        return answer
 
     async def _change(self, server: ServerId, change: RecordChange) -> tuple[str, ...]:
         path = self._parts.layout.record(server)

@@ -3,32 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
 
 import trio
 
 from hfs_appliance.model.events import CloudUnreachable
-from hfs_appliance.model.instants import Duration, seconds, to_seconds
+from hfs_appliance.model.instants import Duration, to_seconds
 from hfs_appliance.model.maps import Map
 from hfs_appliance.model.observed import CloudView, Observation
 from hfs_appliance.ports.clock import Clock
 from hfs_appliance.ports.cloud import Cloud
 from hfs_appliance.ports.errors import PortError
 from hfs_appliance.ports.events import EventSink
+from hfs_appliance.ports.mischief import PEACE, Mischief, Site
 from hfs_appliance.runtime.dirty import Dirty
-
-LIST_WITHIN: Final = seconds(10)
+from hfs_appliance.runtime.tunables import PRODUCTION, Tunables
 
 
 class CloudObserver:
     """The cloud's list of servers, read at the pace of `poll` and whenever somebody asks."""
 
-    def __init__(self, cloud: Cloud, poll: Duration, *, clock: Clock, sink: EventSink, dirty: Iterable[Dirty]) -> None:
+    def __init__(
+        self,
+        cloud: Cloud,
+        poll: Duration,
+        *,
+        clock: Clock,
+        sink: EventSink,
+        dirty: Iterable[Dirty],
+        tunables: Tunables = PRODUCTION,
+        mischief: Mischief = PEACE,
+    ) -> None:
         self._cloud = cloud
         self._poll = poll
         self._clock = clock
         self._sink = sink
         self._dirty = tuple(dirty)
+        self._tunables = tunables
+        self._mischief = mischief
         self._asked = Dirty()
         self._observation: Observation[CloudView] | None = None
         self._is_unreachable = False
@@ -51,12 +62,14 @@ class CloudObserver:
     async def _look(self) -> None:
         asked_at = self._clock.now()
         try:
-            with trio.fail_after(to_seconds(LIST_WITHIN)):
+            with trio.fail_after(to_seconds(self._tunables.list_within)):
                 view = await self._cloud.servers()
         except (PortError, trio.TooSlowError) as error:
             if not self._is_unreachable:
                 self._is_unreachable = True
                 self._sink.emit("cloud", CloudUnreachable(words=str(error) or "no answer in time"))
+            return
+        if self._mischief.strikes(Site.LIST_LOST):
             return
         self._is_unreachable = False
         before, shown = self._observation, self._follow(view)

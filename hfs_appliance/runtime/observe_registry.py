@@ -7,24 +7,21 @@ a watch missed something. While the session is SUSPENDED nothing changes here: t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final
 
 import trio
 
 from hfs_appliance.model.events import ResyncFoundDrift, SessionChanged
-from hfs_appliance.model.instants import Duration, Instant, after, seconds, to_seconds
+from hfs_appliance.model.instants import Duration, Instant, after, to_seconds
 from hfs_appliance.model.observed import Observation, RegistryView
 from hfs_appliance.ports.clock import Clock
 from hfs_appliance.ports.errors import Fenced, Missing, Transient
 from hfs_appliance.ports.events import EventSink
+from hfs_appliance.ports.mischief import PEACE, Mischief, Site
 from hfs_appliance.ports.registry import EVERYTHING, Registry, SessionState, Watch, Znode
 from hfs_appliance.registry.paths import Layout
 from hfs_appliance.runtime.dirty import Dirty
 from hfs_appliance.runtime.mirror import Mirror
-
-RESYNC_EVERY: Final = seconds(60)
-READ_WITHIN: Final = seconds(20)
-READ_AGAIN_AFTER: Final = seconds(0.2)
+from hfs_appliance.runtime.tunables import PRODUCTION, Tunables
 
 
 class RegistryObserver:
@@ -39,8 +36,12 @@ class RegistryObserver:
         clock: Clock,
         sink: EventSink,
         dirty: Iterable[Dirty],
+        tunables: Tunables = PRODUCTION,
+        mischief: Mischief = PEACE,
     ) -> None:
         self._registry = registry
+        self._tunables = tunables
+        self._mischief = mischief
         self._layout = layout
         self._session_timeout = session_timeout
         self._clock = clock
@@ -87,7 +88,7 @@ class RegistryObserver:
 
     async def refresh(self, paths: Iterable[str]) -> None:
         """Read entries now, so that the view holds what we have just written."""
-        with trio.fail_after(to_seconds(READ_WITHIN)):
+        with trio.fail_after(to_seconds(self._tunables.read_within)):
             found = await self._registry.get_many(tuple(paths))
         self._apply(found)
 
@@ -106,15 +107,15 @@ class RegistryObserver:
             marks = frozenset({EVERYTHING}) if is_behind else await watch.wait_dirty()
             await self._wait_for_connection()
             try:
-                with trio.fail_after(to_seconds(READ_WITHIN)):
-                    if EVERYTHING in marks:
+                with trio.fail_after(to_seconds(self._tunables.read_within)):
+                    if EVERYTHING in marks or self._mischief.strikes(Site.REREAD):
                         await self._read_all()
                     else:
                         self._apply(await self._registry.get_many(sorted(marks)))
             except (Transient, Fenced, trio.TooSlowError):
                 # What was marked is not known now: only a whole read makes the view right again.
                 is_behind, self._is_in_step = True, False
-                await trio.sleep(to_seconds(READ_AGAIN_AFTER))
+                await trio.sleep(to_seconds(self._tunables.read_again_after))
             else:
                 is_behind = False
 
@@ -154,11 +155,11 @@ class RegistryObserver:
     async def _resync_regularly(self) -> None:
         """List the names once a minute: what a watch has missed is read, told and counted."""
         while True:
-            await trio.sleep(to_seconds(RESYNC_EVERY))
+            await trio.sleep(to_seconds(self._tunables.resync_every))
             if not self._is_in_step:
                 continue
             try:
-                with trio.fail_after(to_seconds(READ_WITHIN)):
+                with trio.fail_after(to_seconds(self._tunables.read_within)):
                     missed = await self._list_missed()
                     if not missed:
                         continue

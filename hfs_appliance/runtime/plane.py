@@ -15,6 +15,7 @@ from hfs_appliance.ports.clock import Clock, Entropy
 from hfs_appliance.ports.cloud import Cloud
 from hfs_appliance.ports.errors import Conflict, PortError
 from hfs_appliance.ports.events import EventSink
+from hfs_appliance.ports.mischief import PEACE, Mischief
 from hfs_appliance.ports.probe import Prober
 from hfs_appliance.ports.registry import Registry, SessionState
 from hfs_appliance.ports.web import Proxy, SpecSource
@@ -34,6 +35,7 @@ from hfs_appliance.runtime.observe_registry import RegistryObserver
 from hfs_appliance.runtime.publish import ProxyPublisher
 from hfs_appliance.runtime.reconcile import Reconciler, Sources
 from hfs_appliance.runtime.supervise import Part, restarting, together
+from hfs_appliance.runtime.tunables import PRODUCTION, Tunables
 
 OFFER_AGAIN_AFTER: Final = seconds(1)
 OFFERED_BY: Final = "hfs run"
@@ -56,6 +58,8 @@ class Backends:
     clock: Clock
     entropy: Entropy
     sink: EventSink
+    tunables: Tunables = PRODUCTION
+    mischief: Mischief = PEACE
 
 
 class ControlPlane:
@@ -65,15 +69,31 @@ class ControlPlane:
         self._backends = backends
         self._layout = Layout(settings.environment)
         clock, sink, registry = backends.clock, backends.sink, backends.registry
+        tunables, mischief = backends.tunables, backends.mischief
         # Who looks again when: one mark for each loop.
         to_plan, to_route, to_merge, to_tell = Dirty(), Dirty(), Dirty(), Dirty()
         everyone = (to_plan, to_route, to_merge)
         self.desired = DesiredStore(registry, self._layout, clock=clock, sink=sink, dirty=everyone)
         self.view = RegistryObserver(
-            registry, self._layout, settings.registry.session_timeout, clock=clock, sink=sink, dirty=everyone
+            registry,
+            self._layout,
+            settings.registry.session_timeout,
+            clock=clock,
+            sink=sink,
+            dirty=everyone,
+            tunables=tunables,
+            mischief=mischief,
         )
         self.view.on_desired(self.desired.hear)
-        self.servers = CloudObserver(backends.cloud, settings.cloud.poll, clock=clock, sink=sink, dirty=(to_plan,))
+        self.servers = CloudObserver(
+            backends.cloud,
+            settings.cloud.poll,
+            clock=clock,
+            sink=sink,
+            dirty=(to_plan,),
+            tunables=tunables,
+            mischief=mischief,
+        )
         self.probes = ProbeObserver(backends.prober, clock=clock, dirty=to_plan)
         self.executor = Executor(
             ExecutorParts(
@@ -85,6 +105,8 @@ class ControlPlane:
                 sink=sink,
                 view=self.view,
                 servers=self.servers,
+                tunables=tunables,
+                mischief=mischief,
             ),
             backends.registry_hosts,
             to_plan,
@@ -103,7 +125,9 @@ class ControlPlane:
             observe_plan(plan)
             to_tell.mark()
 
-        self.reconciler = Reconciler(sources, sink=sink, dirty=to_plan, observe_plan=planned)
+        self.reconciler = Reconciler(
+            sources, sink=sink, dirty=to_plan, observe_plan=planned, tunables=tunables, mischief=mischief
+        )
         self.routes = ProxyPublisher(
             backends.proxy,
             self.desired,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Final
 
 import trio
 
@@ -18,8 +17,9 @@ from hfs_appliance.model.maps import differing
 from hfs_appliance.model.plan import Hold, Plan, Verdict
 from hfs_appliance.model.world import World
 from hfs_appliance.ports.clock import Clock
-from hfs_appliance.ports.errors import PortError
+from hfs_appliance.ports.errors import PortError, Transient
 from hfs_appliance.ports.events import EventSink
+from hfs_appliance.ports.mischief import PEACE, Mischief, Site
 from hfs_appliance.runtime.desired import DesiredStore
 from hfs_appliance.runtime.dirty import Dirty
 from hfs_appliance.runtime.execute import Executor
@@ -27,9 +27,7 @@ from hfs_appliance.runtime.ledger import LedgerStore
 from hfs_appliance.runtime.observe_cloud import CloudObserver
 from hfs_appliance.runtime.observe_probes import ProbeObserver
 from hfs_appliance.runtime.observe_registry import RegistryObserver
-
-LONGEST_WAIT: Final = seconds(5)
-"""Freshness passes by time alone: a world is looked at this often even when nothing marks it."""
+from hfs_appliance.runtime.tunables import PRODUCTION, Tunables
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +47,18 @@ class Reconciler:
     """One loop; `plan` is its latest answer."""
 
     def __init__(
-        self, sources: Sources, *, sink: EventSink, dirty: Dirty, observe_plan: Callable[[Plan], None]
+        self,
+        sources: Sources,
+        *,
+        sink: EventSink,
+        dirty: Dirty,
+        observe_plan: Callable[[Plan], None],
+        tunables: Tunables = PRODUCTION,
+        mischief: Mischief = PEACE,
     ) -> None:
         self._sources = sources
+        self._tunables = tunables
+        self._mischief = mischief
         self._sink = sink
         self._dirty = dirty
         self._observe_plan = observe_plan
@@ -106,22 +113,28 @@ class Reconciler:
 
     async def _reconcile(self) -> Duration:
         sources = self._sources
+        if self._mischief.strikes(Site.PART_FAILS):
+            raise RuntimeError("mischief")
         world = replace(self.world(), failures=sources.executor.take_failures())
         plan = self._decider.decide(world)
         causes = self._tell(world, plan)
         try:
+            if self._mischief.strikes(Site.LEDGER_REFUSED):
+                raise Transient("mischief")
             await sources.ledger.keep(ledger_after(world.ledger, plan))
         except (PortError, trio.TooSlowError):
             # What is not remembered must not be done. The session's own event says why; the next cycle tries again.
             return seconds(1)
         if plan.actions:
             assert world.desired is not None
-            sources.executor.submit(plan.actions, world.desired, causes)
+            is_halved = self._mischief.strikes(Site.PLAN_HALVED)
+            actions = plan.actions[: len(plan.actions) // 2] if is_halved else plan.actions
+            sources.executor.submit(actions, world.desired, causes)
         if self._is_closing and plan.is_converged and not plan.verdicts:
             self._closed.set()
         if plan.requeue_at is None:
-            return LONGEST_WAIT
-        return Duration(max(0, min(LONGEST_WAIT, plan.requeue_at - sources.clock.now())))
+            return self._tunables.longest_wait
+        return Duration(max(0, min(self._tunables.longest_wait, plan.requeue_at - sources.clock.now())))
 
     def _tell(self, world: World, plan: Plan) -> Mapping[ServerId, int]:
         """Put what changed since the last plan on the event stream; give the event that concerns each server."""

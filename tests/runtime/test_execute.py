@@ -7,7 +7,7 @@ import trio
 from hfs_appliance.model.events import ActionFailed
 from hfs_appliance.model.ids import ServerId
 from hfs_appliance.registry.formats import read_record
-from hfs_appliance.runtime.execute import AT_ONCE
+from hfs_appliance.runtime.tunables import PRODUCTION
 from tests.support.parts import Bench, create, pass_time, running, simulated
 
 
@@ -65,13 +65,15 @@ async def test_a_registry_that_is_away_fails_the_action_before_the_cloud_is_aske
 
 @simulated
 async def test_so_many_actions_go_on_at_once_and_all_are_done(bench: Bench) -> None:
-    actions = [create(serial) for serial in range(1, 3 * AT_ONCE)]
+    actions = [create(serial) for serial in range(1, 3 * PRODUCTION.actions_at_once)]
     async with running(bench.executor.run):
         bench.submit(*actions)
         assert len(bench.executor.in_flight) == len(actions)
         await bench.sink.wait("action-started")
         await bench.sink.wait("action-done")
-        assert len(await bench.sink.wait("action-started")) <= AT_ONCE + len(await bench.sink.wait("action-done"))
+        assert len(await bench.sink.wait("action-started")) <= PRODUCTION.actions_at_once + len(
+            await bench.sink.wait("action-done")
+        )
         await bench.sink.wait("action-done", len(actions))
         await trio.lowlevel.checkpoint()
     assert not bench.executor.in_flight

@@ -1,0 +1,34 @@
+"""Tunables: times and numbers of the runtime that no operator sets. A simulation perturbs them; they must not matter
+for what is right, only for how soon it is done.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from hfs_appliance.model.instants import MINUTE, Duration, seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tunables:
+    """The values in production."""
+
+    longest_wait: Duration = seconds(5)
+    """Freshness passes by time alone: a world is looked at this often even when nothing marks it."""
+    actions_at_once: int = 32
+    """Actions carried out at the same time."""
+    action_within: Duration = seconds(30)
+    cloud_within: Duration = seconds(20)
+    """One call to the cloud, of the action's time."""
+    pause_after_failure: Duration = seconds(1)
+    """A lane stays taken for this long after a failure, so that a plan repeated at once does not spin."""
+    list_within: Duration = seconds(10)
+    """One list of the cloud's servers."""
+    resync_every: Duration = MINUTE
+    """How often the registry's names are listed, in case a watch missed something."""
+    read_within: Duration = seconds(20)
+    read_again_after: Duration = seconds(0.2)
+
+
+PRODUCTION: Final = Tunables()
