@@ -95,22 +95,7 @@ class ControlPlane:
             mischief=mischief,
         )
         self.probes = ProbeObserver(backends.prober, clock=clock, dirty=to_plan)
-        self.executor = Executor(
-            ExecutorParts(
-                registry=registry,
-                cloud=backends.cloud,
-                layout=self._layout,
-                clock=clock,
-                entropy=backends.entropy,
-                sink=sink,
-                view=self.view,
-                servers=self.servers,
-                tunables=tunables,
-                mischief=mischief,
-            ),
-            backends.registry_hosts,
-            to_plan,
-        )
+        self.executor = self._executor(backends, to_plan)
         sources = Sources(
             clock=clock,
             desired=self.desired,
@@ -152,6 +137,21 @@ class ControlPlane:
         self.convergence = Convergence(
             self.desired, self.reconciler, self.routes, self.documents, clock=clock, sink=sink, dirty=to_tell
         )
+
+    def _executor(self, backends: Backends, to_plan: Dirty) -> Executor:
+        parts = ExecutorParts(
+            registry=backends.registry,
+            cloud=backends.cloud,
+            layout=self._layout,
+            clock=backends.clock,
+            entropy=backends.entropy,
+            sink=backends.sink,
+            view=self.view,
+            servers=self.servers,
+            tunables=backends.tunables,
+            mischief=backends.mischief,
+        )
+        return Executor(parts, backends.registry_hosts, to_plan)
 
     async def run(self, source: str, file: str) -> None:
         """Offer the operator's file, then keep the environment as desired, until cancelled."""

@@ -43,7 +43,8 @@ def test_a_scenario_shrinks_to_what_makes_it_fail(seed: int) -> None:
     assert fails(small)
     assert [fault.kind for fault in small.faults] == [guilty]
     assert (small.layout.servers, small.layout.zones, small.layout.pool) == (1, 1, 0)
-    assert (small.faults[0].target, small.faults[0].amount) == (0, 1)
+    assert small.faults[0].target == 0
+    assert small.faults[0].amount <= 1
 
 
 @given(SEEDS, st.integers(min_value=1, max_value=6))
