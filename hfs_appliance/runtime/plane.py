@@ -96,22 +96,13 @@ class ControlPlane:
         )
         self.probes = ProbeObserver(backends.prober, clock=clock, dirty=to_plan)
         self.executor = self._executor(backends, to_plan)
-        sources = Sources(
-            clock=clock,
-            desired=self.desired,
-            registry=self.view,
-            cloud=self.servers,
-            probes=self.probes,
-            ledger=LedgerStore(registry, self._layout),
-            executor=self.executor,
-        )
 
         def planned(plan: Plan) -> None:
             observe_plan(plan)
             to_tell.mark()
 
         self.reconciler = Reconciler(
-            sources, sink=sink, dirty=to_plan, observe_plan=planned, tunables=tunables, mischief=mischief
+            self._sources(), sink=sink, dirty=to_plan, observe_plan=planned, tunables=tunables, mischief=mischief
         )
         self.routes = ProxyPublisher(
             backends.proxy,
@@ -152,6 +143,17 @@ class ControlPlane:
             mischief=backends.mischief,
         )
         return Executor(parts, backends.registry_hosts, to_plan)
+
+    def _sources(self) -> Sources:
+        return Sources(
+            clock=self._backends.clock,
+            desired=self.desired,
+            registry=self.view,
+            cloud=self.servers,
+            probes=self.probes,
+            ledger=LedgerStore(self._backends.registry, self._layout),
+            executor=self.executor,
+        )
 
     async def run(self, source: str, file: str) -> None:
         """Offer the operator's file, then keep the environment as desired, until cancelled."""
