@@ -6,7 +6,7 @@ Nothing waits: what a real server needs minutes for happens when `step` is calle
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -54,6 +54,7 @@ from hfs_appliance.model.plan import (
     Adopt,
     Cause,
     Claim,
+    ConfirmBuilt,
     ConfirmReady,
     Create,
     Delete,
@@ -62,6 +63,7 @@ from hfs_appliance.model.plan import (
     Plan,
     Reason,
 )
+from hfs_appliance.model.probes import Answer, Probe, Pulse
 from hfs_appliance.model.world import World
 
 K = TypeVar("K", bound=str)
@@ -70,6 +72,7 @@ V = TypeVar("V")
 EPOCH = Instant(1_700_000_000 * SECOND)
 ZONES = tuple(AvailabilityZone(f"az{n}") for n in (1, 2, 3))
 SMALL = PoolName("small")
+PROBE_EVERY = Duration(3 * SECOND)
 _BUILT = Reason(cause=Cause.MEET_DEMAND, words="built before the story begins")
 
 
@@ -111,6 +114,7 @@ class Fleet:
     pool: dict[ServerId, PoolEntry] = field(default_factory=dict)
     registrations: dict[ServiceName, dict[str, Registration]] = field(default_factory=dict)
     departed: dict[ServerId, Instant] = field(default_factory=dict)
+    probes: dict[ServerId, Probe] = field(default_factory=dict)
     ledger: Ledger = field(default_factory=Ledger)
     broken_versions: frozenset[Version] = frozenset()
     """Instances of these never become healthy."""
@@ -136,6 +140,7 @@ class Fleet:
             desired=self.desired,
             cloud=Observation(value=CloudView(servers=self._listed), observed_at=self.now, revision=1),
             registry=Observation(value=self._shown, observed_at=self.now, revision=1),
+            probes=dict(self.probes),
             ledger=self.ledger,
         )
 
@@ -147,6 +152,7 @@ class Fleet:
         self.ledger = ledger_after(self.ledger, plan)
         self.now = after(self.now, span)
         self._live()
+        self._ask(plan.to_probe, span)
         return plan
 
     def settle(self, *, limit: int = 100, span: Duration = SECOND) -> int:
@@ -173,6 +179,18 @@ class Fleet:
         entries = self.registrations.get(ServiceName(service), {})
         return sorted(ServerId(name) for name, entry in entries.items() if entry.version == version)
 
+    def _ask(self, servers: Iterable[ServerId], span: Duration) -> None:
+        """Ask servers whether they live, as often as is usual in `span`."""
+        times = max(1, span // PROBE_EVERY)
+        before, self.probes = self.probes, {}
+        for server in servers:
+            machine, record = self.cloud.get(server), self.records.get(server)
+            is_running = machine is not None and machine.status is CloudStatus.ACTIVE
+            is_well = is_running and record is not None and record.version not in self.broken_versions
+            answer = Answer(pulse=Pulse.ALIVE if is_well else Pulse.DARK, words="asked")
+            failures = 0 if is_well else times + (before[server].failures if server in before else 0)
+            self.probes[server] = Probe(answer=answer, at=self.now, failures=failures, darks=failures)
+
     def _carry_out(self, action: Action) -> None:
         record = self.records.get(action.server)
         match action:
@@ -197,6 +215,8 @@ class Fleet:
                 self.records[action.server] = replace(
                     record, service=action.service, version=action.version, slot=action.slot, assigned_at=self.now
                 )
+            case ConfirmBuilt():
+                self.records[action.server] = replace(record, built_at=self.now)
             case ConfirmReady():
                 self.records[action.server] = replace(record, ready_at=self.now)
             case Drain():

@@ -14,10 +14,11 @@ from hfs_appliance.mcp.facts import circumstances
 from hfs_appliance.mcp.standings import Standings
 from hfs_appliance.mcp.tally import PoolTally, Tally
 from hfs_appliance.model.desired import DesiredState, Service
-from hfs_appliance.model.ids import PoolName, ServiceName, Version
+from hfs_appliance.model.ids import PoolName, ServerId, ServiceName, Version
 from hfs_appliance.model.instants import Duration
 from hfs_appliance.model.maps import Map
 from hfs_appliance.model.plan import Hold, Plan, PoolCount, VersionCount
+from hfs_appliance.model.probes import Target
 from hfs_appliance.model.world import World
 
 
@@ -80,6 +81,7 @@ class Decider:
             pool_setbacks=draft.pool_setbacks,
             version_setbacks=draft.version_setbacks,
             is_converged=_is_converged(draft, pools),
+            to_probe=_to_probe(draft),
             requeue_at=draft.requeue_at,
         )
 
@@ -139,6 +141,17 @@ def _pools(draft: Draft) -> dict[PoolName, PoolCount]:
         size = desired[name].size if name in desired else 0
         pools[name] = PoolCount(size=size, warm=draft.warm(name), building=len(have.building))
     return pools
+
+
+def _to_probe(draft: Draft) -> Mapping[ServerId, Target]:
+    """Say where to ask those instances whose fate hangs on a witness."""
+    targets: dict[ServerId, Target] = {}
+    for server, standing in draft.tally.questioned.items():
+        record, cloud = standing.facts.record, standing.facts.cloud
+        service = draft.desired.services.get(record.service) if record is not None and record.service else None
+        if service is not None and cloud is not None:
+            targets[server] = Target(address=cloud.address, port=service.port, path=service.health.path)
+    return targets
 
 
 def _is_converged(draft: Draft, pools: Mapping[PoolName, PoolCount]) -> bool:

@@ -12,6 +12,7 @@ from hfs_appliance.model.ids import ServerId, ServiceName
 from hfs_appliance.model.instants import Duration, Instant, seconds
 from hfs_appliance.model.maps import flat
 from hfs_appliance.model.observed import CloudServer, PoolEntry, Registration, RegistryView, ServerRecord
+from hfs_appliance.model.probes import Probe
 from hfs_appliance.model.world import World
 
 CLOUD_FRESH_POLLS = 5
@@ -44,6 +45,7 @@ class Circumstances:
     build_within: Mapping[str, Duration]
     """By pool."""
     departed: Mapping[ServerId, Instant]
+    probes: Mapping[ServerId, Probe]
     synced_at: Instant
     is_cloud_known: bool
     """The list of servers is fresh and complete: absence in it is one witness."""
@@ -63,6 +65,7 @@ def circumstances(world: World, desired: DesiredState) -> Circumstances:
         services=desired.services,
         build_within={name: pool.build_within for name, pool in desired.pools.items()},
         departed=view.departed,
+        probes=world.probes,
         synced_at=view.synced_at,
         is_cloud_known=cloud is not None and cloud.value.is_complete and cloud.is_fresh(world.now, allowed),
         listed_at=cloud.observed_at if cloud is not None else Instant(0),

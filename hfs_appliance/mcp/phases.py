@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from hfs_appliance.mcp import moments
+from hfs_appliance.mcp import moments, witnesses
 from hfs_appliance.mcp.facts import Circumstances, Facts
 from hfs_appliance.model.instants import Instant
 from hfs_appliance.model.observed import CloudStatus, InstanceStatus, ServerRecord
@@ -19,8 +19,12 @@ from hfs_appliance.model.plan import Phase, Verdict
 
 DRAINED: Final = "drained"
 """Rule whose servers may be deleted though nothing is wrong with them."""
-UNCOUNTED: Final = frozenset({"missing", "dead-but-registered", "dead-but-announced", "wrong-version", "leaving"})
+UNCOUNTED: Final = frozenset(
+    {"missing", "unregistered-alive", "dead-but-registered", "dead-but-announced", "wrong-version", "leaving", "astray"}
+)
 """Suspects in whose place capacity is added; the others may come back any moment."""
+QUESTIONED: Final = frozenset({"unready", "never-ready", "missing", "unregistered-alive", "unrecovered"})
+"""Rules under which the instance itself is asked whether it lives."""
 
 _DEAD: Final = (CloudStatus.ERROR, CloudStatus.STOPPED)
 
@@ -79,6 +83,11 @@ def _is_misregistered(f: Facts, r: ServerRecord, _c: Circumstances) -> bool:
 
 def _says_draining(f: Facts, _r: ServerRecord, _c: Circumstances) -> bool:
     return f.registration is not None and f.registration.status is InstanceStatus.DRAINING
+
+
+def _has_overstayed_alive(f: Facts, r: ServerRecord, c: Circumstances) -> bool:
+    is_out_of_time = r.ready_at is None or c.now >= moments.grace_ends(f, r, c)
+    return is_out_of_time and c.are_removals_believed and witnesses.answers_well(f, r, c)
 
 
 RULES: Final[tuple[Rule, ...]] = (
@@ -145,13 +154,14 @@ RULES: Final[tuple[Rule, ...]] = (
         since=moments.missing_since,
     ),
     Rule(
-        name="vanished",  # somebody deleted it: it was registered, is not any more, and a fresh and whole list agrees
+        name="vanished",  # somebody deleted it: it had a role, is not registered, and a fresh and whole list agrees
         phase=Phase.LOST,
-        words="was there, is not registered any more, and the cloud does not list it",
+        words="had a role, is not registered, and the cloud does not list it",
         cloud=False,
+        pool=False,
         registration=False,
         role=True,
-        matches=lambda f, r, c: c.are_removals_believed and r.ready_at is not None and _is_absent(f, r, c),
+        matches=lambda f, r, c: c.are_removals_believed and _is_absent(f, r, c),
         since=moments.missing_since,
     ),
     Rule(
@@ -235,7 +245,25 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(
         name="never-ready",  # P1..P3, H8: a version that does not come up must not take the pool with it
         phase=Phase.LOST,
-        words="did not register within its time",
+        words="did not register within its time, and does not answer as it should",
+        role=True,
+        matches=lambda f, r, c: r.ready_at is None and witnesses.answers_badly(f, r, c),
+        since=moments.assigned,
+        until=witnesses.word_ends,
+    ),
+    Rule(
+        name="unregistered-alive",  # N3, Z19: it serves and cannot say so; whoever kills it kills what works
+        phase=Phase.SUSPECT,
+        words="is not registered, but answers when it is asked: replaced, kept",
+        role=True,
+        matches=_has_overstayed_alive,
+        since=moments.missing_since,
+        until=witnesses.word_ends,
+    ),
+    Rule(
+        name="unready",  # out of time, and nobody has said why: the instance is asked first
+        phase=Phase.SUSPECT,
+        words="did not register within its time; it is asked whether it runs",
         role=True,
         matches=lambda _f, r, _c: r.ready_at is None,
         since=moments.assigned,
@@ -250,20 +278,21 @@ RULES: Final[tuple[Rule, ...]] = (
         until=moments.grace_ends,
     ),
     Rule(
+        name="unrecovered",  # V5: the cloud says for ever that it runs; the instance itself is the second witness
+        phase=Phase.LOST,
+        words="has been without registration for as long as a new one may take, and does not answer as it should",
+        role=True,
+        matches=lambda f, r, c: c.now >= moments.recovery_ends(f, r, c) and witnesses.answers_badly(f, r, c),
+        since=moments.missing_since,
+        until=witnesses.word_ends,
+    ),
+    Rule(
         name="missing",  # no second witness: capacity is added in its place, nothing is destroyed
         phase=Phase.SUSPECT,
         words="lost its registration, though the cloud says that it runs: replaced, kept for now",
         role=True,
-        matches=lambda f, r, c: c.now < moments.recovery_ends(f, r, c),
         since=moments.missing_since,
         until=moments.recovery_ends,
-    ),
-    Rule(
-        name="unrecovered",
-        phase=Phase.LOST,
-        words="has been without registration for as long as a new instance may take",
-        role=True,
-        since=moments.missing_since,
     ),
     Rule(
         name="warm",
@@ -271,6 +300,13 @@ RULES: Final[tuple[Rule, ...]] = (
         words="built; waits for a role",
         pool=True,
         since=moments.created,
+    ),
+    Rule(
+        name="astray",  # it was well once: that its agent is silent is one witness, and there is no service to ask
+        phase=Phase.SUSPECT,
+        words="has left the pool, though the cloud says that it runs: replaced, kept",
+        matches=lambda f, r, c: r.built_at is not None and c.now >= moments.build_ends(f, r, c),
+        since=moments.missing_since,
     ),
     Rule(
         name="build-failed",  # V2, V3, P1: neither the cloud nor the server says what is wrong; time does

@@ -17,7 +17,7 @@ from itertools import chain
 from typing import NamedTuple, TypeAlias
 
 from hfs_appliance.mcp.facts import Facts
-from hfs_appliance.mcp.phases import DRAINED, UNCOUNTED
+from hfs_appliance.mcp.phases import DRAINED, QUESTIONED, UNCOUNTED
 from hfs_appliance.model.ids import AvailabilityZone, PoolName, ServerId, ServiceName, Version, serial_of
 from hfs_appliance.model.instants import Instant
 from hfs_appliance.model.observed import ServerRecord
@@ -120,6 +120,10 @@ class Tally:
     """Recorded, not listed by the cloud."""
     unconfirmed: Group = field(default_factory=dict)
     """Serving, and our record does not say so yet."""
+    unnoted: Group = field(default_factory=dict)
+    """Warm for the first time, and our record does not say so yet."""
+    questioned: Group = field(default_factory=dict)
+    """Instances whose fate hangs on what they answer when they are asked."""
     in_creation: Group = field(default_factory=dict)
     creations: Group = field(default_factory=dict)
     """Creations in flight of which nothing else is known yet."""
@@ -204,6 +208,8 @@ def place(tally: Tally, facts: Facts, verdict: Verdict | None, action: Action | 
         found = Place((starting,), action.service, tally.pool(facts.record.pool), facts.record.az)
     else:
         found = _place_known(tally, facts.record, verdict)
+    if verdict is not None and verdict.rule in QUESTIONED:
+        found = found._replace(groups=(*found.groups, tally.questioned))
     if isinstance(action, Delete):
         found = found._replace(groups=(*found.groups, tally.deletions))
     if serial_of(facts.server) >= next_serial:
@@ -230,7 +236,7 @@ def _place_known(tally: Tally, record: ServerRecord, verdict: Verdict) -> Place:
     if record.service is not None and record.version is not None:
         instance = tally.instance(record.service, record.version)
         return Place(_groups_of_instance(tally, instance, record, verdict), record.service, pool, record.az)
-    return Place(_groups_of_spare(tally, pool, phase), None, pool, record.az)
+    return Place(_groups_of_spare(tally, pool, record, phase), None, pool, record.az)
 
 
 def _groups_of_instance(
@@ -246,11 +252,11 @@ def _groups_of_instance(
     return (instance.missing,) if verdict.rule in UNCOUNTED else (instance.wavering,)
 
 
-def _groups_of_spare(tally: Tally, pool: PoolTally, phase: Phase) -> tuple[Group, ...]:
+def _groups_of_spare(tally: Tally, pool: PoolTally, record: ServerRecord, phase: Phase) -> tuple[Group, ...]:
     if phase is Phase.WARM:
-        return (pool.warm,)
+        return (pool.warm,) if record.built_at is not None else (pool.warm, tally.unnoted)
     if phase is Phase.SUSPECT:
-        # A warm server that the cloud calls dead: not claimable, and its end will be seen when its session expires.
+        # Warm once, and now called dead by the cloud or gone from the pool: not claimable, and not to be destroyed yet.
         return (tally.doubtful,)
     if phase is Phase.DRAINING:
         return (tally.drained,)

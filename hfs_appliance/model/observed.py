@@ -81,6 +81,8 @@ class ServerRecord:
     created_at: Instant
     cause: str
     """Why it was made: the code of the Reason."""
+    built_at: Instant | None = None
+    """First place in the pool seen: it was well once, and is no failed build whatever happens to it."""
     service: ServiceName | None = None
     version: Version | None = None
     slot: int | None = None

@@ -88,6 +88,15 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConfirmBuilt:
+    """Note that a server has come into the pool."""
+
+    verb: ClassVar[str] = "confirm-built"
+    server: ServerId
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConfirmReady:
     """Note that a claimed server serves: its intent is closed."""
 
@@ -132,7 +141,7 @@ class Adopt:
     reason: Reason
 
 
-Action: TypeAlias = Create | Claim | ConfirmReady | Drain | Delete | Forget | Adopt
+Action: TypeAlias = Create | Claim | ConfirmBuilt | ConfirmReady | Drain | Delete | Forget | Adopt
 
 
 class Verdict(NamedTuple):

@@ -72,7 +72,7 @@ class Explanation:
 
     report: ServerReport
     evidence: Mapping[str, str]
-    """What each witness says, by source (`record`, `cloud`, `pool`, `registration`), in words."""
+    """What each witness says, by source (`record`, `cloud`, `pool`, `registration`, `probe`), in words."""
     events: tuple[EventReport, ...]
     log: str
     """Tail of the server's own log."""

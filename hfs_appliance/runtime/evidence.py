@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from hfs_appliance.model.ids import ServerId
 from hfs_appliance.model.instants import format_instant
 from hfs_appliance.model.observed import CloudServer, Registration, RegistryView, ServerRecord
+from hfs_appliance.model.probes import Probe
 from hfs_appliance.model.world import World
 
 
@@ -29,7 +30,14 @@ def evidence(world: World, server: ServerId) -> Mapping[str, str]:
             told["registration"] += f"; seen to go {format_instant(view.departed[server])}"
         if server in view.troubles:
             told["trouble"] = view.troubles[server].words
+    if server in world.probes:
+        told["probe"] = _probe(world.probes[server])
     return told
+
+
+def _probe(probe: Probe) -> str:
+    in_a_row = f", {probe.failures} bad answers in a row" if probe.failures else ""
+    return f"{probe.answer.pulse.value}: {probe.answer.words}{in_a_row} (asked {format_instant(probe.at)})"
 
 
 def _cloud(server: CloudServer) -> str:

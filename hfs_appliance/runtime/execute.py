@@ -23,7 +23,7 @@ from hfs_appliance.model.instants import MILLISECOND, format_duration, to_second
 from hfs_appliance.model.ledger import Failure
 from hfs_appliance.model.maps import Map
 from hfs_appliance.model.observed import ServerRecord
-from hfs_appliance.model.plan import Action, Adopt, Claim, ConfirmReady, Create, Delete, Drain, Forget
+from hfs_appliance.model.plan import Action, Adopt, Claim, ConfirmBuilt, ConfirmReady, Create, Delete, Drain, Forget
 from hfs_appliance.ports.clock import Clock, Entropy
 from hfs_appliance.ports.cloud import Cloud, ServerSpec
 from hfs_appliance.ports.errors import Ambiguous, Conflict, Exhausted, Missing, PortError, Rejected, Transient
@@ -162,6 +162,8 @@ class Executor:
                 return await self._create(action, desired)
             case Claim():
                 return await self._claim(action, desired)
+            case ConfirmBuilt():
+                return await self._change(action.server, lambda r: replace(r, built_at=self._parts.clock.now()))
             case ConfirmReady():
                 return await self._change(action.server, lambda r: replace(r, ready_at=self._parts.clock.now()))
             case Drain():
@@ -270,12 +272,13 @@ class Executor:
     async def _adopt(self, action: Adopt) -> tuple[str, ...]:
         parts = self._parts
         found = await self._ask_cloud(partial(parts.cloud.server, action.server))
+        now = parts.clock.now()
         record = ServerRecord(
             server=found.server,
             nonce=found.nonce,
             pool=found.pool,
             az=found.az,
-            created_at=found.created_at,
+            created_at=now,  # its time to announce itself begins anew: nobody knows whether it ever did
             cause=action.reason.cause.value,
         )
         role = await self._assignment_of(action.server)
@@ -290,7 +293,6 @@ class Executor:
             )
         elif entry is not None:
             # The registry lost the claim, but its instance lives and says what it is.
-            now = parts.clock.now()
             record = replace(record, service=entry.service, version=entry.version, assigned_at=now, ready_at=now)
         path = parts.layout.record(action.server)
         known = (await parts.registry.get_many((path,)))[path]
