@@ -69,6 +69,7 @@ class Link:
         self._held: list[Act] = []
         self._requests_until = self._answers_until = 0
         self._marks: set[str] = set()
+        self._heard_at = self._clock.now()
         self.number = ensemble.join(self)
         self.try_again()
 
@@ -182,7 +183,13 @@ class Link:
         self._tell_truth(hears=True)
         self._listener.connected(session_id, asked_at)
 
+    @property
+    def heard_at(self) -> Instant:
+        """When the client could hear the servers last."""
+        return self.silent_since or self._clock.now() if self.is_connected else self._heard_at
+
     def _detach(self) -> None:
+        self._heard_at = self.heard_at
         if self.is_connected and self.silent_since is None:
             self._tell_truth(hears=False)
         self._turn += 1

@@ -291,7 +291,7 @@ class SimRegistry:
     def _renew_by_heartbeats(self) -> None:
         """Know what heartbeats, one each third of the timeout, would have told since the connection."""
         if self._state is SessionState.CONNECTED:
-            heard = self.link.silent_since or self._clock.now()
+            heard = self.link.heard_at
             beat = self._timeout // 3
             self._renew(Instant(self._heard_at + (heard - self._heard_at) // beat * beat))
 
