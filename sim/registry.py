@@ -317,6 +317,7 @@ def _znode(path: str, znode: tree.Znode) -> Znode:
         version=znode.version,
         czxid=znode.czxid,
         mzxid=znode.mzxid,
+        pzxid=znode.pzxid,
         ephemeral_owner=znode.owner,
     )
 

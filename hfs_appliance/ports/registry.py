@@ -52,6 +52,8 @@ class Znode:
     version: int
     czxid: int
     mzxid: int
+    pzxid: int
+    """Transaction that last created or deleted a child; `czxid` while there never was one."""
     ephemeral_owner: int
     """Session that the entry dies with; 0 for a durable one."""
 

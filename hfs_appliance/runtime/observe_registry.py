@@ -48,6 +48,8 @@ class RegistryObserver:
         self._sink = sink
         self._dirty = tuple(dirty)
         self._mirror = Mirror(layout, sink)
+        self._agreed: dict[str, int] = {}
+        """By parent: the `pzxid` at which its children were found to be those that are known."""
         self._view: RegistryView | None = None
         self._is_in_step = False
         self._synced_at = Instant(0)
@@ -126,6 +128,7 @@ class RegistryObserver:
 
     async def _read_all(self) -> None:
         self._is_in_step = False
+        self._agreed.clear()
         found = await self._registry.get_many(await self._list())
         now = self._clock.now()
         if self._view is None or not self._synced_at:
@@ -172,15 +175,23 @@ class RegistryObserver:
                 self._apply(found)
 
     async def _list_missed(self) -> list[str]:
-        """Name the entries that are listed and not known, or the other way round."""
-        layout, mirror = self._layout, self._mirror
+        """Name the entries that are listed and not known, or the other way round.
+
+        A parent whose children have not changed since they agreed is not listed again: thousands of names, a
+        thousand calls.
+        """
+        layout, missed = self._layout, list[str]()
         services = await self._children(layout.services)
         parents = {layout.servers, layout.pool, layout.troubles, *(f"{layout.services}/{name}" for name in services)}
-        return [
-            f"{parent}/{name}"
-            for parent in sorted(parents.union(mirror.parents()))
-            for name in mirror.unlike(parent, await self._children(parent))
-        ]
+        found = await self._registry.get_many(sorted(parents.union(self._mirror.parents())))
+        for parent, znode in found.items():
+            if znode is not None and self._agreed.get(parent) == znode.pzxid:
+                continue
+            unlike = self._mirror.unlike(parent, await self._children(parent))
+            missed += [f"{parent}/{name}" for name in unlike]
+            if znode is not None and not unlike:
+                self._agreed[parent] = znode.pzxid
+        return missed
 
     def _apply(self, found: Mapping[str, Znode | None]) -> None:
         desired = self._layout.desired

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from hfs_appliance.model.events import ResyncFoundDrift
 from hfs_appliance.model.ids import AvailabilityZone, Nonce, PoolName, ServerId, ServiceName
 from hfs_appliance.model.instants import SECOND
 from hfs_appliance.model.observed import Observation, PoolEntry, RegistryView, ServerRecord
+from hfs_appliance.ports.registry import SessionState
 from hfs_appliance.registry.formats import write
 from tests.support.parts import Bench, pass_time, running, simulated
+from tests.support.registries import wait_state
 
 ONE = ServerId("small-0001")
 RECORD = ServerRecord(
@@ -67,6 +70,16 @@ async def test_while_cut_off_the_view_grows_old_and_stays(bench: Bench) -> None:
 
 
 @simulated
+async def test_noticing_a_silence_renews_no_lease(bench: Bench) -> None:
+    timeout = bench.desired.registry.session_timeout
+    await pass_time(100)
+    silent_since = bench.clock.now()
+    bench.registry.link.go_silent()
+    await wait_state(bench.registry, SessionState.SUSPENDED)
+    assert bench.registry.session().lease_until <= silent_since + timeout * 2 // 3
+
+
+@simulated
 async def test_a_quiet_view_is_as_fresh_as_the_heartbeats(bench: Bench) -> None:
     async with running(bench.view.run):
         await seen(bench, 0)
@@ -87,6 +100,24 @@ async def test_a_broken_entry_is_told_and_hides_nobody_else(bench: Bench) -> Non
         await bench.sink.wait("entry-refused", 2)
         assert list(view.records) == [ONE]
         assert view.registrations == {}
+
+
+@simulated
+async def test_what_a_watch_has_missed_is_found_within_a_minute(bench: Bench) -> None:
+    async with running(bench.view.run):
+        await seen(bench, 0)
+        await pass_time(130)  # everything was found to be as known, and is not listed again
+        bench.ensemble.core.watches.drop(bench.registry.link.number)
+        await bench.other.create(bench.layout.pool_entry(ONE), ENTRY)
+        await bench.other.create(bench.layout.registration(ServiceName("dns"), "x"), b"{broken")
+        assert list((await seen(bench, 1)).pool) == [ONE]
+        (drift,) = await bench.sink.wait("resync-found-drift")
+        assert isinstance(drift, ResyncFoundDrift)
+        assert drift.entries == 2
+        await bench.other.delete(bench.layout.pool_entry(ONE))
+        assert list((await seen(bench, 0)).departed) == [ONE]
+        await pass_time(300)
+        assert len(await bench.sink.wait("resync-found-drift", 2)) == 2
 
 
 @simulated

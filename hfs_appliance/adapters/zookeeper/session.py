@@ -358,6 +358,7 @@ def _znode(path: str, value: bytes | None, stat: Any) -> Znode:
         version=stat.version,
         czxid=stat.czxid,
         mzxid=stat.mzxid,
+        pzxid=stat.pzxid,
         ephemeral_owner=stat.ephemeralOwner,
     )
 

@@ -27,6 +27,17 @@ async def test_create_makes_parents_and_gives_what_get_reads(registry: Registry,
     assert parent.czxid < made.czxid
 
 
+async def test_an_entry_tells_when_its_children_changed(registry: Registry, root: str) -> None:
+    alone = await registry.create(root)
+    assert alone.pzxid == alone.czxid
+    child = await registry.create(f"{root}/child")
+    assert (await registry.get(root)).pzxid == child.czxid
+    changed = await registry.set(f"{root}/child", b"changed")
+    assert (await registry.get(root)).pzxid == child.czxid
+    await registry.delete(f"{root}/child")
+    assert (await registry.get(root)).pzxid > changed.mzxid
+
+
 async def test_create_refuses_what_exists(registry: Registry, root: str) -> None:
     await registry.create(root, b"first")
     with pytest.raises(Conflict, match=root):
