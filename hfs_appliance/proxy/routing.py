@@ -11,7 +11,7 @@ must not make anybody believe that the old one, which carries the traffic, has d
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -30,7 +30,7 @@ SPARED_AT_ONCE: Final = 2
 SPARED_PERCENT: Final = 30
 """A greater share of a cohort that vanishes in one step, while the cohort is short of instances, is suspect."""
 
-_Place: TypeAlias = tuple[str, int]
+Place: TypeAlias = tuple[str, int]
 _Members: TypeAlias = tuple[Member, ...]
 
 
@@ -75,43 +75,64 @@ def next_table(
     `removals_believed` is False during the recovery grace after a reconnect: nothing leaves for being absent.
     """
     former = before.routes if before else {}
-    taken = {_place(entry) for entries in registrations.values() for entry in entries.values()}
+    taken = {place_of(entry) for entries in registrations.values() for entry in entries.values()}
     routes: dict[ServiceName, Route] = {}
     withheld: list[Withheld] = []
     for name in sorted(desired.services):
-        service = desired.services[name]
-        if name in RESERVED:
-            withheld.append(Withheld(service=name, words=f"not routed: /{name}/ belongs to the endpoint itself"))
-            continue
-        known = registrations.get(name, {})
-        up = _up(known.values())
-        epoch = traffic.get(name)
-        doubts: list[str] = []
-        kept = []
-        for cohort in _cohorts(service, former.get(name), up, epoch):
-            members, doubt = _guarded(cohort, known, taken, removals_believed=removals_believed)
-            kept.append(members)
-            doubts += [doubt] if doubt else []
-        if doubts:
-            withheld.append(Withheld(service=name, words="; ".join(doubts)))
-        routes[name] = _undivided(service, kept[0]) if epoch is None else _divided(service, epoch, kept, up)
+        service, known, epoch = desired.services[name], registrations.get(name, {}), traffic.get(name)
+        route, doubt = next_route(service, former.get(name), known, epoch, taken, removals_believed=removals_believed)
+        if doubt:
+            withheld.append(Withheld(service=name, words=doubt))
+        if route is not None:
+            routes[name] = route
+    return Routing(table=table_of(desired, routes), withheld=tuple(withheld))
+
+
+def table_of(desired: DesiredState, routes: Mapping[ServiceName, Route]) -> RouteTable:
+    """Put routes and what is common to them together."""
     endpoint = desired.endpoint
-    table = RouteTable(
+    return RouteTable(
         address=endpoint.address,
         port=endpoint.port,
         connect_timeout=endpoint.connect_timeout,
         response_timeout=endpoint.response_timeout,
         routes=routes,
     )
-    return Routing(table=table, withheld=tuple(withheld))
+
+
+def next_route(
+    service: Service,
+    former: Route | None,
+    known: Mapping[str, Registration],
+    epoch: Traffic | None,
+    taken: Container[Place],
+    *,
+    removals_believed: bool,
+) -> tuple[Route | None, str]:
+    """Give a service's route after `former`, and what is withheld from it, in words.
+
+    `known` are its registrations, `taken` the places of everybody's. Only when members of `former` are not in `known`,
+    `former`, `taken` and `removals_believed` matter: the Router relies on it.
+    """
+    if service.name in RESERVED:
+        return None, f"not routed: /{service.name}/ belongs to the endpoint itself"
+    up = _up(known.values())
+    doubts: list[str] = []
+    kept = []
+    for cohort in _cohorts(service, former, up, epoch):
+        members, doubt = _guarded(cohort, known, taken, removals_believed=removals_believed)
+        kept.append(members)
+        doubts += [doubt] if doubt else []
+    route = _undivided(service, kept[0]) if epoch is None else _divided(service, epoch, kept, up)
+    return route, "; ".join(doubts)
 
 
 def _up(entries: Iterable[Registration]) -> _Members:
     """Give the instances that say they take traffic."""
-    newest: dict[_Place, Registration] = {}
+    newest: dict[Place, Registration] = {}
     for entry in sorted(entries, key=lambda entry: (entry.czxid, entry.instance)):
         # Two registrations of one place are a dead instance and its successor: only the newer one speaks for it.
-        newest[_place(entry)] = entry
+        newest[place_of(entry)] = entry
     return tuple(
         Member(address=entry.address, port=entry.port, version=entry.version, instance=entry.instance)
         for entry in newest.values()
@@ -152,7 +173,7 @@ def _whole(service: Service, had: _Members, up: _Members) -> _Cohort:
 def _guarded(
     cohort: _Cohort,
     known: Mapping[str, Registration],
-    taken: set[_Place],
+    taken: Container[Place],
     *,
     removals_believed: bool,
 ) -> tuple[_Members, str]:
@@ -231,5 +252,6 @@ def _groups(shares: list[Share]) -> tuple[Group, ...]:
     )
 
 
-def _place(entry: Registration) -> _Place:
+def place_of(entry: Registration) -> Place:
+    """Tell where a registration says that its instance listens."""
     return (entry.address, entry.port)

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 import trio
 
 from hfs_appliance.model.events import HoldChanged, ProxyRestarted, RoutesPublished, RoutesRefused
 from hfs_appliance.model.ids import ServiceName
 from hfs_appliance.model.instants import MILLISECOND, Duration, Instant, after, seconds, to_seconds
+from hfs_appliance.model.maps import Map, differing
 from hfs_appliance.model.plan import Hold
+from hfs_appliance.model.traffic import Traffic
 from hfs_appliance.ports.clock import Clock
 from hfs_appliance.ports.errors import PortError
 from hfs_appliance.ports.events import EventSink
 from hfs_appliance.ports.web import Proxy
-from hfs_appliance.proxy.routing import next_table
+from hfs_appliance.proxy.router import Router
 from hfs_appliance.proxy.table import RouteTable
 from hfs_appliance.runtime.desired import DesiredStore
 from hfs_appliance.runtime.dirty import Dirty
 from hfs_appliance.runtime.observe_registry import RegistryObserver
 
 RETRY_AFTER = seconds(1)
+NO_EPOCHS: Final[Map[ServiceName, Traffic]] = Map()
 
 
 class ProxyPublisher:
@@ -47,6 +51,7 @@ class ProxyPublisher:
         self._published = published
         self._refused = ""
         self._withheld: dict[ServiceName, str] = {}
+        self._router = Router()
         self._is_closing = False
         self.served = last_good
         self.is_in_step = False
@@ -89,17 +94,20 @@ class ProxyPublisher:
     async def _publish_changes(self) -> None:
         published_at = Instant(0)
         looked_at: tuple[object, ...] = (None, None, None)
+        self._router = Router()  # what made this part fail is not carried over
         while True:
             desired, view = self._desired.current, self._registry.observation()
             if desired is not None and view is not None and not self._is_closing:
                 believed = self._registry.are_removals_believed()
                 # The table follows from these three alone, and settles: the same objects give the one in force.
-                inputs = (desired, view.value, believed)
+                inputs = (desired, view.value.registrations, believed)
                 if self.is_in_step and all(new is old for new, old in zip(inputs, looked_at, strict=True)):
                     await self._wait()
                     continue
                 looked_at = inputs
-                routing = next_table(self.served, desired, view.value.registrations, {}, removals_believed=believed)
+                routing = self._router.next_table(
+                    self.served, desired, view.value.registrations, NO_EPOCHS, removals_believed=believed
+                )
                 self._tell_withheld({note.service: note.words for note in routing.withheld})
                 is_new = self.served is None or routing.table.digest() != self.served.digest()
                 wait = after(published_at, desired.endpoint.reload_interval) - self._clock.now()
@@ -117,6 +125,9 @@ class ProxyPublisher:
 
     async def _wait(self) -> None:
         """Wait for a mark; the end of a recovery grace, and a refused table's next try, come without one."""
+        if self.is_in_step and self._registry.are_removals_believed():
+            await self._dirty.wait()
+            return
         with trio.move_on_after(to_seconds(RETRY_AFTER)):
             await self._dirty.wait()
 
@@ -158,10 +169,11 @@ class ProxyPublisher:
 def _describe(before: RouteTable | None, table: RouteTable) -> str:
     """Name the services whose members changed: `dns 2→3, certificates +2`."""
     old = before.routes if before is not None else {}
+    changed = sorted(differing(old, table.routes))
     parts = [
         f"{name} {len(old[name].members) if name in old else 0}→{len(route.members)}"
-        for name, route in sorted(table.routes.items())
-        if name not in old or old[name] != route
+        for name in changed
+        if (route := table.routes.get(name)) is not None and old.get(name) != route
     ]
-    parts += [f"{name} gone" for name in sorted(old.keys() - table.routes.keys())]
+    parts += [f"{name} gone" for name in changed if name not in table.routes]
     return ", ".join(parts)

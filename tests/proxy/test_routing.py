@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -20,9 +21,11 @@ from hfs_appliance.model.desired import (
     Service,
 )
 from hfs_appliance.model.ids import EnvironmentName, PoolName, ServiceName, Version
+from hfs_appliance.model.maps import Map, differing
 from hfs_appliance.model.observed import InstanceStatus, Registration
 from hfs_appliance.model.traffic import WHOLE, Carrier, Match, Share, Traffic
 from hfs_appliance.proxy.render import Host, render
+from hfs_appliance.proxy.router import Router
 from hfs_appliance.proxy.routing import RESERVED, Routing, next_table
 from hfs_appliance.proxy.table import RouteTable
 
@@ -422,3 +425,32 @@ def test_a_divided_table_can_be_written_and_settles_and_keeps_whoever_can_answer
 def newest(entries: Mapping[str, Registration]) -> Mapping[tuple[str, int], InstanceStatus]:
     order = sorted(entries.values(), key=lambda entry: (entry.czxid, entry.instance))
     return {(entry.address, entry.port): entry.status for entry in order}
+
+
+SITUATIONS = st.lists(st.tuples(wishes(), registrations(), epochs(), st.booleans(), st.booleans()), max_size=8)
+
+
+@given(tables(), SITUATIONS)
+def test_a_router_gives_table_after_table_what_would_be_made_from_nothing(
+    served: RouteTable,
+    situations: list[tuple[DesiredState, Registrations, Mapping[ServiceName, Traffic], bool, bool]],
+) -> None:
+    router = Router()
+    entries: Map[ServiceName, Map[str, Registration]] = Map()
+    for wanted, found, traffic, believed, is_published in situations:
+        entries = entries.became({name: entries.get(name, Map()).became(known) for name, known in found.items()})
+        for _ in range(2):  # the second time nothing is new
+            routing = router.next_table(served, wanted, entries, traffic, removals_believed=believed)
+            assert routing == next_table(served, wanted, entries, traffic, removals_believed=believed)
+            assert routing.table.digest() == replace(routing.table, routes=dict(routing.table.routes)).digest()
+            served = routing.table if is_published else served
+
+
+def test_a_table_shares_the_routes_that_have_not_changed() -> None:
+    router, wanted = Router(), desired(dns=2, domains=1)
+    both = merged(registered(DNS, 1, 2), registered(DOMAINS, 7))
+    first = router.next_table(None, wanted, both, {}, removals_believed=True).table
+    both = {**both, **registered(DNS, 1, 2, 3)}
+    second = router.next_table(first, wanted, both, {}, removals_believed=True).table
+    assert differing(first.routes, second.routes) == {DNS}
+    assert second.digest() != first.digest()

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.resources import files as resources
 from importlib.util import find_spec
@@ -110,7 +110,8 @@ class Files:
 
     def keep_last_good(self, table: RouteTable) -> None:
         """Remember the table that is served."""
-        last = LastGood(digest=table.digest(), served_since=datetime.now(UTC), table=table)
+        plain = replace(table, routes=dict(table.routes.items()))
+        last = LastGood(digest=table.digest(), served_since=datetime.now(UTC), table=plain)
         replace_file(self._last_good, _LAST_GOOD.dump_json(last))
 
     def last_good(self) -> RouteTable | None:
