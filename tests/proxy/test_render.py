@@ -162,7 +162,7 @@ def divided_routes(draw: st.DrawFn) -> Route:
 ROUTES = st.one_of(PLAIN, divided_routes())
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=50)
 @given(st.lists(ROUTES, max_size=4, unique_by=lambda one: one.service))
 def test_another_parser_finds_exactly_what_the_table_says(tmp_path: Path, routes: list[Route]) -> None:
     def without_revision(text: str, revision: str) -> Counter[Directive]:
