@@ -19,6 +19,8 @@ _STRIKES: Final = 250
 _SELDOM: Final = {Site.PART_FAILS: 5}
 _FACTORS: Final = ((1, 10), (1, 3), (2, 1))
 """Times become so much of themselves."""
+_DEADLINE_FACTORS: Final = ((1, 2), (2, 1))
+"""Deadlines (`…_within`) stay longer than what they wait for usually takes, else nothing works."""
 
 
 class SimMischief:
@@ -48,7 +50,8 @@ def perturbed(streams: Streams) -> Tunables:
     tunables = PRODUCTION
     for field in fields(Tunables):
         value = getattr(tunables, field.name)
-        part, whole = stream.choice(_FACTORS)
+        factors = _DEADLINE_FACTORS if field.name.endswith("_within") else _FACTORS
+        part, whole = stream.choice(factors)
         if not stream.chance(_ON):
             continue
         if field.name == "actions_at_once":
