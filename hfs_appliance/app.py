@@ -14,10 +14,12 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Final, TextIO, TypeAlias
 
@@ -29,12 +31,13 @@ from hfs_appliance.adapters.http import HttpSpecSource
 from hfs_appliance.adapters.local.cloud import LocalCloud
 from hfs_appliance.adapters.nginx.proxy import NginxProxy
 from hfs_appliance.adapters.probe import HttpProber
-from hfs_appliance.adapters.process import own_command
+from hfs_appliance.adapters.process import own_command, replace_file
 from hfs_appliance.adapters.worker import ThreadWorker
 from hfs_appliance.adapters.zookeeper import connect
 from hfs_appliance.model.desired import CloudProvider, DesiredState
 from hfs_appliance.model.events import ApplianceStarted, ApplianceStopped
 from hfs_appliance.model.instants import seconds, to_seconds
+from hfs_appliance.model.leadership import Candidate
 from hfs_appliance.ports.cloud import Cloud
 from hfs_appliance.ports.errors import PortError
 from hfs_appliance.ports.registry import Registry
@@ -186,6 +189,19 @@ def _cloud(options: RunOptions, clock: SystemClock) -> Cloud:
     return LocalCloud(desired.environment, options.state, desired.cloud.local, clock, own_command())
 
 
+def _candidate(options: RunOptions) -> Candidate:
+    """Give what the other appliances of the environment are told of this one."""
+    admin, host = options.desired.admin, socket.gethostname()
+    address = host if ip_address(admin.address).is_unspecified else admin.address
+    # The state directory's lock makes sure that only one lives at a time.
+    identity = options.state / "appliance"
+    if not identity.exists():
+        replace_file(identity, SystemEntropy().nonce().encode())
+    return Candidate(
+        appliance=identity.read_text(), name=f"{host}:{admin.port}", address=f"http://{address}:{admin.port}"
+    )
+
+
 def _compose(
     options: RunOptions, registry: Registry, hosts: tuple[str, ...], bus: EventBus, clock: SystemClock
 ) -> _Appliance:
@@ -206,6 +222,7 @@ def _compose(
         clock=clock,
         entropy=SystemEntropy(),
         sink=bus,
+        us=_candidate(options),
     )
     plane = ControlPlane(backends, settings, observe_plan=metrics.observe_plan)
     return _Appliance(

@@ -10,7 +10,7 @@ import trio
 from hfs_appliance.model.ids import EnvironmentName, ServerId
 from hfs_appliance.model.instants import after
 from hfs_appliance.model.observed import CloudServer, CloudView
-from hfs_appliance.ports.cloud import ServerSpec
+from hfs_appliance.ports.cloud import Permit, ServerSpec, unconditional
 from hfs_appliance.ports.errors import Ambiguous, Exhausted, Missing, PortError, Rejected, Transient
 from sim.clock import Reply
 from sim.datacentre import Datacentre
@@ -42,29 +42,32 @@ class SimCloud:
         """Ask for one server. Errors: Missing."""
         return await self._call("get", server, lambda: self._datacentre.find(server).listed)
 
-    async def create(self, spec: ServerSpec) -> CloudServer:
+    async def create(self, spec: ServerSpec, *, permit: Permit = unconditional) -> CloudServer:
         """Ask for a server. Errors: Conflict, Ambiguous."""
         if spec.environment != self._environment:
             await trio.lowlevel.checkpoint()
             raise Rejected(f"server {spec.server} is meant for environment {spec.environment}, not {self._environment}")
-        return await self._call("create", spec.server, lambda: self._datacentre.create(spec))
+        return await self._call("create", spec.server, lambda: self._datacentre.create(spec), permit)
 
-    async def delete(self, server: ServerId) -> None:
+    async def delete(self, server: ServerId, *, permit: Permit = unconditional) -> None:
         """Ask for deletion. Errors: Missing."""
-        await self._call("delete", server, lambda: self._datacentre.delete(server))
+        await self._call("delete", server, lambda: self._datacentre.delete(server), permit)
 
     async def log(self, server: ServerId, lines: int) -> str:
         """Give the console's tail. Errors: Missing."""
         machine = await self._call("log", server, lambda: self._datacentre.find(server))
         return "\n".join([f"{machine.host}: {machine.listed.status}", machine.listed.fault][:lines])
 
-    async def kill(self, server: ServerId) -> None:
+    async def kill(self, server: ServerId, *, permit: Permit = unconditional) -> None:
         """Power a server off. Errors: Missing."""
-        await self._call("kill", server, lambda: self._datacentre.kill(server))
+        await self._call("kill", server, lambda: self._datacentre.kill(server), permit)
 
-    async def _call(self, call: str, server: ServerId | None, carry_out: Callable[[], T]) -> T:
+    async def _call(
+        self, call: str, server: ServerId | None, carry_out: Callable[[], T], permit: Permit = unconditional
+    ) -> T:
         """Send a call and wait for its answer; a call that was sent is carried out though nobody waits any more."""
         await trio.lowlevel.checkpoint()
+        permit()
         datacentre, clock = self._datacentre, self._datacentre.clock
         reply: Reply[T] = Reply()
         self.calls += 1

@@ -20,6 +20,7 @@ from hfs_appliance.config import load_text
 from hfs_appliance.model.events import ApplianceStarted, Event, Recorded
 from hfs_appliance.model.ids import ServerId, ServiceName, Version
 from hfs_appliance.model.instants import Duration, format_duration, to_seconds
+from hfs_appliance.model.leadership import Candidate
 from hfs_appliance.model.observed import CloudStatus
 from hfs_appliance.model.plan import Plan
 from hfs_appliance.model.probes import Answer, Target
@@ -114,6 +115,7 @@ class Incarnation:
             clock=sim.clock,
             entropy=sim.entropy,
             sink=self,
+            us=Candidate(appliance="mcp-1", name="mcp-1", address="http://mcp-1:8081"),
             tunables=sim.tunables,
             mischief=sim.mischief,
         )

@@ -202,7 +202,9 @@ class SimRegistry:
             if isinstance(answer, Failure) and answer.code not in _BYSTANDERS:
                 # Within a transaction an absent entry is a state that was not as expected, like a wrong version.
                 code = Code.BAD_VERSION if answer.code is Code.NO_NODE else answer.code
-                _refuse(code, f"transaction, {type(operation).__name__} {operation.path}")
+                kind, words = _REFUSALS[code]
+                words = f"transaction, {type(operation).__name__} {operation.path}: {words}"
+                raise Conflict(words, operation.path) if kind is Conflict else kind(words)
         return zxid
 
     # The link's listener

@@ -56,6 +56,28 @@ class SessionChanged(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LeaderChanged(_Event):
+    """Another appliance leads the environment from now on, or (leader empty) nobody."""
+
+    kind: ClassVar[str] = "leader-changed"
+    leader: str
+    address: str
+    """URL of its admin API."""
+    epoch: int
+    is_ours: int
+    """1 when it is the appliance that tells it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModeChanged(_Event):
+    """What this appliance may do changed: it stands by, takes over (`sync`), or acts (`active`)."""
+
+    kind: ClassVar[str] = "mode-changed"
+    mode: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DesiredChanged(_Event):
     """A generation of the desired state took effect."""
 
@@ -290,6 +312,8 @@ Event: TypeAlias = (
     ApplianceStarted
     | ApplianceStopped
     | SessionChanged
+    | LeaderChanged
+    | ModeChanged
     | DesiredChanged
     | DesiredRefused
     | PhaseChanged

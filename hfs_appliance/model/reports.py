@@ -17,7 +17,7 @@ class Status:
     generation: int
     converged: bool
     mode: str
-    """`sync`, `active`, `observe` (blind or stale: nothing destructive), `closing`."""
+    """`standby` (another one leads), `sync`, `active`, `observe` (blind or stale: nothing destructive), `closing`."""
     session: str
     """State of the registry session."""
     endpoint: str

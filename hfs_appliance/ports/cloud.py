@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from hfs_appliance.model.ids import AvailabilityZone, EnvironmentName, Nonce, PoolName, ServerId
 from hfs_appliance.model.observed import CloudServer, CloudView
@@ -22,8 +23,20 @@ class ServerSpec:
     session_timeout_ms: int
 
 
+Permit: TypeAlias = Callable[[], None]
+"""Asked at the last instant at which a mutation can be held back, from whatever thread; raises Fenced to do so."""
+
+
+def unconditional() -> None:
+    """Permit everything."""
+
+
 class Cloud(Protocol):
-    """Errors of all calls: Transient, Exhausted, Rejected, and those named below."""
+    """Errors of all calls: Transient, Exhausted, Rejected, and those named below.
+
+    Mutations wait in queues of their adapter, for a thread, a token or a lock: so the adapter asks for the permit, once
+    it has all that and before anything is sent. What the permit raises, the call raises, and nothing was done.
+    """
 
     async def servers(self) -> CloudView:
         """List every server of this environment, in one unfiltered pass."""
@@ -33,14 +46,14 @@ class Cloud(Protocol):
         """Ask for one server by itself: the second witness when a list does not name it. Errors: Missing."""
         ...
 
-    async def create(self, spec: ServerSpec) -> CloudServer:
+    async def create(self, spec: ServerSpec, *, permit: Permit = unconditional) -> CloudServer:
         """Ask for a server. A server with the same id and nonce is given back instead of a second one.
 
         Errors: Conflict (the id is taken by another nonce), Ambiguous.
         """
         ...
 
-    async def delete(self, server: ServerId) -> None:
+    async def delete(self, server: ServerId, *, permit: Permit = unconditional) -> None:
         """Ask for deletion; returns when the cloud has accepted it. Errors: Missing (it is gone already)."""
         ...
 
@@ -48,6 +61,6 @@ class Cloud(Protocol):
         """Give the tail of the server's console or agent log: evidence. Errors: Missing, Unsupported."""
         ...
 
-    async def kill(self, server: ServerId) -> None:
+    async def kill(self, server: ServerId, *, permit: Permit = unconditional) -> None:
         """Break a server at once, as a power failure would, where that is harmless. Errors: Unsupported, Missing."""
         ...

@@ -6,6 +6,7 @@ No adapter lets an SDK's exception through; none retries a mutation by itself. T
 from __future__ import annotations
 
 from hfs_appliance.model.instants import Instant
+from hfs_appliance.model.leadership import Leader
 
 
 class PortError(Exception):
@@ -31,9 +32,22 @@ class Exhausted(PortError):
 class Conflict(PortError):
     """The state was not as expected (version, existence, busy): observe again before deciding again."""
 
+    def __init__(self, words: str, path: str = "") -> None:
+        super().__init__(words)
+        self.path = path
+        """Entry of the operation of a transaction that failed; empty when it was none."""
+
 
 class Fenced(PortError):
     """Somebody else leads, or the session is gone: stop acting."""
+
+
+class Standby(PortError):
+    """This appliance does not lead the environment and changes nothing; `leader` is the one to ask."""
+
+    def __init__(self, words: str, leader: Leader | None) -> None:
+        super().__init__(words)
+        self.leader = leader
 
 
 class Rejected(PortError):

@@ -111,6 +111,37 @@ class Watch(Protocol):
         ...
 
 
+class Entries(Protocol):
+    """What whoever acts may do with the tree: all of a Registry, or what the fence of a term lets through.
+
+    Errors as in Registry, but what a transaction would call Conflict may be one.
+    """
+
+    async def get(self, path: str) -> Znode:
+        """Read one entry."""
+        ...
+
+    async def get_many(self, paths: Iterable[str]) -> Mapping[str, Znode | None]:
+        """Read many entries."""
+        ...
+
+    async def create(self, path: str, value: bytes = b"") -> object:
+        """Create one durable entry."""
+        ...
+
+    async def set(self, path: str, value: bytes, *, version: int = ANY_VERSION) -> object:
+        """Replace a value."""
+        ...
+
+    async def delete(self, path: str, *, version: int = ANY_VERSION) -> None:
+        """Remove one entry."""
+        ...
+
+    async def transact(self, operations: Sequence[Operation]) -> int:
+        """Do all or nothing."""
+        ...
+
+
 class Registry(Protocol):
     """One session."""
 
@@ -147,7 +178,7 @@ class Registry(Protocol):
         ...
 
     async def transact(self, operations: Sequence[Operation]) -> int:
-        """Do all or nothing; give the transaction's zxid. Errors: Conflict, naming the operation that failed."""
+        """Do all or nothing; give the transaction's zxid. Errors: Conflict, with the `path` of what failed."""
         ...
 
     async def sync(self) -> None:

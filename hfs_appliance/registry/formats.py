@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from hfs_appliance.model.assignment import Assignment
 from hfs_appliance.model.identity import Identity
 from hfs_appliance.model.ids import PoolName, ServiceName, Version
+from hfs_appliance.model.leadership import Candidate, Tenure
 from hfs_appliance.model.ledger import Ledger, Setback
 from hfs_appliance.model.observed import PoolEntry, ServerRecord, Trouble
 from hfs_appliance.model.stored import StoredDesired
@@ -41,6 +42,8 @@ _ASSIGNMENT: Final = TypeAdapter(Assignment)
 _IDENTITY: Final = TypeAdapter(Identity)
 _DESIRED: Final = TypeAdapter(StoredDesired)
 _LEDGER: Final = TypeAdapter(_LedgerEntry)
+_CANDIDATE: Final = TypeAdapter(Candidate)
+_TENURE: Final = TypeAdapter(Tenure)
 
 
 def _read(adapter: TypeAdapter[T], content: bytes) -> T:
@@ -62,6 +65,8 @@ read_trouble: Final = _reader(_TROUBLE)
 read_assignment: Final = _reader(_ASSIGNMENT)
 read_identity: Final = _reader(_IDENTITY)
 read_desired: Final = _reader(_DESIRED)
+read_candidate: Final = _reader(_CANDIDATE)
+read_tenure: Final = _reader(_TENURE)
 
 _ADAPTERS: Final[Mapping[type, TypeAdapter[object]]] = {
     ServerRecord: _RECORD,  # type: ignore[dict-item]  # each adapter is only given values of its own type
@@ -70,10 +75,13 @@ _ADAPTERS: Final[Mapping[type, TypeAdapter[object]]] = {
     Assignment: _ASSIGNMENT,  # type: ignore[dict-item]
     Identity: _IDENTITY,  # type: ignore[dict-item]
     StoredDesired: _DESIRED,  # type: ignore[dict-item]
+    Candidate: _CANDIDATE,  # type: ignore[dict-item]
+    Tenure: _TENURE,  # type: ignore[dict-item]
 }
+_Written: TypeAlias = ServerRecord | PoolEntry | Trouble | Assignment | Identity | StoredDesired | Candidate | Tenure
 
 
-def write(value: ServerRecord | PoolEntry | Trouble | Assignment | Identity | StoredDesired) -> bytes:
+def write(value: _Written) -> bytes:
     """Write a record as compact JSON with its fields in the order of the class."""
     return _ADAPTERS[type(value)].dump_json(value, exclude_none=True)
 

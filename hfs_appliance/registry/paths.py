@@ -54,6 +54,20 @@ class Layout:
         return f"{self.root}/ledger"
 
     @property
+    def epoch(self) -> str:
+        """The fence: its version is the epoch of the present term, its content says who holds it."""
+        return f"{self.root}/epoch"
+
+    @property
+    def candidates(self) -> str:
+        """The appliances of this environment: the one that leads and those that stand by."""
+        return f"{self.root}/leader"
+
+    def candidate(self, session_id: int) -> str:
+        """One appliance's candidacy (ephemeral), named by its session: never made again once it is gone."""
+        return f"{self.candidates}/{session_id:x}"
+
+    @property
     def parents(self) -> tuple[str, ...]:
         """Entries that everything else is created below."""
         return (self.services, self.pool, self.servers, self.assignments, self.troubles)

@@ -17,6 +17,7 @@ from hfs_appliance.model.desired import DesiredState
 from hfs_appliance.model.events import OperatorAsked
 from hfs_appliance.model.ids import ServerId, ServiceName, Version
 from hfs_appliance.model.instants import between, format_instant, to_seconds
+from hfs_appliance.model.leadership import Mode
 from hfs_appliance.model.plan import Action, Claim, Create, Phase, Plan, Verdict
 from hfs_appliance.model.reports import (
     Applied,
@@ -71,7 +72,7 @@ class ApplianceControl:
             servers_total=sum(plan.phases.values()) - plan.phases.get(Phase.GONE, 0),
             servers_max=desired.limits.max_servers if desired is not None else 0,
             routed=self._plane.routes.routed(),
-            holds=(*plan.holds, *self._plane.routes.holds()),
+            holds=(*self._plane.leadership.holds(), *plan.holds, *self._plane.routes.holds()),
         )
 
     def _mode(self, plan: Plan) -> str:
@@ -79,6 +80,8 @@ class ApplianceControl:
             return "sync"
         if self._plane.reconciler.is_closing:
             return "closing"
+        if self._plane.leadership.mode is not Mode.ACTIVE:
+            return self._plane.leadership.mode.value
         is_held = any(hold.scope == "environment" for hold in plan.holds)
         return "observe" if is_held else "active"
 

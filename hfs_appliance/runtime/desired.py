@@ -24,7 +24,7 @@ from hfs_appliance.model.stored import StoredDesired
 from hfs_appliance.ports.clock import Clock
 from hfs_appliance.ports.errors import Conflict, Missing
 from hfs_appliance.ports.events import EventSink
-from hfs_appliance.ports.registry import Registry, Znode
+from hfs_appliance.ports.registry import Entries, Znode
 from hfs_appliance.registry.formats import FormatError, read_desired, write
 from hfs_appliance.registry.paths import Layout
 from hfs_appliance.runtime.dirty import Dirty
@@ -36,7 +36,7 @@ class DesiredStore:
     """The desired state of one environment."""
 
     def __init__(
-        self, registry: Registry, layout: Layout, *, clock: Clock, sink: EventSink, dirty: tuple[Dirty, ...]
+        self, registry: Entries, layout: Layout, *, clock: Clock, sink: EventSink, dirty: tuple[Dirty, ...]
     ) -> None:
         self._registry = registry
         self._path = layout.desired
@@ -112,11 +112,10 @@ class DesiredStore:
 
     async def clear(self) -> None:
         """Remove the entry: the next `hfs run` starts from its file. Errors: PortError."""
-        with trio.fail_after(to_seconds(WRITE_WITHIN)):
-            try:
-                await self._registry.delete(self._path)
-            except Missing:
-                return
+        znode = await self._read()
+        if znode is not None:
+            with trio.fail_after(to_seconds(WRITE_WITHIN)):
+                await self._registry.delete(self._path, version=znode.version)
 
     async def _read(self) -> Znode | None:
         with trio.fail_after(to_seconds(WRITE_WITHIN)):

@@ -26,10 +26,10 @@ from hfs_appliance.model.observed import ServerRecord
 from hfs_appliance.model.plan import Action, Adopt, Claim, ConfirmBuilt, ConfirmReady, Create, Delete, Drain, Forget
 from hfs_appliance.ports.clock import Clock, Entropy
 from hfs_appliance.ports.cloud import Cloud, ServerSpec
-from hfs_appliance.ports.errors import Ambiguous, Conflict, Exhausted, Missing, PortError, Rejected, Transient
+from hfs_appliance.ports.errors import Ambiguous, Conflict, Exhausted, Fenced, Missing, PortError, Rejected, Transient
 from hfs_appliance.ports.events import EventSink
 from hfs_appliance.ports.mischief import PEACE, STRIKE_WAITS_S, Mischief, Site
-from hfs_appliance.ports.registry import CheckOp, CreateOp, DeleteOp, Operation, Registry, SetOp, Znode
+from hfs_appliance.ports.registry import CheckOp, CreateOp, DeleteOp, Entries, Operation, SetOp, Znode
 from hfs_appliance.registry.formats import FormatError, read_assignment, read_record, write
 from hfs_appliance.registry.paths import Layout
 from hfs_appliance.runtime.dirty import Dirty
@@ -45,8 +45,10 @@ RecordChange: TypeAlias = Callable[[ServerRecord], ServerRecord]
 class Parts:
     """What the executor acts with."""
 
-    registry: Registry
+    registry: Entries
+    """Behind the fence."""
     cloud: Cloud
+    """Within the lease."""
     layout: Layout
     clock: Clock
     entropy: Entropy
@@ -75,6 +77,8 @@ class Executor:
         self._in_flight: Map[ServerId, Action] = Map()
         self._failures: list[Failure] = []
         self._limiter = trio.CapacityLimiter(parts.tunables.actions_at_once)
+        self._work = trio.CancelScope()
+        self._idle = Dirty()
         self._queue: trio.MemorySendChannel[tuple[Action, DesiredState, int | None]]
         self._inbox: trio.MemoryReceiveChannel[tuple[Action, DesiredState, int | None]]
         self._queue, self._inbox = trio.open_memory_channel(100_000)
@@ -97,16 +101,32 @@ class Executor:
         for action in accepted.values():
             self._queue.send_nowait((action, desired, causes.get(action.server)))
 
-    async def run(self) -> None:
-        """Carry out what is submitted, until cancelled."""
-        # After a restart by the supervisor nothing is under way any more: the next plan decides anew.
+    def abandon(self) -> None:
+        """Drop what was accepted and what is under way, now: none of it outlives the term in which it was decided.
+
+        An abandoned action is one that was cut short by a crash: its record says what it was about.
+        """
         self._in_flight = Map()
         with suppress(trio.WouldBlock):
             while True:
                 self._inbox.receive_nowait()
-        async with trio.open_nursery() as nursery:
-            async for action, desired, cause in self._inbox:
-                nursery.start_soon(self._carry_out, action, desired, cause)
+        self._work.cancel(reason="abandoned")
+        self._idle.mark()
+
+    async def wait_idle(self) -> None:
+        """Wait until nothing is accepted or under way."""
+        while self._in_flight:
+            await self._idle.wait()
+
+    async def run(self) -> None:
+        """Carry out what is submitted, until cancelled."""
+        # After a restart by the supervisor nothing is under way any more: the next plan decides anew.
+        self.abandon()
+        while True:
+            with trio.CancelScope() as self._work:
+                async with trio.open_nursery() as nursery:
+                    async for action, desired, cause in self._inbox:
+                        nursery.start_soon(self._carry_out, action, desired, cause)
 
     async def _carry_out(self, action: Action, desired: DesiredState, cause: int | None) -> None:
         parts = self._parts
@@ -143,7 +163,9 @@ class Executor:
                     cause=started,
                 )
             finally:
-                self._in_flight = self._in_flight.updated({action.server: None})
+                if self._in_flight.get(action.server) is action:
+                    self._in_flight = self._in_flight.updated({action.server: None})
+                self._idle.mark()
                 self._dirty.mark()
 
     def _note_failure(self, action: Action, error: Exception, started: int) -> None:
@@ -179,7 +201,9 @@ class Executor:
         parts = self._parts
         path = parts.layout.record(action.server)
         if action.is_retry:
-            record = read_record((await parts.registry.get(path)).value)
+            znode = await parts.registry.get(path)
+            record = read_record(znode.value)
+            await self._confirm(znode)
         else:
             record = ServerRecord(
                 server=action.server,
@@ -308,7 +332,7 @@ class Executor:
         try:
             with trio.fail_after(to_seconds(within)):
                 answer = await call()
-        except Missing:
+        except (Missing, Fenced):
             raise
         except PortError as error:
             raise CloudFailed(error) from error
@@ -326,6 +350,7 @@ class Executor:
         znode = await self._parts.registry.get(path)
         value = write(change(read_record(znode.value)))
         if value == znode.value:
+            await self._confirm(znode)
             return (path,)
         try:
             await self._parts.registry.set(path, value, version=znode.version)
@@ -333,6 +358,10 @@ class Executor:
             await self._parts.view.refresh((path,))
             raise
         return (path,)
+
+    async def _confirm(self, znode: Znode) -> None:
+        """Have the registry say that an intent of earlier still stands, and that we still lead."""
+        await self._parts.registry.transact((CheckOp(path=znode.path, version=znode.version),))
 
     async def _assignment_of(self, server: ServerId) -> Znode | None:
         try:

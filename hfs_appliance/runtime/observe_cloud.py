@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import trio
 
 from hfs_appliance.model.events import CloudUnreachable
-from hfs_appliance.model.instants import Duration, to_seconds
+from hfs_appliance.model.instants import Duration, Instant, to_seconds
 from hfs_appliance.model.maps import Map
 from hfs_appliance.model.observed import CloudView, Observation
 from hfs_appliance.ports.clock import Clock
@@ -41,6 +41,7 @@ class CloudObserver:
         self._tunables = tunables
         self._mischief = mischief
         self._asked = Dirty()
+        self._listed = trio.Event()
         self._observation: Observation[CloudView] | None = None
         self._is_unreachable = False
 
@@ -51,6 +52,12 @@ class CloudObserver:
     def look_soon(self) -> None:
         """Ask for a new list now."""
         self._asked.mark()
+
+    async def wait_listed(self, since: Instant) -> None:
+        """Wait for a list that was asked for at `since` or later, and ask for one."""
+        while self._observation is None or self._observation.observed_at < since:
+            self.look_soon()
+            await self._listed.wait()
 
     async def run(self) -> None:
         """Read the list until cancelled."""
@@ -77,6 +84,8 @@ class CloudObserver:
         revision = before.revision if before is not None else 0
         # True at the instant of asking, whatever happened while the answer was on its way.
         self._observation = Observation(value=shown, observed_at=asked_at, revision=revision + is_changed)
+        self._listed.set()
+        self._listed = trio.Event()
         if is_changed:
             for dirty in self._dirty:
                 dirty.mark()

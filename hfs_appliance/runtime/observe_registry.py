@@ -56,11 +56,14 @@ class RegistryObserver:
         self._removals_believed_at = Instant(0)
         self._last_in_step = Instant(0)
         self._revision = 0
-        self._on_desired: Callable[[Znode | None], None] | None = None
+        self._hearers: dict[str, Callable[[Znode | None], None]] = {}
+        self._waiting: trio.CancelScope | None = None
+        self._reads_wanted = self._reads_done = 0
+        self._has_read = trio.Event()
 
-    def on_desired(self, hear: Callable[[Znode | None], None]) -> None:
-        """Give every new content of the desired state's entry to `hear`."""
-        self._on_desired = hear
+    def on_entry(self, path: str, hear: Callable[[Znode | None], None]) -> None:
+        """Give every new content of an entry that is not part of the view to `hear`."""
+        self._hearers[path] = hear
 
     def observation(self) -> Observation[RegistryView] | None:
         """Give the view with the instant at which it was certainly true; None before the first whole read."""
@@ -88,6 +91,14 @@ class RegistryObserver:
         finally:
             watch.close()
 
+    async def read_anew(self) -> None:
+        """Have the tree read whole, and wait until a reading that begins from now on is done."""
+        self._reads_wanted = wanted = self._reads_wanted + 1
+        if self._waiting is not None:
+            self._waiting.cancel(reason="a whole reading is wanted")
+        while self._reads_done < wanted:
+            await self._has_read.wait()
+
     async def refresh(self, paths: Iterable[str]) -> None:
         """Read entries now, so that the view holds what we have just written."""
         with trio.fail_after(to_seconds(self._tunables.read_within)):
@@ -106,7 +117,7 @@ class RegistryObserver:
     async def _follow(self, watch: Watch) -> None:
         is_behind = False
         while True:
-            marks = frozenset({EVERYTHING}) if is_behind else await watch.wait_dirty()
+            marks = frozenset({EVERYTHING}) if is_behind else await self._wait_marks(watch)
             await self._wait_for_connection()
             try:
                 with trio.fail_after(to_seconds(self._tunables.read_within)):
@@ -121,6 +132,12 @@ class RegistryObserver:
             else:
                 is_behind = False
 
+    async def _wait_marks(self, watch: Watch) -> frozenset[str]:
+        with trio.CancelScope() as self._waiting:
+            if self._reads_done == self._reads_wanted:
+                return await watch.wait_dirty()
+        return frozenset({EVERYTHING})
+
     async def _wait_for_connection(self) -> None:
         session = self._registry.session()
         while session.state is not SessionState.CONNECTED:
@@ -129,6 +146,7 @@ class RegistryObserver:
     async def _read_all(self) -> None:
         self._is_in_step = False
         self._agreed.clear()
+        wanted = self._reads_wanted
         found = await self._registry.get_many(await self._list())
         now = self._clock.now()
         if self._view is None or not self._synced_at:
@@ -138,10 +156,13 @@ class RegistryObserver:
         gone = (path for path in self._mirror.paths() if path not in found)
         self._is_in_step = True
         self._apply({**found, **dict.fromkeys(gone)})
+        self._reads_done = wanted
+        self._has_read.set()
+        self._has_read = trio.Event()
 
     async def _list(self) -> list[str]:
         layout = self._layout
-        paths = [layout.desired]
+        paths = list(self._hearers)
         for parent in (layout.servers, layout.pool, layout.troubles):
             paths += [f"{parent}/{name}" for name in await self._children(parent)]
         for service in await self._children(layout.services):
@@ -194,9 +215,9 @@ class RegistryObserver:
         return missed
 
     def _apply(self, found: Mapping[str, Znode | None]) -> None:
-        desired = self._layout.desired
-        if desired in found and self._on_desired is not None:
-            self._on_desired(found[desired])
+        for path, hear in self._hearers.items():
+            if path in found:
+                hear(found[path])
         self._mirror.take(found, self._clock.now())
         revision = max((znode.mzxid for znode in found.values() if znode is not None), default=0)
         self._revision = max(self._revision, revision)

@@ -10,14 +10,15 @@ import trio
 
 from hfs_appliance.model.desired import DesiredState
 from hfs_appliance.model.instants import seconds, to_seconds
+from hfs_appliance.model.leadership import Candidate
 from hfs_appliance.model.plan import Plan
 from hfs_appliance.ports.clock import Clock, Entropy
 from hfs_appliance.ports.cloud import Cloud
-from hfs_appliance.ports.errors import Conflict, PortError
+from hfs_appliance.ports.errors import Conflict
 from hfs_appliance.ports.events import EventSink
 from hfs_appliance.ports.mischief import PEACE, Mischief
 from hfs_appliance.ports.probe import Prober
-from hfs_appliance.ports.registry import Registry, SessionState
+from hfs_appliance.ports.registry import Registry
 from hfs_appliance.ports.web import Proxy, SpecSource
 from hfs_appliance.ports.worker import Worker
 from hfs_appliance.proxy.table import RouteTable
@@ -28,6 +29,8 @@ from hfs_appliance.runtime.dirty import Dirty
 from hfs_appliance.runtime.documents import DocumentPublisher
 from hfs_appliance.runtime.execute import Executor
 from hfs_appliance.runtime.execute import Parts as ExecutorParts
+from hfs_appliance.runtime.fence import LeasedCloud
+from hfs_appliance.runtime.leadership import Leadership
 from hfs_appliance.runtime.ledger import LedgerStore
 from hfs_appliance.runtime.observe_cloud import CloudObserver
 from hfs_appliance.runtime.observe_probes import ProbeObserver
@@ -37,8 +40,10 @@ from hfs_appliance.runtime.reconcile import Reconciler, Sources
 from hfs_appliance.runtime.supervise import Part, restarting, together
 from hfs_appliance.runtime.tunables import PRODUCTION, Tunables
 
-OFFER_AGAIN_AFTER: Final = seconds(1)
 OFFERED_BY: Final = "hfs run"
+SYNC_WITHIN: Final = seconds(10)
+LIST_WITHIN: Final = seconds(10)
+"""A new leader waits so long for the cloud's list."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +63,8 @@ class Backends:
     clock: Clock
     entropy: Entropy
     sink: EventSink
+    us: Candidate
+    """This appliance, as the others of the environment are told."""
     tunables: Tunables = PRODUCTION
     mischief: Mischief = PEACE
 
@@ -67,24 +74,26 @@ class ControlPlane:
 
     def __init__(self, backends: Backends, settings: DesiredState, *, observe_plan: Callable[[Plan], None]) -> None:
         self._backends = backends
-        self._layout = Layout(settings.environment)
+        self._layout = layout = Layout(settings.environment)
+        self._file: tuple[str, str] | None = None
+        """What `hfs run` was started with, until it was offered."""
         clock, sink, registry = backends.clock, backends.sink, backends.registry
         tunables, mischief = backends.tunables, backends.mischief
+        timeout = settings.registry.session_timeout
         # Who looks again when: one mark for each loop.
         to_plan, to_route, to_merge, to_tell = Dirty(), Dirty(), Dirty(), Dirty()
         everyone = (to_plan, to_route, to_merge)
-        self.desired = DesiredStore(registry, self._layout, clock=clock, sink=sink, dirty=everyone)
-        self.view = RegistryObserver(
-            registry,
-            self._layout,
-            settings.registry.session_timeout,
-            clock=clock,
-            sink=sink,
-            dirty=everyone,
-            tunables=tunables,
-            mischief=mischief,
+        self.leadership = Leadership(
+            registry, layout, backends.us, timeout, self, clock=clock, sink=sink, dirty=(to_plan, to_tell)
         )
-        self.view.on_desired(self.desired.hear)
+        entries = self.leadership.entries
+        self.desired = DesiredStore(entries, layout, clock=clock, sink=sink, dirty=everyone)
+        self.ledger = LedgerStore(entries, layout, sink)
+        self.view = RegistryObserver(
+            registry, layout, timeout, clock=clock, sink=sink, dirty=everyone, tunables=tunables, mischief=mischief
+        )
+        self.view.on_entry(layout.desired, self.desired.hear)
+        self.view.on_entry(layout.ledger, self.ledger.hear)
         self.servers = CloudObserver(
             backends.cloud,
             settings.cloud.poll,
@@ -131,8 +140,8 @@ class ControlPlane:
 
     def _executor(self, backends: Backends, to_plan: Dirty) -> Executor:
         parts = ExecutorParts(
-            registry=backends.registry,
-            cloud=backends.cloud,
+            registry=self.leadership.entries,
+            cloud=LeasedCloud(backends.cloud, self.leadership.demand_lease),
             layout=self._layout,
             clock=backends.clock,
             entropy=backends.entropy,
@@ -151,17 +160,22 @@ class ControlPlane:
             registry=self.view,
             cloud=self.servers,
             probes=self.probes,
-            ledger=LedgerStore(self._backends.registry, self._layout),
+            ledger=self.ledger,
             executor=self.executor,
+            leadership=self.leadership,
         )
 
     async def run(self, source: str, file: str) -> None:
-        """Offer the operator's file, then keep the environment as desired, until cancelled."""
-        await self._offer(source, file)
+        """Keep the environment as desired, or stand by to do so, until cancelled.
+
+        `source` is what an appliance that leads from its start offers as the desired state.
+        """
+        self._file = (source, file)
         await together(
             self._part("registry observer", self.view.run),
             self._part("cloud observer", self.servers.run),
             self._part("probe observer", self.probes.run),
+            self._part("leadership", self.leadership.run),
             self._part("executor", self.executor.run),
             self._part("reconciler", self.reconciler.run),
             self._part("proxy publisher", self.routes.run),
@@ -174,27 +188,39 @@ class ControlPlane:
         self.routes.close()
         self.reconciler.close()
 
-    def _part(self, name: str, part: Part) -> Part:
-        return restarting(name, part, sink=self._backends.sink, clock=self._backends.clock)
+    # Duties of the leader
 
-    async def _offer(self, source: str, file: str) -> None:
-        """Put the file into the registry before anything acts on what may be an older one."""
-        registry = self._backends.registry
-        while True:
-            session = registry.session()
-            while session.state is not SessionState.CONNECTED:
-                session = await registry.wait_session_change(session)
-            try:
-                for parent in self._layout.parents:
-                    await self._ensure(parent)
-                await self.desired.offer(source, file, OFFERED_BY)
-            except (PortError, trio.TooSlowError):
-                await trio.sleep(to_seconds(OFFER_AGAIN_AFTER))
-            else:
-                return
+    async def take_up(self) -> None:
+        """Pass the takeover barrier: nothing that was seen before our term is acted upon. Errors: PortError."""
+        began_at = self._backends.clock.now()
+        with trio.fail_after(to_seconds(SYNC_WITHIN)):
+            await self._backends.registry.sync()
+        for parent in self._layout.parents:
+            await self._ensure(parent)
+        await self.ledger.load()
+        if self._file is not None and not (self.leadership.has_followed or self.reconciler.is_closing):
+            # Before anything acts on what may be an older one.
+            await self.desired.offer(*self._file, OFFERED_BY)
+            self._file = None
+        await self.view.read_anew()
+        # A cloud that does not answer holds up what needs it (the World hides older lists), not the claims.
+        with trio.move_on_after(to_seconds(LIST_WITHIN)):
+            await self.servers.wait_listed(began_at)
+
+    def lay_down(self) -> None:
+        """Stop what is under way: somebody else may lead already."""
+        self.executor.abandon()
+        self.ledger.leave()
+
+    async def wait_idle(self) -> None:
+        """Wait until nothing is under way."""
+        await self.executor.wait_idle()
 
     async def _ensure(self, path: str) -> None:
         try:
-            await self._backends.registry.create(path)
+            await self.leadership.entries.create(path)
         except Conflict:
             return  # it is there: all that was wanted
+
+    def _part(self, name: str, part: Part) -> Part:
+        return restarting(name, part, sink=self._backends.sink, clock=self._backends.clock)

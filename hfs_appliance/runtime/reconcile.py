@@ -13,6 +13,7 @@ from hfs_appliance.model.desired import DesiredState
 from hfs_appliance.model.events import HoldChanged, PhaseChanged, SetbackNoted
 from hfs_appliance.model.ids import ServerId
 from hfs_appliance.model.instants import Duration, Instant, seconds, to_seconds
+from hfs_appliance.model.leadership import Term
 from hfs_appliance.model.maps import differing
 from hfs_appliance.model.plan import Hold, Plan, Verdict
 from hfs_appliance.model.world import World
@@ -23,6 +24,7 @@ from hfs_appliance.ports.mischief import PEACE, Mischief, Site
 from hfs_appliance.runtime.desired import DesiredStore
 from hfs_appliance.runtime.dirty import Dirty
 from hfs_appliance.runtime.execute import Executor
+from hfs_appliance.runtime.leadership import Leadership
 from hfs_appliance.runtime.ledger import LedgerStore
 from hfs_appliance.runtime.observe_cloud import CloudObserver
 from hfs_appliance.runtime.observe_probes import ProbeObserver
@@ -41,6 +43,7 @@ class Sources:
     probes: ProbeObserver
     ledger: LedgerStore
     executor: Executor
+    leadership: Leadership
 
 
 class Reconciler:
@@ -89,10 +92,13 @@ class Reconciler:
     def world(self, desired: DesiredState | None = None) -> World:
         """Build the World as it is now, with another desired state if one is given."""
         sources = self._sources
+        cloud = sources.cloud.observation()
+        if cloud is not None and cloud.observed_at < sources.leadership.acts_upon:
+            cloud = None  # from before our term: what the former leader did since then is not in it
         return World(
             now=sources.clock.now(),
             desired=desired if desired is not None else sources.desired.current,
-            cloud=sources.cloud.observation(),
+            cloud=cloud,
             registry=sources.registry.observation(),
             probes=sources.probes.probes,
             ledger=sources.ledger.ledger,
@@ -103,7 +109,6 @@ class Reconciler:
     async def run(self) -> None:
         """Reconcile until cancelled."""
         self._decider = Decider()  # what made this part fail is not carried over
-        await self._sources.ledger.load()
         while self._sources.registry.observation() is None:
             await self._dirty.wait()
         while True:
@@ -115,26 +120,35 @@ class Reconciler:
         sources = self._sources
         if self._mischief.strikes(Site.PART_FAILS):
             raise RuntimeError("mischief")
+        term = sources.leadership.acting
         world = replace(self.world(), failures=sources.executor.take_failures())
         plan = self._decider.decide(world)
         causes = self._tell(world, plan)
+        if term is not None and not await self._carry_out(term, world, plan, causes):
+            return seconds(1)
+        if self._is_closing and plan.is_converged and not plan.verdicts:
+            self._closed.set()
+        if plan.requeue_at is None:
+            return self._tunables.longest_wait
+        return Duration(max(0, min(self._tunables.longest_wait, plan.requeue_at - sources.clock.now())))
+
+    async def _carry_out(self, term: Term, world: World, plan: Plan, causes: Mapping[ServerId, int]) -> bool:
+        """Remember what the plan rests on, then have it carried out; tell whether it could be remembered."""
+        sources = self._sources
         try:
             if self._mischief.strikes(Site.LEDGER_REFUSED):
                 raise Transient("mischief")
             await sources.ledger.keep(ledger_after(world.ledger, plan))
         except (PortError, trio.TooSlowError):
             # What is not remembered must not be done. The session's own event says why; the next cycle tries again.
-            return seconds(1)
-        if plan.actions:
+            return False
+        # The plan of a term that is over meanwhile is nobody's any more.
+        if plan.actions and sources.leadership.acting is term:
             assert world.desired is not None
             is_halved = self._mischief.strikes(Site.PLAN_HALVED)
             actions = plan.actions[: len(plan.actions) // 2] if is_halved else plan.actions
             sources.executor.submit(actions, world.desired, causes)
-        if self._is_closing and plan.is_converged and not plan.verdicts:
-            self._closed.set()
-        if plan.requeue_at is None:
-            return self._tunables.longest_wait
-        return Duration(max(0, min(self._tunables.longest_wait, plan.requeue_at - sources.clock.now())))
+        return True
 
     def _tell(self, world: World, plan: Plan) -> Mapping[ServerId, int]:
         """Put what changed since the last plan on the event stream; give the event that concerns each server."""

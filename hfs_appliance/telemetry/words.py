@@ -37,6 +37,10 @@ def words(event: Event) -> str:  # noqa: C901 - one row for each member of the c
             return _join("hfs ended", event.words)
         case events.SessionChanged():
             return _join(f"registry {event.state}", f"session {event.session}" if event.session else "")
+        case events.LeaderChanged():
+            return _leader(event)
+        case events.ModeChanged():
+            return _join(f"mode {event.mode}", event.words)
         case events.DesiredChanged():
             return _join(f"generation {event.generation} by {event.author} is in force", event.words)
         case events.DesiredRefused():
@@ -123,6 +127,13 @@ def _phase(event: events.PhaseChanged) -> str:
         return f"{who} has left{where}; its server is deleted next"
     why = event.words if event.phase in _EXPLAINED else ""
     return _join(f"{who} {_PHASES.get(event.phase, event.phase)}{where}", why)
+
+
+def _leader(event: events.LeaderChanged) -> str:
+    if not event.leader:
+        return f"no appliance leads the environment (epoch {event.epoch})"
+    who = "this appliance" if event.is_ours else event.leader
+    return _join(f"{who} leads the environment, epoch {event.epoch}", "" if event.is_ours else event.address)
 
 
 def _role(event: events.ActionStarted) -> str:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import trio
 
 from hfs_appliance.model.events import ActionFailed
 from hfs_appliance.model.ids import ServerId
+from hfs_appliance.model.leadership import Term
+from hfs_appliance.model.plan import Delete
 from hfs_appliance.registry.formats import read_record
+from hfs_appliance.runtime.execute import Executor
+from hfs_appliance.runtime.fence import FencedRegistry
 from hfs_appliance.runtime.tunables import PRODUCTION
-from tests.support.parts import Bench, create, pass_time, running, simulated
+from tests.support.parts import REASON, Bench, create, pass_time, running, simulated
 
 
 @simulated
@@ -89,3 +95,47 @@ async def test_after_a_restart_no_lane_is_taken_any_more(bench: Bench) -> None:
     async with running(bench.executor.run):
         await pass_time(0.1)
         assert not bench.executor.in_flight
+
+
+@simulated
+async def test_what_is_abandoned_is_not_finished_and_what_comes_after_is(bench: Bench) -> None:
+    bench.datacentre.faults.hangs = True
+    async with running(bench.executor.run):
+        bench.submit(*(create(serial) for serial in range(1, 2 * PRODUCTION.actions_at_once)))
+        await bench.sink.wait("action-started", PRODUCTION.actions_at_once)
+        bench.executor.abandon()
+        await bench.executor.wait_idle()
+        bench.datacentre.faults.hangs = False
+        bench.submit(create(1, is_retry=True))
+        assert list(bench.executor.in_flight) == ["small-0001"]
+        await bench.executor.wait_idle()
+        assert len(await bench.sink.wait("action-done")) == 1
+        await pass_time(60)
+    assert list(bench.datacentre.machines) == ["small-0001"]
+    assert len(await bench.sink.wait("action-started")) == PRODUCTION.actions_at_once + 1
+
+
+@simulated
+async def test_whoever_is_deposed_asks_the_cloud_for_nothing_that_was_intended_before(bench: Bench) -> None:
+    async with running(bench.executor.run):
+        bench.submit(create(1))
+        await bench.sink.wait("action-done")
+        bench.submit(Delete(server=ServerId("small-0001"), reason=REASON))
+        await bench.sink.wait("action-done", 2)
+        bench.submit(create(2))
+        await bench.sink.wait("action-done", 3)
+    calls = bench.cloud.calls
+    await bench.registry.create(bench.layout.epoch)
+    over = Term(epoch=-2, seat=bench.layout.root, session_id=bench.registry.session().session_id)
+    doubted: list[Term] = []
+    fenced = FencedRegistry(bench.registry, bench.layout, lambda: over, doubted.append)
+    deposed = Executor(replace(bench.parts, registry=fenced), (), bench.dirty)
+    async with running(deposed.run):
+        # Both records say already what is intended: nothing is written, and yet the registry is asked.
+        again = (Delete(server=ServerId("small-0001"), reason=REASON), create(2, is_retry=True))
+        deposed.submit((*again, create(3)), bench.desired, {})
+        failed = await bench.sink.wait("action-failed", 3)
+    assert {event.error for event in failed if isinstance(event, ActionFailed)} == {"Fenced"}
+    assert doubted == [over] * 3
+    assert bench.cloud.calls == calls
+    assert deposed.take_failures() == (), "not the pool's fault"

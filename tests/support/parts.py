@@ -11,7 +11,7 @@ import trio
 from hfs_appliance.config import load_text
 from hfs_appliance.model.events import Event
 from hfs_appliance.model.ids import AvailabilityZone, EnvironmentName, PoolName, ServerId
-from hfs_appliance.model.plan import Cause, Create, Reason
+from hfs_appliance.model.plan import Action, Cause, Create, Reason
 from hfs_appliance.ports.registry import SessionState
 from hfs_appliance.registry.paths import Layout
 from hfs_appliance.runtime.desired import DesiredStore
@@ -74,11 +74,11 @@ class Bench:
             self.registry, self.layout, timeout, clock=clock, sink=self.sink, dirty=(self.dirty,)
         )
         self.store = DesiredStore(self.registry, self.layout, clock=clock, sink=self.sink, dirty=(self.dirty,))
-        self.view.on_desired(self.store.hear)
+        self.view.on_entry(self.layout.desired, self.store.hear)
         self.servers = CloudObserver(
             self.cloud, self.desired.cloud.poll, clock=clock, sink=self.sink, dirty=(self.dirty,)
         )
-        parts = Parts(
+        self.parts = Parts(
             registry=self.registry,
             cloud=self.cloud,
             layout=self.layout,
@@ -88,9 +88,9 @@ class Bench:
             view=self.view,
             servers=self.servers,
         )
-        self.executor = Executor(parts, ("registry:2181",), self.dirty)
+        self.executor = Executor(self.parts, ("registry:2181",), self.dirty)
 
-    def submit(self, *actions: Create) -> None:
+    def submit(self, *actions: Action) -> None:
         self.executor.submit(actions, self.desired, {})
 
 

@@ -24,7 +24,7 @@ from hfs_appliance.model.ids import CloudId, EnvironmentName, ServerId
 from hfs_appliance.model.instants import MILLISECOND, Duration, after, seconds
 from hfs_appliance.model.observed import CloudServer, CloudStatus, CloudView
 from hfs_appliance.ports.clock import Clock
-from hfs_appliance.ports.cloud import ServerSpec
+from hfs_appliance.ports.cloud import Permit, ServerSpec, unconditional
 from hfs_appliance.ports.errors import Conflict, Exhausted, Missing, Rejected, Transient
 
 _PATIENCE: Final = seconds(3)
@@ -62,21 +62,21 @@ class LocalCloud:
         """Look at one server. Errors: Missing."""
         return await self._run(lambda: self._look(self._machine(server)))
 
-    async def create(self, spec: ServerSpec) -> CloudServer:
+    async def create(self, spec: ServerSpec, *, permit: Permit = unconditional) -> CloudServer:
         """Make a server, or finish making it. Errors: Conflict, Exhausted, Rejected."""
-        return await self._run(lambda: self._create(spec))
+        return await self._run(lambda: self._create(spec, permit))
 
-    async def delete(self, server: ServerId) -> None:
+    async def delete(self, server: ServerId, *, permit: Permit = unconditional) -> None:
         """Accept the deletion of a server. Errors: Missing."""
-        await self._run(lambda: self._delete(server))
+        await self._run(lambda: self._delete(server, permit))
 
     async def log(self, server: ServerId, lines: int) -> str:
         """Give the tail of what agent and service wrote. Errors: Missing."""
         return await self._run(lambda: self._machine(server).tail(lines))
 
-    async def kill(self, server: ServerId) -> None:
+    async def kill(self, server: ServerId, *, permit: Permit = unconditional) -> None:
         """Kill every process of a server at once and leave everything else as it is. Errors: Missing."""
-        await self._run(lambda: self._machine(server).kill())
+        await self._run(lambda: self._kill(server, permit))
 
     async def _run(self, step: Callable[[], T]) -> T:
         try:
@@ -147,10 +147,11 @@ class LocalCloud:
             return CloudStatus.STOPPED, "its init has ended"
         return (CloudStatus.BUILDING, "") if is_booting else (CloudStatus.STOPPED, "it was never started")
 
-    def _create(self, spec: ServerSpec) -> CloudServer:
+    def _create(self, spec: ServerSpec, permit: Permit) -> CloudServer:
         if spec.environment != self._environment:
             raise Rejected(f"server {spec.server} is meant for environment {spec.environment}, not {self._environment}")
         with self._locked():
+            permit()
             try:
                 machine = self._machine(spec.server)
             except Missing:
@@ -197,9 +198,15 @@ class LocalCloud:
                 return str(address)
         raise Exhausted(f"no free address is left in {self._settings.network}")
 
-    def _delete(self, server: ServerId) -> None:
+    def _kill(self, server: ServerId, permit: Permit) -> None:
+        machine = self._machine(server)
+        permit()
+        machine.kill()
+
+    def _delete(self, server: ServerId, permit: Permit) -> None:
         machine = self._machine(server)
         with self._locked():
+            permit()
             now = self._clock.now()
             if not machine.is_deleting:
                 machine.begin_deletion(after(now, _PATIENCE))

@@ -43,5 +43,6 @@ def result_of(operations: Sequence[Operation], results: Sequence[Any]) -> int:
         if isinstance(answer, Exception) and not isinstance(answer, _BYSTANDERS):
             failure = translate(answer, f"transaction, {type(operation).__name__} {operation.path}", is_write=True)
             # Within a transaction an absent entry is a state that was not as expected, like a wrong version.
-            raise Conflict(failure.words) if isinstance(failure, Missing) else failure
+            is_conflict = isinstance(failure, (Conflict, Missing))
+            raise Conflict(failure.words, operation.path) if is_conflict else failure
     return int(zxid)

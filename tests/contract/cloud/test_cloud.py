@@ -8,7 +8,7 @@ import trio
 from hfs_appliance.model.ids import EnvironmentName, ServerId
 from hfs_appliance.model.observed import CloudServer, CloudStatus
 from hfs_appliance.ports.cloud import Cloud
-from hfs_appliance.ports.errors import Conflict, Missing, Rejected, Unsupported
+from hfs_appliance.ports.errors import Conflict, Fenced, Missing, Rejected, Unsupported
 from tests.contract.cloud.conftest import ENVIRONMENT, Door
 from tests.support.clouds import OWN_NONCE, spec, wait_gone, wait_status
 
@@ -70,6 +70,21 @@ async def test_asking_many_times_at_once_gives_one_server(door: Door) -> None:
             nursery.start_soon(ask, door())
     assert len({identity(server) for server in made}) == 1
     assert list((await door().servers()).servers) == [ONE]
+
+
+async def test_what_is_not_permitted_at_the_last_instant_is_not_done(cloud: Cloud) -> None:
+    def refuse() -> None:
+        raise Fenced("another appliance leads")
+
+    with pytest.raises(Fenced):
+        await cloud.create(spec(ENVIRONMENT, ONE), permit=refuse)
+    assert (await cloud.servers()).servers == {}
+    made = await cloud.create(spec(ENVIRONMENT, ONE))
+    for mutation in (cloud.delete, cloud.kill):
+        with pytest.raises(Fenced):
+            await mutation(ONE, permit=refuse)
+    assert (await cloud.server(ONE)).status is not CloudStatus.DELETING
+    assert identity(await cloud.server(ONE)) == identity(made)
 
 
 async def test_an_id_is_not_taken_over_by_another_nonce(cloud: Cloud) -> None:

@@ -1,0 +1,115 @@
+"""The fence: what the leader writes and asks of the cloud passes here, and nothing passes that it may not do any more.
+
+The registry judges its writes itself: each one is a transaction that also checks the epoch and our own seat, so that a
+leader that was deposed, frozen or cut off in the meantime changes nothing, whatever it believes. The cloud knows no
+epochs: there the lease decides (docs/decisions/0007).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
+
+from hfs_appliance.model.ids import ServerId
+from hfs_appliance.model.leadership import Term
+from hfs_appliance.model.observed import CloudServer, CloudView
+from hfs_appliance.ports.cloud import Cloud, Permit, ServerSpec, unconditional
+from hfs_appliance.ports.errors import Conflict, Fenced
+from hfs_appliance.ports.registry import (
+    ANY_VERSION,
+    CheckOp,
+    CreateOp,
+    DeleteOp,
+    Operation,
+    Registry,
+    SetOp,
+    Znode,
+)
+from hfs_appliance.registry.paths import Layout
+
+
+class FencedRegistry:
+    """Implements the port's Entries: reads as they are, writes only as the leader of the present term."""
+
+    def __init__(
+        self, registry: Registry, layout: Layout, term: Callable[[], Term | None], doubt: Callable[[Term], None]
+    ) -> None:
+        self._registry: Final = registry
+        self._layout: Final = layout
+        self._term: Final = term
+        self._doubt: Final = doubt
+        """Told when the registry has refused a write of a term."""
+
+    async def get(self, path: str) -> Znode:
+        """Read one entry."""
+        return await self._registry.get(path)
+
+    async def get_many(self, paths: Iterable[str]) -> Mapping[str, Znode | None]:
+        """Read many entries."""
+        return await self._registry.get_many(paths)
+
+    async def create(self, path: str, value: bytes = b"") -> None:
+        """Create one durable entry; its parent must exist. Errors: Fenced, Conflict."""
+        await self.transact((CreateOp(path=path, value=value),))
+
+    async def set(self, path: str, value: bytes, *, version: int = ANY_VERSION) -> None:
+        """Replace a value. Errors: Fenced; Conflict, also when nothing is there."""
+        await self.transact((SetOp(path=path, value=value, version=version),))
+
+    async def delete(self, path: str, *, version: int = ANY_VERSION) -> None:
+        """Remove one entry. Errors: Fenced; Conflict, also when nothing is there."""
+        await self.transact((DeleteOp(path=path, version=version),))
+
+    async def transact(self, operations: Sequence[Operation]) -> int:
+        """Do all or nothing, in our term or not at all. Errors: Fenced, Conflict."""
+        term = self._term()
+        if term is None or self._registry.session().session_id != term.session_id:
+            raise Fenced("this appliance does not lead the environment")
+        epoch = self._layout.epoch
+        fence = (CheckOp(path=epoch, version=term.epoch), CheckOp(path=term.seat))
+        try:
+            return await self._registry.transact((*fence, *operations))
+        except Conflict as error:
+            if error.path not in (epoch, term.seat):
+                raise
+            self._doubt(term)
+            raise Fenced(f"this appliance does not lead any more (epoch {term.epoch} is over)") from error
+
+
+class LeasedCloud:
+    """Implements the port's Cloud: reads as they are, mutations only while the lease certainly lasts."""
+
+    def __init__(self, cloud: Cloud, lease: Permit) -> None:
+        self._cloud: Final = cloud
+        self._lease: Final = lease
+
+    async def servers(self) -> CloudView:
+        """List every server."""
+        return await self._cloud.servers()
+
+    async def server(self, server: ServerId) -> CloudServer:
+        """Ask for one server. Errors: Missing."""
+        return await self._cloud.server(server)
+
+    async def create(self, spec: ServerSpec, *, permit: Permit = unconditional) -> CloudServer:
+        """Ask for a server. Errors: Fenced, Conflict, Ambiguous."""
+        return await self._cloud.create(spec, permit=self._with_lease(permit))
+
+    async def delete(self, server: ServerId, *, permit: Permit = unconditional) -> None:
+        """Ask for deletion. Errors: Fenced, Missing."""
+        await self._cloud.delete(server, permit=self._with_lease(permit))
+
+    async def log(self, server: ServerId, lines: int) -> str:
+        """Give the tail of a server's log. Errors: Missing, Unsupported."""
+        return await self._cloud.log(server, lines)
+
+    async def kill(self, server: ServerId, *, permit: Permit = unconditional) -> None:
+        """Break a server. Errors: Fenced, Unsupported, Missing."""
+        await self._cloud.kill(server, permit=self._with_lease(permit))
+
+    def _with_lease(self, permit: Permit) -> Permit:
+        def demand() -> None:
+            permit()
+            self._lease()
+
+        return demand
