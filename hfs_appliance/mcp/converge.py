@@ -207,7 +207,7 @@ def claim(draft: Draft) -> None:
 def _claim_version(draft: Draft, service: Service, version: Version) -> None:
     wanted = service.versions[version]
     have = draft.tally.of(service.name, version)
-    short = wanted - len(have.serving) - len(have.starting) - len(have.wavering)
+    short = wanted - len(have.serving) - len(have.starting) - len(have.wavering) - len(have.unrecorded)
     if short <= 0:
         return
     setback = draft.version_setbacks.get((service.name, version))
@@ -268,7 +268,8 @@ def build(draft: Draft) -> None:
 def _wanted_builds(draft: Draft, pool: Pool) -> int:
     have = draft.tally.pools.get(pool.name) or PoolTally()
     unmet = draft.unmet.get(pool.name, 0)
-    return wanted_builds(size=pool.size, warm=draft.warm(pool.name), building=len(have.building), unmet=unmet)
+    coming = len(have.building) + len(have.unrecorded)
+    return wanted_builds(size=pool.size, warm=draft.warm(pool.name), building=coming, unmet=unmet)
 
 
 def _may_build(draft: Draft, name: PoolName, wanted: int) -> bool:

@@ -108,11 +108,14 @@ def look_up(view: RegistryView, servers: Mapping[ServerId, CloudServer], server:
     """Give the facts of one server; none at all when nobody knows it.
 
     An entry with another nonce than the record's is that of another server of that name, one that was thought gone or
-    is of another environment: it says nothing about ours.
+    is of another environment: it says nothing about ours. Without a record, the cloud tells which entries are ours.
     """
-    record, entry = view.records.get(server), view.pool.get(server)
+    record, entry, found = view.records.get(server), view.pool.get(server), servers.get(server)
     registration = None
-    if record is not None:
+    if record is None:
+        if found is not None and (entry is None or entry.nonce != found.nonce):
+            entry, registration = None, view.registered(server, found.nonce)
+    else:
         if entry is not None and entry.nonce != record.nonce:
             entry = None
         if record.service is not None:
@@ -122,4 +125,4 @@ def look_up(view: RegistryView, servers: Mapping[ServerId, CloudServer], server:
                 registration = None
         elif entry is None:
             registration = view.registered(server, record.nonce)
-    return Facts(server, record, servers.get(server), entry, registration)
+    return Facts(server, record, found, entry, registration)

@@ -63,13 +63,16 @@ class InstanceTally:
     missing: Group = field(default_factory=dict)
     """Suspects in whose place capacity is added."""
     draining: Group = field(default_factory=dict)
+    unrecorded: Group = field(default_factory=dict)
+    """They serve though no record of ours says so: until they are adopted, nothing is added in their place."""
 
     def is_empty(self) -> bool:
         """Tell whether no server is of this version."""
-        return not (self.serving or self.starting or self.wavering or self.missing or self.draining)
+        there = self.serving or self.starting or self.wavering or self.missing
+        return not (there or self.draining or self.unrecorded)
 
     def staying(self) -> Iterator[Standing]:
-        """Give all but the draining, in no order."""
+        """Give all that are recorded but the draining, in no order."""
         groups = (self.serving, self.starting, self.wavering, self.missing)
         return chain.from_iterable(group.values() for group in groups)
 
@@ -87,7 +90,7 @@ class InstanceTally:
             desired=desired,
             serving=len(self.serving),
             starting=len(self.starting),
-            suspect=len(self.wavering) + len(self.missing),
+            suspect=len(self.wavering) + len(self.missing) + len(self.unrecorded),
             draining=len(self.draining),
         )
 
@@ -99,6 +102,8 @@ class PoolTally:
     warm: Group = field(default_factory=dict)
     building: Group = field(default_factory=dict)
     """In creation or being built; creations in flight are among them."""
+    unrecorded: Group = field(default_factory=dict)
+    """Warm, though no record of ours says so."""
     zones: Zones = field(default_factory=Counter)
     """All servers of the pool that count, with a role or without, by zone."""
 
@@ -202,7 +207,7 @@ def place(tally: Tally, facts: Facts, verdict: Verdict | None, action: Action | 
     if verdict is None:
         found = _place_unknown(tally, action)
     elif facts.record is None or verdict.phase is Phase.AMBIGUOUS:
-        found = Place((tally.ambiguous,))
+        found = _place_unrecorded(tally, facts)
     elif isinstance(action, Claim) and verdict.phase is Phase.WARM:
         starting = tally.instance(action.service, action.version).starting
         found = Place((starting,), action.service, tally.pool(facts.record.pool), facts.record.az)
@@ -222,6 +227,19 @@ def _place_unknown(tally: Tally, action: Action | None) -> Place:
         return Place(())
     pool = tally.pool(action.pool)
     return Place((pool.building, tally.in_creation, tally.creations), None, pool, action.az)
+
+
+def _place_unrecorded(tally: Tally, facts: Facts) -> Place:
+    """Z15: a registry that was emptied or rolled back has forgotten them, and they are there all the same."""
+    registration, entry = facts.registration, facts.pool_entry
+    if facts.cloud is None:
+        return Place((tally.ambiguous,))  # a ghost, or a list that leaves it out
+    if registration is not None:
+        instance = tally.instance(registration.service, registration.version)
+        return Place((tally.ambiguous, instance.unrecorded), registration.service)
+    if entry is not None:
+        return Place((tally.ambiguous, tally.pool(entry.pool).unrecorded))
+    return Place((tally.ambiguous,))
 
 
 def _place_known(tally: Tally, record: ServerRecord, verdict: Verdict) -> Place:

@@ -183,6 +183,27 @@ def test_a_server_without_record_is_adopted_not_destroyed() -> None:
     assert of(plan, Delete) == []
 
 
+def test_while_the_registry_has_forgotten_all_records_nothing_is_built_in_place_of_what_is_there() -> None:
+    fleet = settled({"dns": {"1": 3}}, pool_size=2)
+    for server, entry in fleet.registrations[DNS].items():
+        fleet.registrations[DNS][server] = replace(entry, nonce=fleet.records[ServerId(server)].nonce)
+    forgotten = sorted(fleet.records)
+    fleet.records.clear()
+    plan = decide(fleet.world())
+    assert (kinds(plan), of(plan, Adopt)) == (["Adopt"] * 5, forgotten)
+    assert plan.counts[DNS][V1].suspect == 3
+    assert not plan.is_converged
+
+
+def test_entries_of_a_server_that_the_cloud_does_not_list_are_no_capacity() -> None:
+    fleet = settled({"dns": {"1": 2}}, pool_size=0)
+    for server, entry in fleet.registrations[DNS].items():
+        fleet.registrations[DNS][server] = replace(entry, nonce=fleet.records[ServerId(server)].nonce)
+    ghost = fleet.serving("dns", "1")[0]
+    del fleet.records[ghost], fleet.cloud[ghost]
+    assert kinds(decide(fleet.world())) == ["Create"]
+
+
 def test_an_instance_whose_claim_was_lost_is_adopted_not_given_up_as_a_failed_build() -> None:
     fleet = settled({"dns": {"1": 2}})
     server = fleet.serving("dns", "1")[0]
