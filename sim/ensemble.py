@@ -7,19 +7,18 @@ schedules its end.
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from hfs_appliance.model.instants import MILLISECOND, SECOND, Duration
 from sim import entries
-from sim.clock import Timer, WorldClock
+from sim.clock import Act, Timer, WorldClock
 from sim.entries import Author
 from sim.streams import Stream, Table
 from sim.truth import Truth
 from sim.wire.zookeeper.core import Caller, Core, Outcome
-from sim.wire.zookeeper.requests import Create, Read, Watching, Write
+from sim.wire.zookeeper.requests import Create, Operation, Read, SetAccess, Watching, Write
 from sim.wire.zookeeper.results import Result
 from sim.wire.zookeeper.tree import Tree
 from sim.wire.zookeeper.values import OPEN
@@ -32,6 +31,8 @@ LATENCY: Final = Table(((0, 300_000), (500, 500_000), (990, 2_000_000), (1000, 1
 two ways and a commit; the tail is an assumption."""
 TICK: Final = Duration(2 * SECOND)
 """tickTime: a session expires up to this much late (measured: timeout 4 s, seen after 4.1 to 6.0 s)."""
+MEMBERS: Final = 3
+"""Servers of the ensemble; a link's number says which one it is connected to."""
 _SESSION_BITS: Final = 1 << 56
 
 
@@ -65,6 +66,9 @@ class Ensemble:
         """Factor on every latency."""
         self.loses_answers_per_mille = 0
         """Writes that are carried out, and whose connection breaks before the answer."""
+        self.holds_writes = False
+        """Z12: whether no quorum agrees: reads are answered, writes wait."""
+        self._held_writes: list[Act] = []
         self._sessions: dict[int, _Session] = {}
         self._links: dict[int, Link] = {}
         self._last_link = 0
@@ -102,8 +106,39 @@ class Ensemble:
             if session.link is None or not session.link.is_connected:
                 self.unheard(session_id)
 
+    def stop_writing(self) -> None:
+        """Lose the quorum."""
+        self.holds_writes = True
+
+    def write_again(self) -> None:
+        """Have a quorum again: what waited is carried out, though its client may have given up."""
+        self.holds_writes = False
+        held, self._held_writes = self._held_writes, []
+        for act in held:
+            act()
+        for link in tuple(self._links.values()):
+            link.heal()
+
+    def lose_member(self, member: int) -> None:
+        """Lose one of the servers: its clients go to another one at once."""
+        for link in self._links_of(member):
+            link.break_off()
+
+    def expire_member(self, member: int) -> None:
+        """Z16: end all sessions that one server looks after, at one instant."""
+        for link in self._links_of(member):
+            self.expire(link.session_id)
+
+    def lose_watches(self, link: Link) -> None:
+        """Z5: forget what a client watches, without a word to it."""
+        self.core.watches.drop(link.number)
+
     def expire(self, session_id: int) -> None:
         """End a session, as if its client had been silent for too long."""
+        if self.holds_writes and session_id in self._sessions:  # to end a session is a write, too
+            self._sessions[session_id].expiry = None
+            self.unheard(session_id)
+            return
         session = self._sessions.pop(session_id, None)
         if session is None:
             return
@@ -114,16 +149,23 @@ class Ensemble:
             session.link.break_off()
 
     def put(self, path: str, value: bytes) -> None:
-        """H10: write an entry by hand, as nobody's client."""
-        request = Create(path=path, value=value, access=OPEN)
+        """H10: create an entry by hand, as nobody's client."""
+        self.change(Create(path=path, value=value, access=OPEN))
+
+    def change(self, request: Operation | SetAccess) -> None:
+        """H10: change something by hand, as nobody's client. Agents watch their own entries: the owner hears of it."""
+        before = self.core.tree.znodes.get(request.path)
+        owner = self._sessions.get(before.owner) if before is not None else None
         zxid = self.core.zxid + 1
         outcome = self.core.write(request, Caller(watcher=0, session_id=0), zxid=zxid, time_ms=self._time_ms())
         self._publish(outcome, Author.HAND)
+        if owner is not None and owner.link is not None and owner.link.is_connected:
+            owner.link.notify(request.path)
 
     def snapshot(self) -> Snapshot:
         """Copy the content."""
         timeouts = {session_id: session.timeout for session_id, session in self._sessions.items()}
-        return Snapshot(copy.deepcopy(self.core.tree), timeouts)
+        return Snapshot(self.core.tree.copy(), timeouts)
 
     def restore(self, snapshot: Snapshot | None) -> None:
         """Restart with an older content, or with none: later sessions are unknown, zxids go on.
@@ -135,7 +177,7 @@ class Ensemble:
         core = Core(b"simulated")
         core.zxid = self.core.zxid + 1
         if snapshot is not None:
-            core.tree = copy.deepcopy(snapshot.tree)
+            core.tree = snapshot.tree.copy()
         entries.tell_replaced(self.truth, self.core.tree, core.tree)
         self.core, self._sessions = core, {}
         if snapshot is not None:
@@ -150,6 +192,13 @@ class Ensemble:
     def latency(self) -> int:
         """Draw the time that one message takes."""
         return self.stream.draw(LATENCY) * self.slowness
+
+    def hold(self, write: Act) -> None:
+        """Keep a write until there is a quorum."""
+        self._held_writes.append(write)
+
+    def _links_of(self, member: int) -> list[Link]:
+        return [link for number, link in self._links.items() if number % MEMBERS == member % MEMBERS]
 
     def join(self, link: Link) -> int:
         """Give a link its number."""

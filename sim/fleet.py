@@ -47,6 +47,7 @@ from sim.registry import SimRegistry
 from sim.servers import ServiceFaults, SimServer
 from sim.streams import SimEntropy, Streams
 from sim.truth import ControlPlaneKilled, ControlPlaneStarted, Truth
+from sim.uplink import Uplink
 
 T = TypeVar("T")
 
@@ -99,7 +100,7 @@ class Incarnation:
         self._bus = sim.bus
         self.is_alive = True
         self.scope = trio.CancelScope()
-        self.registry = SimRegistry(sim.ensemble, session_timeout=settings.registry.session_timeout)
+        self.registry = SimRegistry(sim.ensemble, session_timeout=settings.registry.session_timeout, uplink=sim.uplink)
         self.cloud = SimCloud(sim.datacentre, settings.environment)
         self.environment = settings.environment
         self.source = sim.source
@@ -181,6 +182,9 @@ class Simulation:
         self.clock: Final = WorldClock()
         self.source = source
         """What the next control plane is started with."""
+        self.layout: Final = Layout(load_text(source, FILE).environment)
+        self.uplink: Final = Uplink()
+        """The control plane's way to the registry."""
         self.truth: Final = Truth(self.clock.now)
         self.ensemble: Final = Ensemble(self.clock, self.streams.named("registry"), self.truth)
         self._server_stream = self.streams.named("servers")
@@ -297,8 +301,7 @@ class Simulation:
 
     def records(self) -> list[str]:
         """List the servers that the registry holds a record of."""
-        root = Layout(load_text(self.source, FILE).environment).servers
-        znode = self.ensemble.core.tree.znodes.get(root)
+        znode = self.ensemble.core.tree.znodes.get(self.layout.servers)
         return sorted(znode.children) if znode is not None else []
 
     def describe(self) -> str:

@@ -9,17 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, Protocol, TypeVar
 
-from hfs_appliance.model.instants import SECOND, Duration, Instant
+from hfs_appliance.model.instants import MILLISECOND, SECOND, Duration, Instant
 from sim.clock import Act
 from sim.ensemble import Ensemble
 from sim.entries import Author
 from sim.streams import Table
 from sim.truth import RegistryCut, RegistryReached
+from sim.uplink import Uplink
+from sim.wire.zookeeper.tree import Tree
 
 T = TypeVar("T")
 
 RECONNECT: Final = Table.of_ms((0, 5), (500, 300), (1000, 1_000))
 """From the instant at which a server can be reached again to the next attempt: kazoo's pauses of 50 ms to 1 s."""
+LARGE: Final = MILLISECOND
+"""Answers that cost the client more than this do not fit into one packet."""
 
 
 class Listener(Protocol):
@@ -46,7 +50,13 @@ class Link:
     """One client's network to the registry, with the session that it carries."""
 
     def __init__(
-        self, ensemble: Ensemble, timeout: Duration, listener: Listener, author: Author = Author.AGENT
+        self,
+        ensemble: Ensemble,
+        timeout: Duration,
+        listener: Listener,
+        author: Author = Author.AGENT,
+        *,
+        uplink: Uplink | None = None,
     ) -> None:
         self.author: Final = author
         """Who writes over it."""
@@ -70,6 +80,12 @@ class Link:
         self._requests_until = self._answers_until = 0
         self._marks: set[str] = set()
         self._heard_at = self._clock.now()
+        self._behind: Tree | None = None
+        """What its server knows, when that lags behind the others."""
+        self._catching_up: list[Act] = []
+        """What waits for its server to catch up."""
+        self._uplink: Final = uplink or Uplink()
+        self._uplink.carry(self)
         self.number = ensemble.join(self)
         self.try_again()
 
@@ -100,6 +116,8 @@ class Link:
 
     def heal(self) -> None:
         """Make the network whole: what was held arrives, if its connection lasted."""
+        if self._ensemble.is_frozen or not self._uplink.is_whole:
+            return
         self._is_cut = False
         if self.silent_since is not None:
             self._listen_again()
@@ -113,30 +131,71 @@ class Link:
             self._last_turn = self._turn
             self._detach()
             self._ensemble.leave(self)
+            self._uplink.drop(self)
+
+    def fall_behind(self) -> None:
+        """Z7: let the server at the other end learn nothing new; it goes on answering from what it knows."""
+        if self.is_connected and self._behind is None:
+            self._behind = self._ensemble.core.tree.copy()
+
+    def catch_up(self) -> None:
+        """Let the server learn what it has missed, and tell what waited for that."""
+        self._behind = None
+        waiting, self._catching_up = self._catching_up, []
+        for act in waiting:
+            act()
 
     # The client's side
 
-    def request(self, carry_out: Callable[[], T], answer: Callable[[T], None], *, costs: int = 0) -> None:
-        """Have the servers do something, and hear the answer; neither if the connection breaks before."""
+    @property
+    def tree(self) -> Tree:
+        """What the server at the other end knows."""
+        return self._behind or self._ensemble.core.tree
+
+    def request(
+        self, carry_out: Callable[[], T], answer: Callable[[T], None], *, costs: int = 0, is_write: bool = False
+    ) -> None:
+        """Have the servers do something, and hear the answer; neither if the connection breaks before.
+
+        A write is carried out by the leader, and answered by a server that knows of it; what follows it waits for it.
+        """
         turn = self._turn
 
         def arrive() -> None:
             if turn in (self._turn, self._last_turn) and self._ensemble.knows(self.session_id):
-                result = carry_out()
-                if self._turn == turn:
-                    self._post(lambda: answer(result), costs)
+                if self._catching_up and not is_write:
+                    self._catching_up.append(arrive)
+                elif is_write and self._ensemble.holds_writes:
+                    self._ensemble.hold(commit)
+                    self.go_silent(requests=False)
+                else:
+                    commit()
+
+        def commit() -> None:
+            if not self._ensemble.knows(self.session_id):
+                return
+            result = carry_out()
+            if self._turn != turn:
+                return
+            if costs > LARGE and self._uplink.loses_large_answers:
+                self.go_silent(requests=False)
+            if is_write and self._behind is not None:
+                self._catching_up.append(lambda: self._post(lambda: answer(result), costs))
+            else:
+                self._post(lambda: answer(result), costs)
 
         if self._holds_requests:
             self._held.append(arrive)
             return
-        self._requests_until = max(self._requests_until, self._clock.now() + self._ensemble.latency())
+        self._requests_until = max(self._requests_until, self._clock.now() + self._latency())
         self._clock.at(self._requests_until, arrive)
 
     def close(self, closed: Act) -> None:
         """End the session in order."""
         self.request(lambda: self._ensemble.close(self), lambda _: None)
-        self._clock.after(self._ensemble.latency(), closed)
+        self._clock.after(self._latency(), closed)
         self._is_dead = True
+        self._uplink.drop(self)
         self._clock.after(SECOND, lambda: self._ensemble.leave(self))
 
     # The servers' side
@@ -144,7 +203,10 @@ class Link:
     def notify(self, path: str) -> None:
         """Tell of a change; what is not told yet goes into one message."""
         if not self._marks:
-            self._post(self._tell)
+            if self._behind is not None:
+                self._catching_up.append(lambda: self._post(self._tell))
+            else:
+                self._post(self._tell)
         self._marks.add(path)
 
     def break_off(self) -> None:
@@ -166,10 +228,16 @@ class Link:
             if self._turn == turn and self._is_reachable():
                 self._connect(Instant(asked_at))
 
-        self._clock.at(asked_at + 2 * self._ensemble.latency(), arrive)
+        self._clock.at(asked_at + 2 * self._latency(), arrive)
+
+    def _latency(self) -> int:
+        return self._ensemble.latency() * self._uplink.slowness
 
     def _is_reachable(self) -> bool:
-        return self._ensemble.is_up and not self._ensemble.is_frozen and not self._is_cut
+        ensemble = self._ensemble
+        # A new session is a write; an old one can be taken up again without one.
+        can_begin = bool(self.session_id) or not ensemble.holds_writes
+        return ensemble.is_up and not ensemble.is_frozen and not self._is_cut and self._uplink.is_whole and can_begin
 
     def _connect(self, asked_at: Instant) -> None:
         session_id = self._ensemble.accept(self, self._timeout)
@@ -196,6 +264,8 @@ class Link:
         self.is_connected = False
         self._marks.clear()
         self._held.clear()
+        self._behind = None
+        self._catching_up.clear()
         self._holds_requests = self._holds_answers = False
         self.silent_since = None
         self._ensemble.core.watches.drop(self.number)
@@ -207,7 +277,7 @@ class Link:
         self._holds_requests = self._holds_answers = False
         held, self._held = self._held, []
         for act in held:
-            self._clock.after(self._ensemble.latency(), act)
+            self._clock.after(self._latency(), act)
 
     def _post(self, deliver: Act, costs: int = 0) -> None:
         turn = self._turn
@@ -219,7 +289,7 @@ class Link:
         if self._holds_answers:
             self._held.append(arrive)
             return
-        self._answers_until = max(self._answers_until, self._clock.now() + self._ensemble.latency() + costs)
+        self._answers_until = max(self._answers_until, self._clock.now() + self._latency() + costs)
         self._clock.at(self._answers_until, arrive)
 
     def _tell(self) -> None:

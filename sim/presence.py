@@ -53,11 +53,18 @@ class Presence:
         for path in tuple(self._wanted):
             self._settle(path)
 
+    def heal(self, path: str) -> bool:
+        """Have an entry put right again, if it is one of ours."""
+        if path not in self._wanted:
+            return False
+        self._settle(path)
+        return True
+
     def _settle(self, path: str) -> None:
         """Have the entry put right; when there is no connection, the next one does it."""
         link, content = self._link, self._wanted[path]
         if link is not None and link.is_connected:
-            link.request(lambda: self._step(link, path, content), lambda _: self._settled(path))
+            link.request(lambda: self._step(link, path, content), lambda _: self._settled(path), is_write=True)
 
     def _settled(self, path: str) -> None:
         then = self._then.pop(path, None)

@@ -28,6 +28,7 @@ from sim.clock import Reply, WorldClock
 from sim.ensemble import Ensemble
 from sim.entries import Author
 from sim.link import Link
+from sim.uplink import Uplink
 from sim.wire.zookeeper import requests, tree
 from sim.wire.zookeeper.paths import ancestry, check_path
 from sim.wire.zookeeper.results import Failure, Many, Result
@@ -55,7 +56,7 @@ _BYSTANDERS: Final = (Code.OK, Code.RUNTIME_INCONSISTENCY)
 class SimRegistry:
     """Implements the port's Registry; also the listener at the end of its link."""
 
-    def __init__(self, ensemble: Ensemble, *, session_timeout: Duration) -> None:
+    def __init__(self, ensemble: Ensemble, *, session_timeout: Duration, uplink: Uplink | None = None) -> None:
         self._ensemble = ensemble
         self._clock: WorldClock = ensemble.clock
         self._timeout = session_timeout
@@ -66,7 +67,7 @@ class SimRegistry:
         self._changed = trio.Event()
         self._watches: list[SubtreeWatch] = []
         self._unanswered: dict[Reply[object], tuple[str, bool]] = {}
-        self.link = Link(ensemble, session_timeout, self, Author.PLANE)
+        self.link = Link(ensemble, session_timeout, self, Author.PLANE, uplink=uplink)
 
     # The session
 
@@ -112,7 +113,7 @@ class SimRegistry:
         _check(path)
 
         def names() -> tuple[str, ...] | None:
-            znode = self._ensemble.core.tree.znodes.get(path)
+            znode = self.link.tree.znodes.get(path)
             return tuple(sorted(znode.children)) if znode is not None else None
 
         found = await self._ask(f"children {path}", names)
@@ -137,8 +138,8 @@ class SimRegistry:
         return found
 
     async def sync(self) -> None:
-        """Have this server catch up with the leader: here there is only one."""
-        await self._ask("sync", lambda: None)
+        """Have this server catch up with the leader."""
+        await self._ask("sync", lambda: None, catches_up=True)
 
     def watch(self, root: str) -> SubtreeWatch:
         """Mark what changes at or below `root`, whether it exists yet or not."""
@@ -243,16 +244,22 @@ class SimRegistry:
             result = carry_out()
             if isinstance(result, Failure):
                 return result.code
-            found = self._find(path)
-            assert found is not None
-            return found
+            return _znode(path, self._ensemble.core.tree.znodes[path])
 
         answer = await self._ask(what, write, is_write=True)
         if isinstance(answer, Code):
             _refuse(answer, what)
         return answer
 
-    async def _ask(self, what: str, carry_out: Callable[[], T], *, is_write: bool = False, costs: int = 0) -> T:
+    async def _ask(
+        self,
+        what: str,
+        carry_out: Callable[[], T],
+        *,
+        is_write: bool = False,
+        catches_up: bool = False,
+        costs: int = 0,
+    ) -> T:
         await trio.lowlevel.checkpoint()
         if self._state in (SessionState.LOST, SessionState.CLOSED):
             raise Fenced(f"{what}: the session has ended")
@@ -267,11 +274,11 @@ class SimRegistry:
             reply.give(result)
 
         self._unanswered[reply] = (what, is_write)
-        self.link.request(carry_out, answer, costs=costs)
+        self.link.request(carry_out, answer, costs=costs, is_write=is_write or catches_up)
         return await reply.wait()  # type: ignore[return-value]  # what carry_out gave
 
     def _find(self, path: str) -> Znode | None:
-        znode = self._ensemble.core.tree.znodes.get(path)
+        znode = self.link.tree.znodes.get(path)
         return _znode(path, znode) if znode is not None else None
 
     def _add_watch(self, watch: SubtreeWatch) -> None:

@@ -25,6 +25,7 @@ from sim.pace import ServerPace
 from sim.presence import Presence
 from sim.streams import Stream
 from sim.truth import Condition, ConditionChanged, Truth
+from sim.uplink import Uplink
 from sim.wire.zookeeper.requests import AddWatch
 from sim.wire.zookeeper.values import WatchMode
 
@@ -58,6 +59,7 @@ class SimServer:
         self._pace: Final = pace
         self._faults: Final = faults
         self._layout: Final = Layout(machine.spec.environment)
+        self.uplink: Final = Uplink()
         self.link: Link | None = None
         self._is_powered = False
         self._power = 0
@@ -192,7 +194,7 @@ class SimServer:
 
     def _start_agent(self) -> None:
         timeout = Duration(self.machine.spec.session_timeout_ms * MILLISECOND)
-        self.link = Link(self._ensemble, timeout, self)
+        self.link = Link(self._ensemble, timeout, self, uplink=self.uplink)
         self._presence.begin(self.link)
         if not self._is_built:
             stages = self._stream.draw(self._pace.updates) + self._stream.draw(self._pace.configuration)
@@ -312,7 +314,10 @@ class SimServer:
             if self.assignment is not None and self._anchor == anchor and not has_record:
                 self._stop()
             return
-        assignment = formats.read_assignment(content)
+        try:
+            assignment = formats.read_assignment(content)
+        except formats.FormatError:
+            return  # the agent says so in its log, and looks again when it has changed
         if assignment.nonce != self.machine.spec.nonce:
             return
         had, self.assignment, self._anchor = self.assignment, assignment, anchor
@@ -338,9 +343,10 @@ class SimServer:
     def lost(self) -> None:
         """Change nothing: the next session puts the entries right."""
 
-    def changed(self, path: str) -> None:  # noqa: ARG002  # the only path that is watched
-        """Read the role again."""
-        self._look()
+    def changed(self, path: str) -> None:
+        """Read the role again, or put an entry of ours right that somebody else has touched."""
+        if not self._presence.heal(path):
+            self._look()
 
     def _later(self, span: int, act: Callable[[], None]) -> None:
         power = self._power

@@ -34,6 +34,11 @@ def machines_of(sim: Simulation, target: int, count: int) -> list[Machine]:
     return _in_a_row(list(sim.datacentre.machines.values()), target, count)
 
 
+def servers_of(sim: Simulation, target: int, count: int) -> list[SimServer]:
+    """Choose servers, `count` in a row."""
+    return _in_a_row(list(sim.servers()), target, count)
+
+
 def serving_of(sim: Simulation, target: int, count: int) -> list[SimServer]:
     """Choose servers whose service answers, `count` in a row."""
     return _in_a_row([server for server in sim.servers() if server.is_serving], target, count)
