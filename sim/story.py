@@ -57,6 +57,20 @@ class Tone(StrEnum):
     PLAIN = "plain"
 
 
+SIGNS: Final = {
+    Tone.BROKE: "✖",
+    Tone.OVER: "└",
+    Tone.ASKED: "◆",
+    Tone.DOUBT: "?",
+    Tone.TROUBLE: "!",
+    Tone.ACTED: "→",
+    Tone.HELD: "‖",
+    Tone.WELL: "✓",
+    Tone.PLAIN: "·",
+}
+"""One sign for each, for those who see no colours."""
+
+
 @dataclass(slots=True)
 class Line:
     """One line; what is alike and comes together is one line."""
@@ -65,6 +79,15 @@ class Line:
     tone: Tone
     words: str
     times: int = 1
+
+
+@dataclass(slots=True)
+class Deed:
+    """What was done, or withheld, for one reason."""
+
+    words: str
+    """Of the first time."""
+    times: int = 0
 
 
 @dataclass(slots=True)
@@ -104,6 +127,10 @@ class Story:
         """How many there were; not every one of a kind has got a chapter."""
         self.under_way: dict[int, Trouble] = {}
         """What goes on, by number."""
+        self.deeds: dict[tuple[str, str], Deed] = {}
+        """What the control plane did, by action and cause."""
+        self.holds: dict[str, Deed] = {}
+        """What it withheld, by rule."""
         self._told: dict[str, int] = {}
         """Chapters in which a kind occurs."""
         self._chapter: Chapter | None = None
@@ -115,6 +142,7 @@ class Story:
         tone = _tone(recorded.event)
         if tone is None:
             return
+        self._count(recorded.event)
         key = (tone, recorded.event.kind, *_alike(recorded.event))
         line, is_new = self._line(key, recorded.at, tone, _words(recorded.event))
         if is_new:
@@ -128,6 +156,15 @@ class Story:
                 self._begin(now, trouble)
             case FaultEnded(number=number):
                 self._end(now, self.under_way.pop(number))
+            case _:
+                pass
+
+    def _count(self, event: Event) -> None:
+        match event:
+            case events.ActionStarted(action=action, cause=cause, words=reason):
+                self.deeds.setdefault((action, cause), Deed(reason)).times += 1
+            case events.HoldChanged(rule=rule, words=reason) if reason:
+                self.holds.setdefault(rule, Deed(reason)).times += 1
             case _:
                 pass
 

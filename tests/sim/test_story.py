@@ -140,6 +140,18 @@ def test_however_often_a_kind_comes_few_chapters_are_kept_and_few_lines_of_each(
     assert len(told.story.newest) == told.story.newest.maxlen
 
 
+def test_what_was_done_is_counted_by_action_and_cause(told: Told) -> None:
+    for second in (1, 30, 60):
+        told.event(second, delete())
+    told.event(61, delete(cause="scale-in"))
+    told.event(62, delete(cause="bookkeeping"))
+    told.event(63, HoldChanged(scope="environment", rule="stale", words="the registry is away"))
+    told.event(64, HoldChanged(scope="environment", rule="stale", words=""))
+    deeds = {key: (deed.times, deed.words) for key, deed in told.story.deeds.items()}
+    assert deeds == {("delete", "remediation"): (3, "it is dead"), ("delete", "scale-in"): (1, "it is dead")}
+    assert {rule: deed.times for rule, deed in told.story.holds.items()} == {"stale": 1}
+
+
 def test_clocks() -> None:
     assert stopwatch(seconds(3_725)) == "1:02:05"
     assert stopwatch(seconds(90_061)) == "1d 01:01:01"

@@ -35,6 +35,7 @@ class _ScenarioName(click.ParamType[str]):
 @click.option(
     "--swarm", "runs", type=click.IntRange(min=1), metavar="N", help="Play N scenarios drawn by seed instead."
 )
+@click.option("--report", type=_OUTPUT, metavar="FILE.html", help="Write a page with plots, too.")
 @click.option("--journal", type=_OUTPUT, metavar="FILE", help="Write every event there, one canonical line each.")
 @click.option("--verbose", "is_verbose", is_flag=True, help="Print those lines instead of the view.")
 @click.option("--list", "is_listing", is_flag=True, help="Name the scenarios that come with hfs.")
@@ -45,6 +46,7 @@ def simulate(
     servers: int | None,
     hours: float | None,
     runs: int | None,
+    report: Path | None,
     journal: Path | None,
     *,
     is_verbose: bool,
@@ -59,7 +61,7 @@ def simulate(
     \b
     Example:
       hfs simulate zone-loss --seed 7
-      hfs simulate fleet-day --servers 1000 --hours 24
+      hfs simulate fleet-day --servers 500 --hours 6 --report day.html
       hfs simulate --swarm 100 --json
       hfs simulate ./my.toml --journal my.journal
     """
@@ -69,7 +71,7 @@ def simulate(
         run.show_names(is_json=is_json)
         return
     if runs is not None:
-        if scenario or servers or hours or journal or is_verbose:
+        if scenario or servers or hours or report or journal or is_verbose:
             raise click.UsageError(
                 "--swarm draws its own scenarios: it goes with --seed (of the first) and --json only"
             )
@@ -86,5 +88,6 @@ def simulate(
             is_json=is_json,
             is_verbose=is_verbose,
             journal=journal,
+            report=report,
         )
     )

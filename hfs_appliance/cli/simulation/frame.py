@@ -16,24 +16,23 @@ from hfs_appliance.model.instants import Duration, Instant, format_duration
 from hfs_appliance.model.plan import Phase
 from sim.clock import EPOCH
 from sim.outcome import Spread, Violation
-from sim.story import Line, Tone, since_beginning, stopwatch
+from sim.story import SIGNS, Line, Tone, since_beginning, stopwatch
 from sim.truth import Condition
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
-TONES: Final[dict[Tone, tuple[str, str]]] = {
-    Tone.BROKE: ("✖", "bold red"),
-    Tone.OVER: ("└", "red"),
-    Tone.ASKED: ("◆", "bold cyan"),
-    Tone.DOUBT: ("?", "yellow"),
-    Tone.TROUBLE: ("!", "yellow"),
-    Tone.ACTED: ("→", "blue"),
-    Tone.HELD: ("‖", "magenta"),
-    Tone.WELL: ("✓", "green"),
-    Tone.PLAIN: ("·", ""),
+_STYLES: Final = {
+    Tone.BROKE: "bold red",
+    Tone.OVER: "red",
+    Tone.ASKED: "bold cyan",
+    Tone.DOUBT: "yellow",
+    Tone.TROUBLE: "yellow",
+    Tone.ACTED: "blue",
+    Tone.HELD: "magenta",
+    Tone.WELL: "green",
+    Tone.PLAIN: "",
 }
-"""Sign and style of each kind of line."""
 _LABEL: Final = 11
 """Width of the words at the left."""
 _TIMELINE_WIDTH: Final = 160
@@ -88,8 +87,8 @@ class Frame:
 
 def told(line: Line) -> Text:
     """Write one line of the story."""
-    sign, style = TONES[line.tone]
-    words = Text.assemble((f"{since_beginning(line.at):>9}  ", "dim"), (f"{sign} ", style))
+    style = _STYLES[line.tone]
+    words = Text.assemble((f"{since_beginning(line.at):>9}  ", "dim"), (f"{SIGNS[line.tone]} ", style))
     if line.times > 1:
         words.append(f"{line.times}× ", f"bold {style}".strip())
     return words.append(line.words, style)

@@ -22,6 +22,7 @@ from hfs_appliance.cli.simulation.output import console_of, for_machines
 from hfs_appliance.cli.simulation.summary import Summary
 from hfs_appliance.ports.errors import UnknownName
 from sim import scenarios, swarm
+from sim.outcome import Outcome
 from sim.play import Playing, play
 from sim.scenario import Scenario
 from sim.story import since_beginning, stopwatch
@@ -41,6 +42,7 @@ class Wish:
     is_json: bool
     is_verbose: bool
     journal: Path | None
+    report: Path | None
 
     def command(self, seed: int) -> str:
         """Give the command line that plays the same again."""
@@ -57,7 +59,9 @@ def simulate(wish: Wish) -> None:
     taps = _Taps()
     with ExitStack() as files:
         if wish.journal is not None:
-            taps.add(files.enter_context(_opened(wish.journal)).write)
+            taps.add(files.enter_context(_opened(wish.journal, "w")).write)
+        if wish.report is not None:
+            _opened(wish.report, "a").close()  # whether it can be written is better known now than after an hour
         if wish.is_verbose:
             taps.add(partial(click.echo, nl=False, err=wish.is_json))
 
@@ -73,10 +77,12 @@ def simulate(wish: Wish) -> None:
             raise Exit(INTERRUPTED) from None
         finally:
             watcher.close()
+    if wish.report is not None:
+        _write_report(wish.report, outcome, watcher.sight(), wish.command(seed))
     if wish.is_json:
         click.echo(json.dumps(for_machines(outcome)))
     else:
-        console_of(is_json=False).print(Summary(outcome, watcher.sight(), replay=wish.command(seed)))
+        console_of(is_json=False).print(Summary(outcome, watcher.sight(), replay=wish.command(seed), page=wish.report))
     if outcome.violations:
         if wish.is_json:
             click.echo(f"{counted(outcome.violations_total, 'violation')}; again: {wish.command(seed)}", err=True)
@@ -118,9 +124,17 @@ def _watcher(wish: Wish, seed: int) -> Watcher:
     return Watcher(seed) if wish.is_json else Lines(seed, click.echo)
 
 
-def _opened(path: Path) -> IO[str]:
+def _write_report(path: Path, outcome: Outcome, sight: Sight, replay: str) -> None:
+    from sim.report.page import Run, render  # only when asked for: templates take their time
+
+    page = render(Run(outcome=outcome, scenario=sight.board.scenario, story=sight.board.story, replay=replay))
+    with _opened(path, "w") as file:
+        file.write(page)
+
+
+def _opened(path: Path, mode: str) -> IO[str]:
     try:
-        return path.open("w", encoding="utf-8")
+        return path.open(mode, encoding="utf-8")
     except OSError as error:
         raise Failure(f"{path} cannot be written: {error.strerror}") from error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rich.table import Table
@@ -12,6 +13,7 @@ from rich.text import Text
 from hfs_appliance.cli.simulation.frame import Sight, counted, label, timeline, told
 from hfs_appliance.model.instants import format_duration, seconds
 from sim.outcome import Outcome, Spread
+from sim.report.words import percent
 from sim.scenario import Bounds
 from sim.story import Story
 
@@ -27,10 +29,11 @@ _VIOLATIONS_SHOWN: Final = 10
 class Summary:
     """A rich renderable, as wide as the terminal."""
 
-    def __init__(self, outcome: Outcome, sight: Sight, *, replay: str) -> None:
+    def __init__(self, outcome: Outcome, sight: Sight, *, replay: str, page: Path | None = None) -> None:
         self._outcome = outcome
         self._sight = sight
         self._replay = replay
+        self._page = page
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw it."""
@@ -54,7 +57,9 @@ class Summary:
             yield Text(f"violation of {violation.checker} at {violation.instant}: {violation.words}", "bold red")
         if (more := max(outcome.violations_total, len(outcome.violations)) - _VIOLATIONS_SHOWN) > 0:
             yield Text(f"and {counted(more, 'violation')} more", "bold red")
-        yield Text.assemble(("again  ", "dim"), self._replay, overflow="fold")
+        if self._page is not None:
+            yield Text.assemble(label("page"), str(self._page), overflow="fold")
+        yield Text.assemble(label("again"), self._replay, overflow="fold")
 
 
 def _verdict(outcome: Outcome) -> Text:
@@ -145,11 +150,6 @@ def _facts(outcome: Outcome) -> Iterator[tuple[str, str]]:
     yield "destroyed", _by_cause(outcome.destroyed)
     calls = outcome.api_calls
     yield "API calls", f"{calls.total:,}, of which {calls.rejected:,} failed"
-
-
-def percent(ppm: int) -> str:
-    """Write a share per million so that all but everything never reads as everything."""
-    return f"{ppm // 10_000}.{ppm % 10_000:04d}".rstrip("0").rstrip(".") + " %"
 
 
 def _by_cause(numbers: Mapping[str, int]) -> str:

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,27 @@ from rich.console import Console
 from hfs_appliance.cli.main import cli
 from hfs_appliance.cli.simulation.live import Lines, LiveView, Watcher
 from hfs_appliance.cli.simulation.many import simulate_many
-from hfs_appliance.cli.simulation.summary import percent
+from hfs_appliance.cli.simulation.output import for_machines
 from sim import scenarios
 from sim.outcome import Outcome, Violation
 from sim.play import play
+from sim.report.words import percent
+from tests.support import outcomes
 
 Capture = pytest.CaptureFixture[str]
+
+SHAPE = Path(__file__).parents[2] / "golden" / "simulate" / "json.txt"
+BY_NAME = {
+    ".reconcile_parts_ms": "part",
+    ".repair_s": "kind of fault",
+    ".detect_s": "kind of fault",
+    ".strikes": "kind of fault",
+    ".availability": "service",
+    ".created": "cause",
+    ".destroyed": "cause",
+    ".api_calls.kinds": "call",
+    ".api_calls.rejected_kinds": "call",
+}
 
 SHORT = """
 words = "one of four dies"
@@ -82,6 +98,39 @@ def test_json_is_one_object_with_the_names_that_scripts_rely_on(short: str) -> N
     assert found["destroyed"] == {"remediation": 1}
     assert {"total", "rejected"} <= set(found["api_calls"])
     assert "timeline" not in found, "curves are for the report"
+
+
+def test_the_shape_of_the_json_is_what_scripts_were_told() -> None:
+    found = "\n".join(shape(json.loads(json.dumps(for_machines(outcomes.outcome()))))) + "\n"
+    if os.environ.get("HFS_UPDATE"):
+        SHAPE.write_text(found)
+    assert found == SHAPE.read_text()
+
+
+def shape(value: Any, name: str = "") -> Iterator[str]:
+    """List every key with the type of its value; of names that a run brings along, one stands for all."""
+    if isinstance(value, dict):
+        for key in sorted(value)[:1] if name in BY_NAME else value:
+            yield from shape(value[key], f"{name}.<{BY_NAME[name]}>" if name in BY_NAME else f"{name}.{key}")
+    else:
+        yield f"{name}: {type(value).__name__}"
+
+
+def test_a_page_is_written_beside_the_summary(short: str, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    done = run(short, "--report", str(page))
+    assert done.exit_code == 0
+    assert f"page       {page}" in [line.rstrip() for line in done.stdout.splitlines()]
+    assert f"simulate {short} --seed 1</code>" in page.read_text()
+    assert "Every promise was kept" in page.read_text()
+    assert json.loads(run(short, "--json", "--report", str(page)).stdout)["scenario"] == "short"
+
+
+def test_a_page_that_cannot_be_written_is_told_before_anything_is_played(short: str, tmp_path: Path) -> None:
+    done = run(short, "--report", str(tmp_path / "no" / "page.html"))
+    assert done.exit_code == 1
+    assert done.stderr.startswith(f"{tmp_path}/no/page.html cannot be written: No such file")
+    assert done.stdout == ""
 
 
 def test_both_ways_to_call_it_are_one(short: str) -> None:
@@ -170,7 +219,7 @@ def test_a_file_with_mistakes_is_78_with_each_place(tmp_path: Path) -> None:
     assert run(str(tmp_path / "none.toml")).exit_code == os.EX_CONFIG
 
 
-@pytest.mark.parametrize("option", [["zone-loss"], ["--servers", "3"], ["--hours", "1"], ["--verbose"]])
+@pytest.mark.parametrize("option", [["zone-loss"], ["--servers", "3"], ["--report", "a.html"], ["--verbose"]])
 def test_a_swarm_draws_everything_itself(option: list[str]) -> None:
     assert run("--swarm", "2", *option).exit_code == 2
 

@@ -1,0 +1,53 @@
+"""Series: columns of the timeline, thinned to what a drawing can show without losing what matters in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sim.outcome import Timeline
+
+COLUMNS: Final = 440
+"""About half as many as there are pixels: more cannot be told apart."""
+_LEAST: Final = "serving_least"
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A timeline in at most COLUMNS columns."""
+
+    step_s: int
+    columns: int
+    levels: Mapping[str, Sequence[int]]
+    counts: Mapping[str, Sequence[int]]
+
+    @property
+    def until_s(self) -> int:
+        """Give the end of the last column."""
+        return self.step_s * self.columns
+
+    def level(self, name: str) -> Sequence[int]:
+        """Give a level; one that was not measured is zero."""
+        return self.levels.get(name, (0,) * self.columns)
+
+
+def grid(timeline: Timeline) -> Grid:
+    """Thin a timeline: of a level the last value of a column (or the least, if it is about that), of counts the sum."""
+    length = max(map(len, (*timeline.levels.values(), *timeline.counts.values())), default=0)
+    together = max(1, -(-length // COLUMNS))
+    levels = {
+        name: _thinned(values, together, min if name == _LEAST else _last) for name, values in timeline.levels.items()
+    }
+    counts = {name: _thinned(values, together, sum) for name, values in timeline.counts.items()}
+    return Grid(timeline.step_s * together, -(-length // together), levels, counts)
+
+
+def _thinned(values: Sequence[int], together: int, fold: Callable[[Sequence[int]], int]) -> Sequence[int]:
+    if together == 1:
+        return values
+    return [fold(values[start : start + together]) for start in range(0, len(values), together)]
+
+
+def _last(values: Sequence[int]) -> int:
+    return values[-1]
