@@ -6,17 +6,20 @@ then; what has not changed is not prepared again. One service's trouble is its o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final
+from heapq import heappop, heappush
+from typing import Final, TypeAlias
 
 import trio
 
 from hfs_appliance.model.desired import DesiredState, Service
 from hfs_appliance.model.events import DocumentRefused, DocumentsMerged
 from hfs_appliance.model.ids import ServiceName
-from hfs_appliance.model.instants import Instant, after, seconds, to_seconds
+from hfs_appliance.model.instants import Instant, after, between, seconds, to_seconds
+from hfs_appliance.model.maps import differing
 from hfs_appliance.model.observed import InstanceStatus, Registration
 from hfs_appliance.ports.clock import Clock
 from hfs_appliance.ports.errors import PortError
@@ -31,9 +34,12 @@ from hfs_appliance.swagger.merge import DocumentState, Prepared, ServiceDocument
 FETCH_WITHIN: Final = seconds(10)
 FETCH_AGAIN_AFTER: Final = seconds(300)
 RETRY_AFTER: Final = seconds(5)
-LOOK_EVERY: Final = seconds(1)
+PUBLISH_AGAIN_AFTER: Final = seconds(1)
 FILE: Final = "swagger.json"
 NOBODY: Final = "no instance is registered"
+
+_Services: TypeAlias = Mapping[ServiceName, Service]
+_Registrations: TypeAlias = Mapping[ServiceName, Mapping[str, Registration]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,30 +79,59 @@ class DocumentPublisher:
         self._dirty = dirty
         self._published = published
         self._held: dict[ServiceName, _Held] = {}
+        self._looked_at: tuple[_Services, _Registrations] = ({}, {})
+        self._origins: dict[ServiceName, Registration | None] = {}
+        self._agenda: list[tuple[Instant, ServiceName]] = []
+        """A heap of when to ask again; an entry that is not its service's present one means nothing."""
+        self._assembled: tuple[str, str] | None = None
+        """Title and description of the document in force; None when something that it is made of has changed."""
         self._digest = ""
         self.is_in_step = False
 
     async def run(self) -> None:
         """Follow the registrations until cancelled."""
+        self._looked_at = ({}, {})  # what made this part fail is looked at again
         while True:
             desired, view = self._desired.current, self._registry.observation()
             if desired is not None and view is not None:
                 await self._refresh(desired, view.value.registrations)
-                self.is_in_step = await self._publish(desired)
-                self._published.mark()
-            with trio.move_on_after(to_seconds(LOOK_EVERY)):
-                await self._dirty.wait()
+                was_in_step, self.is_in_step = self.is_in_step, await self._publish(desired)
+                if self.is_in_step != was_in_step:
+                    self._published.mark()
+            await self._wait()
 
-    async def _refresh(
-        self, desired: DesiredState, registrations: Mapping[ServiceName, Mapping[str, Registration]]
-    ) -> None:
-        for name in self._held.keys() - desired.services.keys():
-            del self._held[name]
+    async def _wait(self) -> None:
+        """Wait for a mark, or until a document is to be asked for again or published again."""
+        now = self._clock.now()
+        pause = math.inf if self.is_in_step else to_seconds(PUBLISH_AGAIN_AFTER)
+        if self._agenda:
+            pause = min(pause, max(0.0, to_seconds(between(now, self._agenda[0][0]))))
+        with trio.move_on_after(pause):
+            await self._dirty.wait()
+
+    async def _refresh(self, desired: DesiredState, registrations: _Registrations) -> None:
+        """Fetch what is due, of the services of which something has changed or whose time has come."""
+        services, known = self._looked_at
+        touched = differing(services, desired.services) | differing(known, registrations)
+        for name in touched:
+            if name in desired.services:
+                self._origins[name] = _origin(desired.services[name], registrations.get(name, {}))
+            elif self._held.pop(name, None) is not None:
+                del self._origins[name]
+                self._assembled = None
+        self._looked_at = (desired.services, registrations)
+        touched |= self._due()
         async with trio.open_nursery() as nursery:
-            for name, service in desired.services.items():
-                origin = _origin(service, registrations.get(name, {}))
+            for name in sorted(touched & desired.services.keys()):
+                service, origin = desired.services[name], self._origins[name]
                 if self._is_due(service, origin):
                     nursery.start_soon(self._fetch, service, origin)
+
+    def _due(self) -> set[ServiceName]:
+        agenda, now, due = self._agenda, self._clock.now(), set[ServiceName]()
+        while agenda and agenda[0][0] <= now:
+            due.add(heappop(agenda)[1])
+        return due
 
     def _is_due(self, service: Service, origin: Registration | None) -> bool:
         held = self._held.get(service.name)
@@ -135,10 +170,13 @@ class DocumentPublisher:
             # A long or hostile document takes seconds: not on the loop that keeps the lease.
             prepared = await self._worker.run(partial(prepare, document))
         pause = FETCH_AGAIN_AFTER if prepared.status.state is DocumentState.CURRENT else RETRY_AFTER
+        again_at = after(self._clock.now(), pause)
         self._tell(service.name, held, prepared)
-        self._held[service.name] = _Held(
-            origin=origin, again_at=after(self._clock.now(), pause), document=document, prepared=prepared
-        )
+        self._held[service.name] = _Held(origin=origin, again_at=again_at, document=document, prepared=prepared)
+        if path is not None and origin is not None:
+            heappush(self._agenda, (again_at, service.name))
+        if held is None or prepared is not held.prepared:
+            self._assembled = None
 
     def _tell(self, service: ServiceName, held: _Held | None, prepared: Prepared) -> None:
         """Tell what is wrong with a document, once; that nobody can be asked for it is not the document's fault."""
@@ -148,10 +186,13 @@ class DocumentPublisher:
 
     async def _publish(self, desired: DesiredState) -> bool:
         endpoint = desired.endpoint
+        if self._assembled == (endpoint.title, endpoint.description):
+            return True
         merged = assemble(
             [held.prepared for held in self._held.values()], title=endpoint.title, description=endpoint.description
         )
         if merged.digest == self._digest:
+            self._assembled = (endpoint.title, endpoint.description)
             return True
         try:
             await self._proxy.publish_files({FILE: merged.content})
@@ -159,6 +200,7 @@ class DocumentPublisher:
             self._sink.emit("documents", DocumentRefused(service=ServiceName("endpoint"), words=error.words))
             return False
         self._digest = merged.digest
+        self._assembled = (endpoint.title, endpoint.description)
         event = DocumentsMerged(services=len(merged.services), operations=merged.operations, digest=merged.digest[:12])
         self._sink.emit("documents", event)
         return True
