@@ -1,6 +1,5 @@
 """Scenario files: TOML -> a Scenario, with every mistake at once; those that come with hfs by name, others by path.
 
-names()                       those of configs/scenarios
 load("zone-loss")             one of them
 load("./my.toml")             a file of one's own
 scaled(scenario, servers=10)  the same story for another fleet
@@ -9,11 +8,9 @@ scaled(scenario, servers=10)  the same story for another fleet
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
-from importlib import resources
 from pathlib import Path
-from typing import Final
 
 from hfs_appliance.config.keys import KeyPath
 from hfs_appliance.config.mistakes import ConfigError, Finding
@@ -22,30 +19,21 @@ from hfs_appliance.config.reading import read_shape
 from hfs_appliance.config.source import no_text, parse, placed, read_text
 from hfs_appliance.model.instants import HOUR, Duration
 from hfs_appliance.ports.errors import UnknownName
+from sim import shelf
 from sim.faults import MENU
 from sim.scenario import Beginning, Bounds, Chance, Fault, Layout, Repetition, Scenario
 from sim.scenario_shape import ChanceTable, FaultTable, ScenarioFile
 
-_SUFFIX: Final = ".toml"
-_FOLDER: Final = resources.files("sim") / "scenario_files"
-"""A link to configs/scenarios in a checkout, a folder of the package in dist/hfs."""
-
-
-def names() -> Sequence[str]:
-    """Name the scenarios that come with hfs, sorted."""
-    found = (entry.name for entry in _FOLDER.iterdir())
-    return sorted(name.removesuffix(_SUFFIX) for name in found if name.endswith(_SUFFIX))
-
 
 def load(name: str) -> Scenario:
     """Load a scenario by its name, or by the path of its file. Errors: UnknownName, ConfigError."""
-    if "/" in name or name.endswith(_SUFFIX):
+    if "/" in name or name.endswith(shelf.SUFFIX):
         path = Path(name)
         return read(read_text(path), path.stem, file=name)
-    known = names()
+    known = shelf.names()
     if name not in known:
         raise UnknownName("scenario", name, next(iter(difflib.get_close_matches(name, known, n=1)), None))
-    return read((_FOLDER / f"{name}{_SUFFIX}").read_text(), name, file=f"{name}{_SUFFIX}")
+    return read(shelf.text(name), name, file=f"{name}{shelf.SUFFIX}")
 
 
 def read(source: str, name: str, *, file: str) -> Scenario:

@@ -130,8 +130,21 @@ def test_completion_knows_the_commands_and_loads_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize("words", ["hfs simulate zone-", "hfs --simulate zone-"])
-def test_completion_knows_the_scenarios(words: str) -> None:
-    assert "plain,zone-loss" in run(_HFS_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD="2").stdout
+def test_completion_knows_the_scenarios_and_loads_nothing_heavy(words: str) -> None:
+    program = f"""
+import sys
+from hfs_appliance.cli.main import main
+try:
+    main()
+finally:
+    print("HEAVY", [name for name in {HEAVY!r} if name in sys.modules and name != "sim"], file=sys.stderr)
+"""
+    words_so_far = {"_HFS_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": "2"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env={**os.environ, **words_so_far}, capture_output=True, text=True, timeout=30
+    )
+    assert "plain,zone-loss" in done.stdout
+    assert "HEAVY []" in done.stderr
 
 
 def test_the_agent_and_the_registry_are_there() -> None:

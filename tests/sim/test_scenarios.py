@@ -10,7 +10,8 @@ from hfs_appliance.config import ConfigError
 from hfs_appliance.model.instants import HOUR, MINUTE, SECOND, Duration, seconds
 from hfs_appliance.ports.errors import UnknownName
 from sim.scenario import Beginning, Fault, Scenario
-from sim.scenarios import load, names, read, scaled
+from sim.scenarios import load, read, scaled
+from sim.shelf import names
 from sim.unroll import unrolled
 
 FOLDER = Path(__file__).parents[2] / "configs" / "scenarios"

@@ -16,7 +16,7 @@ from hfs_appliance.model.ids import AvailabilityZone, ServerId
 from hfs_appliance.model.instants import Duration, Instant
 from hfs_appliance.model.plan import Phase
 from sim.clock import EPOCH
-from sim.play import CHECKED_STAYING
+from sim.play import CHECKED_STAYING, NOTICED_WITHIN
 from sim.scenario import Scenario
 from sim.story import Story
 from sim.truth import (
@@ -33,6 +33,8 @@ from sim.truth import (
     StoryBegun,
 )
 
+_AFTERWARDS: Final = NOTICED_WITHIN + CHECKED_STAYING
+"""What a run takes at least, once its faults are over."""
 BINS: Final = 400
 """Of the whole run as it was foreseen; more when it takes longer."""
 MARKS: Final = 2_000
@@ -113,7 +115,7 @@ class Board:
         self.is_dead = False
         """The control plane was killed, and does not run again yet."""
         self.marks: Final[list[Mark]] = []
-        self.step: Final = max(1, (scenario.lasts + CHECKED_STAYING) // BINS)
+        self.step: Final = max(1, (scenario.lasts + _AFTERWARDS) // BINS)
         self._serving: Final = Level(self.step)
         self._open_marks: dict[int, Mark] = {}
         self._zones: dict[ServerId, AvailabilityZone] = {}
@@ -132,7 +134,7 @@ class Board:
     def expected(self, now: Instant) -> Duration:
         """Estimate how long the whole run takes."""
         begun = (self.begun if self.begun is not None else now) - EPOCH
-        return Duration(max(begun + self.scenario.lasts + CHECKED_STAYING, now - EPOCH))
+        return Duration(max(begun + self.scenario.lasts + _AFTERWARDS, now - EPOCH))
 
     def hear(self, recorded: Recorded) -> None:
         """Take an event of the product."""

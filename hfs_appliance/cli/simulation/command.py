@@ -21,9 +21,9 @@ class _ScenarioName(click.ParamType[str]):
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """Offer the names, and the files that the shell knows."""
         del ctx, param
-        from sim import scenarios
+        from sim import shelf
 
-        found = [CompletionItem(name) for name in scenarios.names() if name.startswith(incomplete)]
+        found = [CompletionItem(name) for name in shelf.names() if name.startswith(incomplete)]
         return found or [CompletionItem(incomplete, type="file")]
 
 
@@ -36,6 +36,7 @@ class _ScenarioName(click.ParamType[str]):
     "--swarm", "runs", type=click.IntRange(min=1), metavar="N", help="Play N scenarios drawn by seed instead."
 )
 @click.option("--report", type=_OUTPUT, metavar="FILE.html", help="Write a page with plots, too.")
+@click.option("--shrink", type=_OUTPUT, metavar="FILE.toml", help="Write the least that breaks the same promise.")
 @click.option("--journal", type=_OUTPUT, metavar="FILE", help="Write every event there, one canonical line each.")
 @click.option("--verbose", "is_verbose", is_flag=True, help="Print those lines instead of the view.")
 @click.option("--list", "is_listing", is_flag=True, help="Name the scenarios that come with hfs.")
@@ -47,6 +48,7 @@ def simulate(
     hours: float | None,
     runs: int | None,
     report: Path | None,
+    shrink: Path | None,
     journal: Path | None,
     *,
     is_verbose: bool,
@@ -71,7 +73,7 @@ def simulate(
         run.show_names(is_json=is_json)
         return
     if runs is not None:
-        if scenario or servers or hours or report or journal or is_verbose:
+        if scenario or servers or hours or report or shrink or journal or is_verbose:
             raise click.UsageError(
                 "--swarm draws its own scenarios: it goes with --seed (of the first) and --json only"
             )
@@ -89,5 +91,6 @@ def simulate(
             is_verbose=is_verbose,
             journal=journal,
             report=report,
+            shrunk=shrink,
         )
     )

@@ -21,11 +21,14 @@ from hfs_appliance.cli.simulation.live import Lines, LiveView, Watcher
 from hfs_appliance.cli.simulation.output import console_of, for_machines
 from hfs_appliance.cli.simulation.summary import Summary
 from hfs_appliance.ports.errors import UnknownName
-from sim import scenarios, swarm
+from sim import scenarios, shelf, swarm
+from sim.batch import reduce
 from sim.outcome import Outcome
 from sim.play import Playing, play
 from sim.scenario import Scenario
+from sim.scenario_text import write as in_toml
 from sim.story import since_beginning, stopwatch
+from sim.unroll import unrolled
 
 _DRAWN: Final = re.compile(r"swarm-([0-9]+)")
 """What the swarm calls what it draws from a seed."""
@@ -43,6 +46,7 @@ class Wish:
     is_verbose: bool
     journal: Path | None
     report: Path | None
+    shrunk: Path | None
 
     def command(self, seed: int) -> str:
         """Give the command line that plays the same again."""
@@ -62,6 +66,8 @@ def simulate(wish: Wish) -> None:
             taps.add(files.enter_context(_opened(wish.journal, "w")).write)
         if wish.report is not None:
             _opened(wish.report, "a").close()  # whether it can be written is better known now than after an hour
+        if wish.shrunk is not None:
+            _opened(wish.shrunk, "a").close()
         if wish.is_verbose:
             taps.add(partial(click.echo, nl=False, err=wish.is_json))
 
@@ -86,12 +92,14 @@ def simulate(wish: Wish) -> None:
     if outcome.violations:
         if wish.is_json:
             click.echo(f"{counted(outcome.violations_total, 'violation')}; again: {wish.command(seed)}", err=True)
+        if wish.shrunk is not None:
+            _shrink(wish.shrunk, scenario, outcome, wish.command(seed))
         raise Exit(FAILED)
 
 
 def show_names(*, is_json: bool) -> None:
     """Name the scenarios that come with hfs."""
-    words = {name: scenarios.load(name).words for name in scenarios.names()}
+    words = {name: scenarios.load(name).words for name in shelf.names()}
     if is_json:
         click.echo(json.dumps([{"name": name, "words": told} for name, told in words.items()]))
     else:
@@ -130,6 +138,20 @@ def _write_report(path: Path, outcome: Outcome, sight: Sight, replay: str) -> No
     page = render(Run(outcome=outcome, scenario=sight.board.scenario, story=sight.board.story, replay=replay))
     with _opened(path, "w") as file:
         file.write(page)
+
+
+def _shrink(path: Path, scenario: Scenario, outcome: Outcome, command: str) -> None:
+    """Write the least that breaks the same promise; it takes as long as a few hundred runs of what is left."""
+    first = outcome.violations[0]
+    click.echo(f"looks for the least that breaks the promise of {first.checker}", err=True)
+    small = reduce(unrolled(scenario, outcome.seed), outcome.seed)
+    with _opened(path, "w") as file:
+        file.write(in_toml(small, comment=f"{command}\n{first.checker}: {first.words}"))
+    again = f"{program()} {shlex.join(['simulate', str(path), '--seed', str(outcome.seed)])}"
+    click.echo(
+        f"{counted(len(small.faults), 'fault')} and {counted(small.layout.servers, 'server')} are enough: {again}",
+        err=True,
+    )
 
 
 def _opened(path: Path, mode: str) -> IO[str]:

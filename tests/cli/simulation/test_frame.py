@@ -99,9 +99,9 @@ def drawn(shown: Frame, width: int = 80, height: int = 30) -> list[str]:
 def test_a_frame(board: Board) -> None:
     lines = drawn(Frame(sight(board)))
     assert lines[0] == "short  seed 7  faults fly  no violation"
-    assert lines[1] == "0:00:40 of 0:11:01  20 × real time, 2.0 s CPU  1 of 2 serve"
-    assert lines[3].startswith("serving    ███▄▄·····")
-    assert lines[4] == "faults        ▲─"
+    assert lines[1] == "0:00:40 of 0:12:01  20 × real time, 2.0 s CPU  1 of 2 serve"
+    assert lines[3].startswith("serving    ██▄▄·····")
+    assert lines[4] == "faults       ▲─"
     assert lines[6] == "in truth   █ serves x dark      hfs believes"
     assert lines[7] == "az1        xxxxxxxxxxxxxxxxxxx  1 suspect"
     assert lines[8] == "az2        ███████████████████  1 serving"

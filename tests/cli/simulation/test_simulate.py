@@ -22,7 +22,7 @@ from hfs_appliance.cli.main import cli
 from hfs_appliance.cli.simulation.live import Lines, LiveView, Watcher
 from hfs_appliance.cli.simulation.many import simulate_many
 from hfs_appliance.cli.simulation.output import for_machines
-from sim import scenarios
+from sim import scenarios, shelf
 from sim.outcome import Outcome, Violation
 from sim.play import play
 from sim.report.words import percent
@@ -166,6 +166,20 @@ def test_a_broken_promise_is_1_and_comes_with_its_replay(impossible: str) -> Non
     assert for_machines.stderr.rstrip().endswith(f"simulate {impossible} --seed 1")
 
 
+def test_a_story_is_reduced_to_what_breaks_the_promise(tmp_path: Path) -> None:
+    crowded, small = tmp_path / "crowded.toml", tmp_path / "small.toml"
+    crowded.write_text(IMPOSSIBLE + '[[fault]]\nkind = "registry-away"\nat = "10s"\nlasts = "5s"\n')
+    done = run(str(crowded), "--shrink", str(small))
+    assert done.exit_code == 1
+    looks, again = done.stderr.splitlines()
+    assert looks == "looks for the least that breaks the promise of settled"
+    assert again.startswith("1 fault and 1 server are enough: ")
+    assert again.endswith(f"simulate {small} --seed 1")
+    assert [fault.kind for fault in scenarios.load(str(small)).faults] == ["server-dies"]
+    assert small.read_text().splitlines()[1].startswith("# settled: ")
+    assert run(str(small)).exit_code == 1
+
+
 def test_the_journal_is_what_the_digest_is_made_of(short: str, tmp_path: Path) -> None:
     journal = tmp_path / "journal"
     found = in_json(short, "--journal", str(journal))
@@ -199,7 +213,7 @@ def test_whoever_watches_changes_nothing(short: str) -> None:
 def test_scenarios_are_listed_with_their_words() -> None:
     lines = run("--list").stdout.splitlines()
     listed = json.loads(run("--list", "--json").stdout)
-    assert [line.split()[0] for line in lines] == [one["name"] for one in listed] == list(scenarios.names())
+    assert [line.split()[0] for line in lines] == [one["name"] for one in listed] == list(shelf.names())
     assert all(line.endswith(one["words"]) for line, one in zip(lines, listed, strict=True))
 
 
@@ -219,7 +233,9 @@ def test_a_file_with_mistakes_is_78_with_each_place(tmp_path: Path) -> None:
     assert run(str(tmp_path / "none.toml")).exit_code == os.EX_CONFIG
 
 
-@pytest.mark.parametrize("option", [["zone-loss"], ["--servers", "3"], ["--report", "a.html"], ["--verbose"]])
+@pytest.mark.parametrize(
+    "option", [["zone-loss"], ["--servers", "3"], ["--report", "a"], ["--shrink", "a"], ["--verbose"]]
+)
 def test_a_swarm_draws_everything_itself(option: list[str]) -> None:
     assert run("--swarm", "2", *option).exit_code == 2
 
