@@ -44,8 +44,10 @@ from sim.pace import ServerPace
 from sim.prober import SimProber
 from sim.proxy import SimProxy, SimSpecs, SimWorker
 from sim.registry import SimRegistry
-from sim.servers import ServiceFaults, SimServer
+from sim.servers import SimServer
+from sim.servicefaults import ServiceFaults
 from sim.streams import SimEntropy, Streams
+from sim.traffic.flows import Flows
 from sim.truth import ControlPlaneKilled, ControlPlaneStarted, Truth
 from sim.uplink import Uplink
 
@@ -194,6 +196,9 @@ class Simulation:
             self.clock, self.streams.named("cloud"), self._give_life, pace=pace, truth=self.truth
         )
         self.overlaps: Final = Overlaps()
+        self.flows: Final = Flows(
+            self.clock, self.streams.named("traffic"), self.truth, self.service_faults, self._find
+        )
         self.entropy: Final = SimEntropy(self.streams.named("entropy"))
         self.journal: Final = Journal(keeps_lines=keeps_lines)
         self.bus: Final = EventBus(self.clock)
@@ -316,6 +321,10 @@ class Simulation:
         return SimServer(
             machine, self.ensemble, self._server_stream, self._server_pace, self.service_faults, self.truth
         )
+
+    def _find(self, server: ServerId) -> SimServer | None:
+        machine = self.datacentre.machines.get(server)
+        return machine.life if machine is not None and isinstance(machine.life, SimServer) else None
 
     def _whose(self, address: str, port: int) -> ServiceName | None:
         server = self._living_at(address)

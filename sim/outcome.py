@@ -86,6 +86,26 @@ class Elasticity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceRequests:
+    """What became of the requests to one service, or to all."""
+
+    asked: int = 0
+    lost: int = 0
+    """Without an answer in time, or with an error."""
+    lost_ppm: int = 0
+    latency_p95_ms: int = 0
+    """95 percent of the requests came while the service's 95th percentile was no greater."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requests(ServiceRequests):
+    """What became of the requests to all services, of a scenario that has traffic."""
+
+    services: Mapping[str, ServiceRequests] = field(default_factory=dict)
+    """Those that lost the greatest share, ten at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
     """A fault on the timeline."""
 
@@ -152,6 +172,7 @@ class Outcome:
     """Of machines that neither serve nor belong to the warm pool that is wanted."""
     api_calls: ApiCalls = ApiCalls()
     elasticity: Elasticity = Elasticity()
+    requests: Requests = Requests()
     timeline: Timeline = Timeline()
 
 

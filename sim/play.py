@@ -18,6 +18,8 @@ from sim.metrics import Metrics
 from sim.outcome import Outcome
 from sim.scenario import Beginning, Fault, Layout, Scenario
 from sim.standing import let_stand
+from sim.traffic.facts import TrafficFlowed
+from sim.traffic.measure import Measure
 from sim.truth import FaultBegun, FaultEnded, FaultsOver, Settled, StoryBegun
 from sim.unroll import unrolled
 
@@ -58,7 +60,8 @@ def play(
     sim = Simulation(seed, source(scenario.layout), keeps_lines=keeps_lines, has_mischief=scenario.has_mischief)
     docket = Docket(sim.clock.now)
     checkers = [checker(docket, scenario) for checker in CHECKERS]
-    metrics = Metrics()
+    metrics, measure = Metrics(), Measure()
+    sim.truth.listen(measure.see, (TrafficFlowed,))
     sim.bus.subscribe("metrics", metrics.hear)
     sim.truth.listen(metrics.see)
     for checker in checkers:
@@ -76,6 +79,7 @@ def play(
             await _tell(sim, scenario)
         except TooLate as error:
             docket.accuse("settled", str(error))
+        sim.flows.finish()
         for checker in checkers:
             checker.finish(sim.clock.now())
 
@@ -97,6 +101,7 @@ def play(
         violations=tuple(docket.violations),
         violations_total=docket.total,
         strikes=coverage.matrix,
+        requests=measure.requests(),
         **metrics.findings(),
     )
 
@@ -130,12 +135,14 @@ async def _tell(sim: Simulation, scenario: Scenario) -> None:
     sim.start()
     await sim.converged(FIRST_CONVERGENCE)
     sim.truth.tell(StoryBegun())
+    sim.flows.begin(scenario.traffic, sim.proxy.table)
     begun = sim.clock.now()
     for moment in _timeline(scenario):
         await sim.pass_time(Duration(max(0, begun + moment.at - sim.clock.now())))
         moment.act(sim)
     await sim.pass_time(Duration(max(0, begun + scenario.lasts - sim.clock.now())))
     sim.calm()
+    sim.flows.stand_still()
     sim.truth.tell(FaultsOver())
     await sim.pass_time(NOTICED_WITHIN)  # what nobody has noticed yet looks converged
     await sim.converged(scenario.bounds.settle)

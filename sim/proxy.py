@@ -15,7 +15,7 @@ from hfs_appliance.ports.errors import Missing, Rejected, Transient
 from hfs_appliance.proxy.table import RouteTable
 from sim.clock import Reply, WorldClock, spend
 from sim.streams import Stream, Table
-from sim.truth import DocumentGiven, FilesServed, RoutesServed, Truth
+from sim.truth import DocumentGiven, FilesServed, ProxyStarted, ProxyStopped, RoutesServed, Truth
 
 T = TypeVar("T")
 
@@ -50,6 +50,7 @@ class SimProxy:
         """G6: end the proxy's process."""
         self.is_running = False
         self._death.set()
+        self._truth.tell(ProxyStopped())
 
     async def publish(self, table: RouteTable) -> None:
         """Serve a table. Errors: Rejected."""
@@ -75,6 +76,7 @@ class SimProxy:
         await spend(self._clock, RELOAD_FLOOR).wait()
         self.is_running = True
         self._death = trio.Event()
+        self._truth.tell(ProxyStarted())
         return True
 
     async def wait_dead(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from hfs_appliance.model.instants import HOUR, Duration, seconds
+from hfs_appliance.model.instants import DAY, HOUR, Duration, seconds
 
 
 class Beginning(StrEnum):
@@ -82,6 +82,52 @@ class Layout:
     session_timeout: Duration = seconds(6)
 
 
+class Shape(StrEnum):
+    """How the traffic of a service goes up and down."""
+
+    STEADY = "steady"
+    """`base`, always."""
+    DAILY = "daily"
+    """From `base` by night to `peak` half a period later, and back (L-3)."""
+    SQUARE = "square"
+    """`base` for half a period, `peak` for the other half (L-4)."""
+    RAMP = "ramp"
+    """From `base` to `peak` within one period, and no more back (L-5)."""
+    TRACE = "trace"
+    """As counted somewhere else, minute by minute (L-1)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traffic:
+    """What is asked of each service, and what one instance can do."""
+
+    shape: Shape = Shape.STEADY
+    base: int = 0
+    """Requests a second of one service when least is asked."""
+    peak: int = 0
+    """When most is asked; for a trace: what its greatest minute is scaled to, 0 for as it was counted."""
+    period: Duration = DAY
+    apart: Duration = seconds(0)
+    """Each service's curve comes so much after that of the service before it."""
+    trace: tuple[int, ...] = ()
+    """Requests of one service in each minute; afterwards it begins again."""
+    capacity: int = 100
+    """Requests a second that one instance can answer."""
+    latency: Duration = seconds(0.02)
+    """Time of an answer when an instance has nothing else to do."""
+    busy: int = 800
+    """Per mille of its capacity up to which an instance is as quick as it must be; what is needed is counted by it."""
+    patience: Duration = seconds(10)
+    """Clients give up after it."""
+    retries: int = 0
+    """So often a client comes back with a request that failed (L-9)."""
+
+    @property
+    def is_any(self) -> bool:
+        """Tell whether anything is asked at all."""
+        return bool(self.base or self.peak or self.trace)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
     """What the product must keep."""
@@ -105,6 +151,7 @@ class Scenario:
     """The part in which faults fly; settling comes after it."""
     begins: Beginning = Beginning.STANDING
     layout: Layout = Layout()
+    traffic: Traffic = Traffic()
     bounds: Bounds = Bounds()
     has_mischief: bool = False
     """Whether unlikely things happen within the product, too (ports/mischief.py), and its tunables are perturbed."""

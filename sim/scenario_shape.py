@@ -59,6 +59,34 @@ class LayoutTable(Table):
     """How long an instance may be cut off from the registry."""
 
 
+class TrafficTable(Table):
+    """What is asked of each service, and what one instance can do; left out, nobody asks for anything."""
+
+    shape: Literal["steady", "daily", "square", "ramp", "trace"] = "steady"
+    """How it goes up and down: always `base`; from `base` by night to `peak` half a `period` later; half a period of
+    each; from `base` to `peak` once; or as `trace` has it."""
+    base: Count = _default(scenario.Traffic, "base")
+    """Requests a second of one service when least is asked."""
+    peak: Count = _default(scenario.Traffic, "peak")
+    """When most is asked; a trace is scaled to it, or taken as it is without it."""
+    period: Span = _default(scenario.Traffic, "period")
+    """After which the shape begins again."""
+    apart: Moment = _default(scenario.Traffic, "apart")
+    """Each service's shape comes so much after that of the service before it."""
+    trace: list[Count] = Field(default=[])
+    """Requests of one service in each minute; afterwards it begins again."""
+    capacity: AtLeastOne = _default(scenario.Traffic, "capacity")
+    """Requests a second that one instance can answer."""
+    latency: Span = _default(scenario.Traffic, "latency")
+    """Time of an answer when an instance has nothing else to do."""
+    busy: Annotated[int, Field(ge=1, le=1000)] = _default(scenario.Traffic, "busy")
+    """Per mille of its capacity up to which an instance is quick enough: how many are needed follows from it."""
+    patience: Span = _default(scenario.Traffic, "patience")
+    """Clients give up after it."""
+    retries: Annotated[int, Field(ge=0, le=10)] = _default(scenario.Traffic, "retries")
+    """So often a client comes back with a request that failed."""
+
+
 class BoundsTable(Table):
     """What the product must keep."""
 
@@ -118,6 +146,7 @@ class ScenarioFile(Table):
     mischief: bool = _default(scenario.Scenario, "has_mischief")
     """Whether unlikely things happen within hfs itself, too: late answers, halved plans, perturbed tunables."""
     layout: LayoutTable = LayoutTable()
+    traffic: TrafficTable = TrafficTable()
     bounds: BoundsTable = BoundsTable()
     fault: list[FaultTable] = Field(default=[])
     """Faults with their times."""

@@ -11,9 +11,11 @@ from dataclasses import fields
 
 from hfs_appliance.config import durations
 from hfs_appliance.model.instants import Duration
-from sim.scenario import Beginning, Bounds, Fault, Layout, Scenario
+from sim.scenario import Beginning, Bounds, Fault, Layout, Scenario, Traffic
 
-_TIMES = frozenset({"lasts", "poll", "session_timeout", "settle", "repair", "at"})
+_TIMES = frozenset(
+    {"lasts", "poll", "session_timeout", "settle", "repair", "at", "period", "apart", "latency", "patience"}
+)
 """Keys whose values are durations."""
 
 
@@ -30,7 +32,8 @@ def write(scenario: Scenario, *, comment: str = "") -> str:
         lines.append(f'begins = "{scenario.begins}"')
     if scenario.has_mischief:
         lines.append("mischief = true")
-    for name, table in (("layout", scenario.layout), ("bounds", scenario.bounds)):
+    tables = (("layout", scenario.layout), ("traffic", scenario.traffic), ("bounds", scenario.bounds))
+    for name, table in tables:
         keys = list(_differences(table))
         lines += ["", f"[{name}]", *keys] if keys else []
     for fault in scenario.faults:
@@ -39,9 +42,9 @@ def write(scenario: Scenario, *, comment: str = "") -> str:
     return "\n".join(lines) + "\n"
 
 
-def _differences(table: Layout | Bounds | Fault) -> Iterator[str]:
+def _differences(table: Layout | Traffic | Bounds | Fault) -> Iterator[str]:
     for field in fields(table):
         value = getattr(table, field.name)
         if value != field.default:
-            written = f'"{durations.write(Duration(value))}"' if field.name in _TIMES else value
-            yield f"{field.name} = {written}"
+            written = durations.write(Duration(value)) if field.name in _TIMES else value
+            yield f"{field.name} = {json.dumps(written)}"

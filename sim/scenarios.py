@@ -21,8 +21,8 @@ from hfs_appliance.model.instants import HOUR, Duration
 from hfs_appliance.ports.errors import UnknownName
 from sim import shelf
 from sim.faults import MENU
-from sim.scenario import Beginning, Bounds, Chance, Fault, Layout, Repetition, Scenario
-from sim.scenario_shape import ChanceTable, FaultTable, ScenarioFile
+from sim.scenario import Beginning, Bounds, Chance, Fault, Layout, Repetition, Scenario, Shape, Traffic
+from sim.scenario_shape import ChanceTable, FaultTable, ScenarioFile, TrafficTable
 
 
 def load(name: str) -> Scenario:
@@ -71,6 +71,7 @@ def _to_scenario(file: ScenarioFile, name: str) -> Scenario:
         begins=Beginning(file.begins),
         has_mischief=file.mischief,
         layout=Layout(**dict(file.layout)),
+        traffic=_traffic(file.traffic),
         bounds=Bounds(**dict(file.bounds)),
         faults=tuple(sorted((fault for fault, table in faults if table.every is None), key=lambda fault: fault.at)),
         repetitions=tuple(
@@ -80,6 +81,10 @@ def _to_scenario(file: ScenarioFile, name: str) -> Scenario:
         ),
         chances=tuple(_chance(table) for table in file.chance),
     )
+
+
+def _traffic(table: TrafficTable) -> Traffic:
+    return Traffic(**(dict(table) | {"shape": Shape(table.shape), "trace": tuple(table.trace)}))
 
 
 def _fault(table: FaultTable) -> Fault:
@@ -99,6 +104,7 @@ def _chance(table: ChanceTable) -> Chance:
 
 
 def _contradictions(file: ScenarioFile) -> Iterator[Finding]:
+    yield from _contradictions_of_traffic(file.traffic)
     for number, fault in enumerate(file.fault):
         path: KeyPath = ("fault", number)
         does_last = MENU[fault.kind].spans is not None
@@ -118,3 +124,10 @@ def _contradictions(file: ScenarioFile) -> Iterator[Finding]:
         for key, pair in (("lasts", chance.lasts), ("amount", chance.amount)):
             if pair is not None and (len(pair) != 2 or pair[0] > pair[1]):
                 yield Finding(path=(*path, key), words="must be two values", hint="the smaller one, then the greater")
+
+
+def _contradictions_of_traffic(traffic: TrafficTable) -> Iterator[Finding]:
+    if (traffic.shape == "trace") != any(traffic.trace):
+        yield Finding(path=("traffic", "trace"), words='goes with shape = "trace", and needs requests in some minute')
+    if traffic.shape in {"daily", "square", "ramp"} and traffic.peak < traffic.base:
+        yield Finding(path=("traffic", "peak"), words="must not be less than `base`")

@@ -7,10 +7,10 @@ drain, leave. What a real server keeps on its disk is kept here over power failu
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Final
 
 from hfs_appliance.model.assignment import Assignment
+from hfs_appliance.model.desired import Health
 from hfs_appliance.model.ids import ServiceName, Version
 from hfs_appliance.model.instants import MILLISECOND, Duration, Instant
 from hfs_appliance.model.observed import InstanceStatus, PoolEntry, Registration
@@ -23,19 +23,12 @@ from sim.link import Link
 from sim.machine import Machine
 from sim.pace import ServerPace
 from sim.presence import Presence
+from sim.servicefaults import ServiceFaults
 from sim.streams import Stream
 from sim.truth import Condition, ConditionChanged, Truth
 from sim.uplink import Uplink
 from sim.wire.zookeeper.requests import AddWatch
 from sim.wire.zookeeper.values import WatchMode
-
-
-@dataclass(slots=True, kw_only=True)
-class ServiceFaults:
-    """What is wrong with services, wherever they run."""
-
-    broken_versions: set[Version] = field(default_factory=set)
-    """H8: instances of these never answer."""
 
 
 class SimServer:
@@ -73,14 +66,28 @@ class SimServer:
         self._starts = 0
         self._failed_starts = 0
         self._healthy_since: Instant | None = None
-        self._is_hung = False
+        self.hung_since: Instant | None = None
+        """Since when it takes requests and never answers."""
+        self.slowness = 1
+        """V9: factor on the time of everything it does."""
+        self.errors = 0
+        """V9: per mille of its answers that are errors; its agent does not see them."""
+        self._busy_since: Instant | None = None
+        """Since when it is too busy to answer its agent in time, though it works."""
+        self._is_given_up = False
+        """Whether the agent has taken it out of traffic for that."""
         self._is_stopped = False
         self._is_draining = False
 
     @property
     def is_serving(self) -> bool:
         """Tell whether the service answers now."""
-        return self._healthy_since is not None and not self._is_hung
+        return self._healthy_since is not None and self.hung_since is None
+
+    @property
+    def is_hanging(self) -> bool:
+        """Tell whether the service takes requests and answers none."""
+        return self._healthy_since is not None and self.hung_since is not None
 
     def answer(self, port: int) -> Answer | None:
         """Tell what a probe hears; None: nothing, not even that nothing is there."""
@@ -88,7 +95,7 @@ class SimServer:
             return None
         if self._healthy_since is None or self.assignment is None or self.assignment.port != port:
             return Answer(pulse=Pulse.DARK, words="connection refused")
-        if self._is_hung:
+        if self.hung_since is not None or self._busy_since is not None:
             return Answer(pulse=Pulse.SICK, words="no answer in time")
         return Answer(pulse=Pulse.ALIVE, words="status 200")
 
@@ -146,8 +153,8 @@ class SimServer:
     def power_off(self) -> None:
         """Lose everything that is not on the disk."""
         self._power += 1
-        self._is_powered = False
-        self._healthy_since = None
+        self._is_powered = self._is_given_up = False
+        self._healthy_since = self._busy_since = None
         self._tell()
         self._let_go()
 
@@ -166,16 +173,40 @@ class SimServer:
         """Let the service stop answering; the agent only takes it out of traffic."""
         if not self.is_serving or self.assignment is None:
             return
-        health = self.assignment.health
-        self._is_hung = True
+        self.hung_since = self._clock.now()
         self._tell()
-        self._later(health.unhealthy_after * (health.interval + health.timeout), self._register)
+        self._later(_patience(self.assignment.health), self._register)
 
     def recover_service(self) -> None:
         """Let a hung service answer again."""
-        if self._is_hung:
-            self._is_hung = False
+        if self.hung_since is not None:
+            self.hung_since = None
             self._tell()
+            self._register()
+
+    def overwhelm(self, stream: Stream) -> None:
+        """Let the service be too busy to answer its agent in time; whoever waits long enough gets an answer."""
+        if self._busy_since is None and self.assignment is not None:
+            self._busy_since = self._clock.now()
+            health = self.assignment.health
+            self._later(_patience(health) + stream.below(health.interval), self._give_up)
+
+    def relieve(self, stream: Stream) -> None:
+        """Let the service have time for its agent again, which notices with its next probe."""
+        if self._busy_since is not None and self.assignment is not None:
+            self._busy_since = None
+            self._later(stream.below(self.assignment.health.interval), self._take_back)
+
+    def _give_up(self) -> None:
+        assert self.assignment is not None
+        since = self._busy_since
+        if since is not None and self._clock.now() - since >= _patience(self.assignment.health):
+            self._is_given_up = True
+            self._register()
+
+    def _take_back(self) -> None:
+        if self._is_given_up and self._busy_since is None:
+            self._is_given_up = False
             self._register()
 
     def crash_agent(self) -> None:
@@ -239,7 +270,7 @@ class SimServer:
             return
         self._starts += 1
         self._failed_starts = 0
-        self._is_hung = False
+        self.hung_since = None
         self._healthy_since = self._clock.now()
         self._tell()
         self._register()
@@ -260,7 +291,7 @@ class SimServer:
         if assignment is None:
             return
         path = self._layout.registration(assignment.service, assignment.server)
-        if self._healthy_since is None or self._is_hung or self._is_stopped:
+        if self._healthy_since is None or self.hung_since is not None or self._is_given_up or self._is_stopped:
             self._presence.want(path, None)
             return
         registration = Registration(
@@ -356,3 +387,8 @@ class SimServer:
                 act()
 
         self._clock.after(span, due)
+
+
+def _patience(health: Health) -> int:
+    """Give the time in which so many probes in a row fail that the agent takes the instance out of traffic."""
+    return health.unhealthy_after * max(health.interval, health.timeout)

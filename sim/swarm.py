@@ -11,7 +11,7 @@ from typing import Final
 
 from hfs_appliance.model.instants import MILLISECOND, MINUTE, Duration, seconds
 from sim.faults import MENU, Kind
-from sim.scenario import Beginning, Bounds, Fault, Layout, Scenario
+from sim.scenario import Beginning, Bounds, Fault, Layout, Scenario, Shape, Traffic
 from sim.streams import Stream, Streams
 
 KINDS_AT_ONCE: Final = (1, 5)
@@ -24,14 +24,18 @@ SETTLE: Final = Duration(60 * MINUTE)
 def draw(seed: int, menu: Mapping[str, Kind] = MENU) -> Scenario:
     """Draw one scenario; equal seeds and menus give equal scenarios."""
     streams = Streams(seed)
-    lasts, faults = _faults(streams.named("swarm/faults"), menu)
+    layout = _layout(streams.named("swarm/layout"))
+    traffic = _traffic(streams.named("swarm/traffic"), layout.per_service)
+    kinds = [name for name in sorted(menu) if menu[name].is_drawn and (traffic.is_any or not menu[name].needs_traffic)]
+    lasts, faults = _faults(streams.named("swarm/faults"), kinds, menu)
     return Scenario(
         name=f"swarm-{seed}",
         words=f"drawn by seed {seed}: " + ", ".join(sorted({fault.kind for fault in faults})),
         lasts=lasts,
         begins=Beginning.NOTHING if streams.named("swarm/beginning").chance(250) else Beginning.STANDING,
         has_mischief=streams.named("swarm/mischief").chance(500),
-        layout=_layout(streams.named("swarm/layout")),
+        layout=layout,
+        traffic=traffic,
         bounds=Bounds(settle=SETTLE),
         faults=faults,
     )
@@ -50,10 +54,22 @@ def _layout(stream: Stream) -> Layout:
     )
 
 
-def _faults(stream: Stream, menu: Mapping[str, Kind]) -> tuple[Duration, tuple[Fault, ...]]:
-    names = [name for name in sorted(menu) if menu[name].is_drawn]
-    stream.shuffle(names)
-    enabled = names[: stream.between(*KINDS_AT_ONCE)]
+def _traffic(stream: Stream, per_service: int) -> Traffic:
+    """Draw traffic that leaves a service room for the loss of every second instance, or none."""
+    if stream.chance(500):
+        return Traffic()
+    return Traffic(
+        shape=stream.choice((Shape.STEADY, Shape.DAILY, Shape.SQUARE)),
+        base=stream.between(1, 10 * per_service),
+        peak=stream.between(10 * per_service, 30 * per_service),
+        period=Duration(stream.between(10, 120) * MINUTE),
+        retries=stream.choice((0, 0, 1, 3)),
+    )
+
+
+def _faults(stream: Stream, kinds: list[str], menu: Mapping[str, Kind]) -> tuple[Duration, tuple[Fault, ...]]:
+    stream.shuffle(kinds)
+    enabled = kinds[: stream.between(*KINDS_AT_ONCE)]
     lasts = stream.between(MINUTE, LONGEST) // MILLISECOND * MILLISECOND
     faults = [_fault(stream, menu[stream.choice(enabled)], lasts) for _ in range(stream.between(*FAULTS))]
     return Duration(lasts), tuple(sorted(faults, key=lambda fault: fault.at))

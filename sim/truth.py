@@ -121,6 +121,16 @@ class RoutesServed(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProxyStarted(Fact):
+    """A proxy answers, with its last table."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProxyStopped(Fact):
+    """A proxy does not answer any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FilesServed(Fact):
     """A proxy serves other static files."""
 

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from sim.faults import cloud, datacentre, network, plane, registry  # noqa: F401  # each puts its kinds on the menu
+from sim.faults import (  # noqa: F401  # each puts its kinds on the menu
+    cloud,
+    datacentre,
+    load,
+    network,
+    plane,
+    registry,
+)
 from sim.faults.menu import MENU, Kind, Struck
 
 __all__ = ["MENU", "Kind", "Struck"]

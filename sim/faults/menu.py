@@ -48,6 +48,8 @@ class Kind:
     """What a swarm draws `lasts` from; None: it is over at once."""
     is_drawn: bool = True
     """Whether a swarm draws it: no for what the product may rightly answer by falling short of a swarm's demands."""
+    needs_traffic: bool = False
+    """Whether it is something that clients do."""
 
 
 MENU: Final[dict[str, Kind]] = {}
@@ -60,13 +62,21 @@ def kind(
     amounts: tuple[int, int] = (1, 1),
     spans: tuple[Duration, Duration] | None = None,
     is_drawn: bool = True,
+    needs_traffic: bool = False,
 ) -> Callable[[Strike], Strike]:
     """Put a function on the menu, with the ranges that a swarm (sim/swarm.py) draws its faults from."""
 
     def put(strike: Strike) -> Strike:
         assert name not in MENU, name
         MENU[name] = Kind(
-            name=name, ids=ids, words=words, strike=strike, amounts=amounts, spans=spans, is_drawn=is_drawn
+            name=name,
+            ids=ids,
+            words=words,
+            strike=strike,
+            amounts=amounts,
+            spans=spans,
+            is_drawn=is_drawn,
+            needs_traffic=needs_traffic,
         )
         return strike
 

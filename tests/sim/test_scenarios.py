@@ -9,7 +9,8 @@ import pytest
 from hfs_appliance.config import ConfigError
 from hfs_appliance.model.instants import HOUR, MINUTE, SECOND, Duration, seconds
 from hfs_appliance.ports.errors import UnknownName
-from sim.scenario import Beginning, Fault, Scenario
+from sim.scenario import Beginning, Fault, Scenario, Shape
+from sim.scenario_text import write
 from sim.scenarios import load, read, scaled
 from sim.shelf import names
 from sim.unroll import unrolled
@@ -50,6 +51,35 @@ def test_a_file_is_a_scenario() -> None:
         Fault(kind="server-dies", at=Duration(5 * MINUTE), target=7),
         Fault(kind="registry-away", at=Duration(10 * MINUTE), lasts=seconds(30)),
     )
+
+
+def test_traffic_is_read_and_written() -> None:
+    source = """words = "a minute counted, and a crowd"
+lasts = "1h"
+
+[traffic]
+shape = "trace"
+peak = 400
+trace = [60, 120, 30]
+capacity = 50
+patience = "3s"
+
+[[fault]]
+kind = "flash-crowd"
+at = "1m"
+lasts = "5m"
+amount = 10
+"""
+    scenario = read(source, "x", file="x.toml")
+    assert (scenario.traffic.shape, scenario.traffic.trace) == (Shape.TRACE, (60, 120, 30))
+    assert write(scenario) == source
+
+
+def test_traffic_that_contradicts_itself_is_told() -> None:
+    assert mistakes('words = "x"\n[traffic]\nshape = "daily"\nbase = 5\ntrace = [1]') == [
+        "x.toml:2:2: traffic.peak: must not be less than `base`",
+        'x.toml:5:1: traffic.trace: goes with shape = "trace", and needs requests in some minute',
+    ]
 
 
 def test_what_is_not_written_is_as_everywhere() -> None:
