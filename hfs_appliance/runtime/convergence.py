@@ -9,7 +9,7 @@ from hfs_appliance.model.events import ConvergedChanged
 from hfs_appliance.model.ids import ServiceName, Version
 from hfs_appliance.model.instants import between, format_duration
 from hfs_appliance.model.maps import Map, differing
-from hfs_appliance.model.plan import VersionCount
+from hfs_appliance.model.plan import Plan, VersionCount
 from hfs_appliance.ports.clock import Clock
 from hfs_appliance.ports.events import EventSink
 from hfs_appliance.proxy.table import Route
@@ -47,6 +47,7 @@ class Convergence:
         self._compared: tuple[Counts, Routes] = (Map(), {})
         self._short: set[ServiceName] = set()
         """Services of which fewer instances are routed than serve, as compared last."""
+        self._planned: tuple[bool, bool, Counts] = (False, False, self._compared[0])
 
     def is_reached(self) -> bool:
         """Tell whether every count is met, routed by the proxy, and every document has been looked at."""
@@ -69,6 +70,11 @@ class Convergence:
             else:
                 self._short.discard(name)
         self._compared = (counts, routes)
+
+    def is_news(self, plan: Plan) -> bool:
+        """Tell whether a plan may change the answer."""
+        before, self._planned = self._planned, (plan.is_converged, self._reconciler.is_closing, plan.counts)
+        return any(new is not old for new, old in zip(self._planned, before, strict=True))
 
     async def run(self) -> None:
         """Tell when convergence is reached or left, until cancelled."""

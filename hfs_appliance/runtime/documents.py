@@ -1,7 +1,8 @@
 """The document publisher: fetches the services' documents from registered instances and publishes the merged one.
 
 A document is fetched again when the instance that gave it was replaced or restarted, when a fetch failed, and now and
-then; what has not changed is not prepared again. One service's trouble is its own: its last good document stays.
+then: after five minutes, then less and less often, each hour at least. What has not changed is not prepared again. One
+service's trouble is its own: its last good document stays.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import trio
 from hfs_appliance.model.desired import DesiredState, Service
 from hfs_appliance.model.events import DocumentRefused, DocumentsMerged
 from hfs_appliance.model.ids import ServiceName
-from hfs_appliance.model.instants import Instant, after, between, seconds, to_seconds
+from hfs_appliance.model.instants import Duration, Instant, after, between, seconds, to_seconds
 from hfs_appliance.model.maps import differing
 from hfs_appliance.model.observed import InstanceStatus, Registration
 from hfs_appliance.ports.clock import Clock
@@ -33,6 +34,7 @@ from hfs_appliance.swagger.merge import DocumentState, Prepared, ServiceDocument
 
 FETCH_WITHIN: Final = seconds(10)
 FETCH_AGAIN_AFTER: Final = seconds(300)
+FETCH_AGAIN_AT_LEAST: Final = seconds(3600)
 RETRY_AFTER: Final = seconds(5)
 PUBLISH_AGAIN_AFTER: Final = seconds(1)
 FILE: Final = "swagger.json"
@@ -48,6 +50,7 @@ class _Held:
 
     origin: Registration | None
     """The instance that it was asked of."""
+    pause: Duration
     again_at: Instant
     document: ServiceDocument
     prepared: Prepared
@@ -169,10 +172,12 @@ class DocumentPublisher:
         else:
             # A long or hostile document takes seconds: not on the loop that keeps the lease.
             prepared = await self._worker.run(partial(prepare, document))
-        pause = FETCH_AGAIN_AFTER if prepared.status.state is DocumentState.CURRENT else RETRY_AFTER
+        pause = _pause(held, prepared, origin)
         again_at = after(self._clock.now(), pause)
         self._tell(service.name, held, prepared)
-        self._held[service.name] = _Held(origin=origin, again_at=again_at, document=document, prepared=prepared)
+        self._held[service.name] = _Held(
+            origin=origin, pause=pause, again_at=again_at, document=document, prepared=prepared
+        )
         if path is not None and origin is not None:
             heappush(self._agenda, (again_at, service.name))
         if held is None or prepared is not held.prepared:
@@ -221,6 +226,16 @@ def _origin(service: Service, entries: Mapping[str, Registration]) -> Registrati
         return None
     newest = max(entry.version for entry in wanted)
     return min((entry for entry in wanted if entry.version == newest), key=lambda entry: entry.instance)
+
+
+def _pause(held: _Held | None, prepared: Prepared, origin: Registration | None) -> Duration:
+    """Give the time until a document is asked for again."""
+    if prepared.status.state is not DocumentState.CURRENT:
+        return RETRY_AFTER
+    if held is not None and prepared is held.prepared and _identity(held.origin) == _identity(origin):
+        # A document seldom changes under a running instance, and the less so the longer it has not.
+        return Duration(min(2 * held.pause, FETCH_AGAIN_AT_LEAST))
+    return FETCH_AGAIN_AFTER
 
 
 def _last_good(held: _Held | None) -> bytes | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import trio
 
 from hfs_appliance.model.events import CloudUnreachable
-from hfs_appliance.model.instants import Duration, Instant, to_seconds
+from hfs_appliance.model.instants import Duration, Instant, between, to_seconds
 from hfs_appliance.model.maps import Map
 from hfs_appliance.model.observed import CloudView, Observation
 from hfs_appliance.ports.clock import Clock
@@ -81,12 +81,14 @@ class CloudObserver:
         self._is_unreachable = False
         before, shown = self._observation, self._follow(view)
         is_changed = before is None or shown is not before.value
+        # After a gap the same list is news: it is fresh again.
+        is_news = is_changed or before is None or between(before.observed_at, asked_at) > 2 * self._poll
         revision = before.revision if before is not None else 0
         # True at the instant of asking, whatever happened while the answer was on its way.
         self._observation = Observation(value=shown, observed_at=asked_at, revision=revision + is_changed)
         self._listed.set()
         self._listed = trio.Event()
-        if is_changed:
+        if is_news:
             for dirty in self._dirty:
                 dirty.mark()
 

@@ -108,7 +108,8 @@ class ControlPlane:
 
         def planned(plan: Plan) -> None:
             observe_plan(plan)
-            to_tell.mark()
+            if self.convergence.is_news(plan):
+                to_tell.mark()
 
         self.reconciler = Reconciler(
             self._sources(), sink=sink, dirty=to_plan, observe_plan=planned, tunables=tunables, mischief=mischief

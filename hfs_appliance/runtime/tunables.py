@@ -14,7 +14,7 @@ from hfs_appliance.model.instants import MINUTE, Duration, seconds
 class Tunables:
     """The values in production."""
 
-    longest_wait: Duration = seconds(5)
+    longest_wait: Duration = seconds(15)
     """Freshness passes by time alone: a world is looked at this often even when nothing marks it."""
     actions_at_once: int = 32
     """Actions carried out at the same time."""

@@ -139,4 +139,13 @@ async def test_an_api_that_hangs_is_told_once_and_asked_again(bench: Bench) -> N
         assert len(await bench.sink.wait("cloud-unreachable")) == 1
         bench.datacentre.faults.hangs = False
         await bench.dirty.wait()
-        assert bench.servers.observation() is not None
+        before = bench.servers.observation()
+        assert before is not None
+        bench.datacentre.faults.hangs = True
+        await pass_time(60)
+        bench.datacentre.faults.hangs = False
+        await bench.dirty.wait()  # the same list, and fresh again: that is news
+        again = bench.servers.observation()
+        assert again is not None
+        assert again.value is before.value
+        assert again.observed_at > before.observed_at

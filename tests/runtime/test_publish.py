@@ -7,7 +7,7 @@ import json
 
 from hfs_appliance.model.events import DocumentRefused, RoutesPublished, RoutesRefused
 from hfs_appliance.model.ids import ServiceName
-from hfs_appliance.model.instants import MINUTE, SECOND, Duration, between, seconds
+from hfs_appliance.model.instants import HOUR, MINUTE, SECOND, Duration, between, seconds
 from sim.fleet import Simulation
 from tests.support.fleets import SOON, demand_whole, play, settled
 
@@ -84,6 +84,20 @@ def test_a_document_that_goes_bad_is_told_and_its_last_good_one_stays() -> None:
         await sim.pass_time(Duration(MINUTE))
         paths = json.loads(sim.proxy.files["swagger.json"])["paths"]
         assert len(paths) == len(json.loads(good)["paths"]) + 3
+
+    play(story)
+
+
+def test_a_document_that_stays_the_same_is_asked_for_less_often_until_it_changes() -> None:
+    async def story(sim: Simulation) -> None:
+        await settled(sim)
+        await sim.pass_time(Duration(12 * HOUR))
+        asked = sim.specs.fetches
+        await sim.pass_time(Duration(12 * HOUR))
+        assert sim.specs.fetches - asked == 12 * 2  # services
+        sim.specs.extra[DNS] = 3
+        await sim.pass_time(Duration(HOUR))
+        assert b"more-2" in sim.proxy.files["swagger.json"]
 
     play(story)
 
