@@ -83,7 +83,7 @@ class Line:
 
 @dataclass(slots=True)
 class Deed:
-    """What was done, or withheld, for one reason."""
+    """What was done, or withheld, or went wrong, for one reason."""
 
     words: str
     """Of the first time."""
@@ -106,7 +106,7 @@ class Trouble:
 
 @dataclass(slots=True)
 class Chapter:
-    """Faults that came together, and what came after them until the next ones."""
+    """Faults that came together, and what came after them until the next ones; what repeats is one line, counted."""
 
     kinds: list[str] = field(default_factory=list)
     faults: list[Line] = field(default_factory=list)
@@ -114,7 +114,18 @@ class Chapter:
     lines: list[Line] = field(default_factory=list)
     """The first ones."""
     more: int = 0
-    """Further lines that are not kept."""
+    """How much else came that is not kept."""
+    _told: dict[Hashable, Line] = field(default_factory=dict)
+
+    def tell(self, key: Hashable, line: Line) -> None:
+        """Take a line, which this chapter keeps as its own."""
+        if key in self._told:
+            self._told[key].times += 1
+        elif len(self.lines) < CHAPTER_LINES or line.tone is Tone.OVER:
+            self._told[key] = line
+            self.lines.append(line)
+        else:
+            self.more += 1
 
 
 class Story:
@@ -125,6 +136,8 @@ class Story:
         self.chapters: list[Chapter] = []
         self.faults = 0
         """How many there were; not every one of a kind has got a chapter."""
+        self.struck: dict[str, Deed] = {}
+        """The same by kind."""
         self.under_way: dict[int, Trouble] = {}
         """What goes on, by number."""
         self.deeds: dict[tuple[str, str], Deed] = {}
@@ -144,9 +157,7 @@ class Story:
             return
         self._count(recorded.event)
         key = (tone, recorded.event.kind, *_alike(recorded.event))
-        line, is_new = self._line(key, recorded.at, tone, _words(recorded.event))
-        if is_new:
-            self._file(line)
+        self._tell(key, recorded.at, tone, _words(recorded.event))
 
     def see(self, now: Instant, fact: Fact) -> None:
         """Take a fact of the world."""
@@ -170,6 +181,7 @@ class Story:
 
     def _begin(self, now: Instant, trouble: Trouble) -> None:
         self.faults += 1
+        self.struck.setdefault(trouble.kind, Deed(trouble.words)).times += 1
         if self._last_fault is None or now - self._last_fault > _TOGETHER:
             self._chapter = Chapter()
             self._open.clear()  # what comes now may be because of it
@@ -180,16 +192,19 @@ class Story:
         if not is_new or chapter is None:
             return
         chapter.kinds.append(trouble.kind)
-        chapter.faults.append(line)
+        chapter.faults.append(line)  # the same one: what repeats at once counts in both
         told = self._told[trouble.kind] = self._told.get(trouble.kind, 0) + 1
         if told <= CHAPTERS_OF_A_KIND and not (self.chapters and self.chapters[-1] is chapter):
             self.chapters.append(chapter)
 
     def _end(self, now: Instant, trouble: Trouble) -> None:
         if now != trouble.at:
-            line, is_new = self._line((trouble.kind, "over"), now, Tone.OVER, f"{trouble.kind} is over")
-            if is_new:
-                self._file(line)
+            self._tell((trouble.kind, "over"), now, Tone.OVER, f"{trouble.kind} is over")
+
+    def _tell(self, key: Hashable, at: Instant, tone: Tone, told: str) -> None:
+        self._line(key, at, tone, told)
+        if self._chapter is not None:
+            self._chapter.tell(key, Line(at, tone, told))
 
     def _line(self, key: Hashable, at: Instant, tone: Tone, told: str) -> tuple[Line, bool]:
         """Give the line for something: one that is told already, or a new one."""
@@ -202,13 +217,6 @@ class Story:
         self._open[key] = line = Line(at, tone, told)
         self.newest.append(line)
         return line, True
-
-    def _file(self, line: Line) -> None:
-        chapter = self._chapter
-        if chapter is not None and (len(chapter.lines) < CHAPTER_LINES or line.tone is Tone.OVER):
-            chapter.lines.append(line)
-        elif chapter is not None:
-            chapter.more += 1
 
 
 def stopwatch(span: int) -> str:
@@ -263,5 +271,13 @@ def _alike(event: Event) -> tuple[str, ...]:
             return (action, error)
         case events.HoldChanged(rule=rule, scope=scope):
             return (rule, scope.partition("/")[0])
+        case events.SetbackNoted(scope=scope):
+            return (scope,)
+        case events.SessionChanged(state=state):
+            return (state,)
+        case events.PartRestarted(part=part) | events.PartFailed(part=part):
+            return (part,)
+        case events.ConvergedChanged():
+            return ()
         case _:
             return (words(event),)

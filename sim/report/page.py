@@ -33,7 +33,6 @@ from sim.story import SIGNS, Chapter, Deed, Line, Story, Tone, since_beginning
 _ROWS: Final = 24
 """Of the tables that stand for a drawing."""
 _SERVICES: Final = 12
-_BROKE: Final = 12
 _LATENCIES: Final = (
     ("being seen by hfs", "seen"),
     ("the start of the action that answers it", "planned"),
@@ -108,21 +107,19 @@ def _charts(outcome: Outcome, data: Grid) -> Mapping[str, Markup]:
 
 def _glance(run: Run) -> Mapping[str, Any]:
     outcome = run.outcome
-    kinds: dict[str, Deed] = {}
-    for mark in outcome.timeline.faults:
-        kinds.setdefault(mark.kind, Deed(mark.words)).times += 1
+    struck = run.story.struck
     deeds = sorted(run.story.deeds.items(), key=lambda pair: -pair[1].times)
     speed = int(outcome.virtual_seconds / outcome.cpu_seconds) if outcome.cpu_seconds else 0
     worst = min((one.served_ppm for one in outcome.availability.values()), default=None)
     slowest = max(outcome.repair_s.values(), key=lambda found: found.max, default=Spread())
     return {
-        "broke": [_deed(name, deed) for name, deed in sorted(kinds.items())[:_BROKE]],
+        "broke": [_deed(name, deed) for name, deed in sorted(struck.items())],
         "did": [_deed(done(action, cause), deed) for (action, cause), deed in deeds],
         "held": [_deed(rule, deed) for rule, deed in sorted(run.story.holds.items())],
         "tiles": [
             _tile("Servers", f"{outcome.servers:,}", f"in {run.scenario.layout.zones} zones"),
             _tile("Virtual time", format_duration(seconds(outcome.virtual_seconds)), f"{speed:,} × real time"),
-            _tile("Faults", f"{sum(deed.times for deed in kinds.values()):,}", f"of {_count(len(kinds), 'kind')}"),
+            _tile("Faults", f"{run.story.faults:,}", f"of {_count(len(struck), 'kind')}"),
             _tile("Worst service", percent(worst) if worst is not None else "-", "of the time with an answer"),
             _tile("Slowest repair", _write_s(slowest.max) if slowest.count else "-", f"bound {_bound(run.scenario)}"),
             _tile("Reconcile p99", _write_ms(outcome.reconcile_ms.p99), f"of {outcome.reconcile_ms.count:,} changes"),

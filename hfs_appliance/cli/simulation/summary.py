@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -15,12 +15,12 @@ from hfs_appliance.model.instants import format_duration, seconds
 from sim.outcome import Outcome, Spread
 from sim.report.words import percent
 from sim.scenario import Bounds
-from sim.story import Story
+from sim.story import Chapter, Line, Story
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
-_STORY_LINES: Final = 24
+_STORY_LINES: Final = 30
 _CHAPTERS_OF_A_KIND: Final = 2
 _LINES_OF_A_CHAPTER: Final = 5
 _VIOLATIONS_SHOWN: Final = 10
@@ -79,21 +79,28 @@ def _size(outcome: Outcome) -> str:
 
 
 def _story(story: Story) -> Iterator[Text]:
-    """Tell what broke and what was done about it, the first faults first, as far as there is room."""
-    room, faults = _STORY_LINES, 0
-    each = max(_LINES_OF_A_CHAPTER, _STORY_LINES // max(len(story.chapters), 1) - 1)
-    told_before: Counter[str] = Counter()
-    for chapter in story.chapters:
-        if all(told_before[kind] >= _CHAPTERS_OF_A_KIND for kind in chapter.kinds):
-            continue
-        told_before.update(chapter.kinds)
-        lines = [*chapter.faults, *chapter.lines[:each]]
-        if (room := room - len(lines)) < 0:
-            break
-        faults += sum(line.times for line in chapter.faults)
-        yield from map(told, lines)
+    """Tell what broke and what was done about it; each kind of fault comes before any of them a second time."""
+    chosen = list(_chosen(story.chapters))
+    for chapter, lines in sorted(chosen, key=lambda pair: pair[0].faults[0].at):
+        yield from map(told, (*chapter.faults, *lines))
+    faults = sum(line.times for chapter, _ in chosen for line in chapter.faults)
     if story.faults > faults:
         yield Text(f"{'':>11}and {counted(story.faults - faults, 'fault')} more", "dim")
+
+
+def _chosen(chapters: Sequence[Chapter]) -> Iterator[tuple[Chapter, Sequence[Line]]]:
+    room, before = _STORY_LINES, Counter[str]()
+    each = max(_LINES_OF_A_CHAPTER, _STORY_LINES // max(len(chapters), 1) - 1)
+    rounds: list[tuple[int, Chapter]] = []
+    for chapter in chapters:
+        rounds.append((min(before[kind] for kind in chapter.kinds), chapter))
+        before.update(chapter.kinds)
+    for number, chapter in sorted(rounds, key=lambda pair: pair[0]):
+        lines = chapter.lines[:each]
+        room -= len(chapter.faults) + len(lines)
+        if number >= _CHAPTERS_OF_A_KIND or room < 0:
+            return
+        yield chapter, lines
 
 
 def _fitted(line: Text) -> Text:
