@@ -21,7 +21,7 @@ from hfs_appliance import __version__
 from hfs_appliance.model.instants import MILLISECOND, Duration, format_duration, seconds
 from sim.checkers import CHECKERS
 from sim.faults import MENU
-from sim.outcome import Availability, Outcome, Spread
+from sim.outcome import Availability, Outcome, Requests, Spread
 from sim.report import barcharts, timecharts
 from sim.report.peers import PEERS
 from sim.report.scales import clock
@@ -226,7 +226,26 @@ def _services(outcome: Outcome) -> Mapping[str, Any]:
             {"service": name, "served": percent(found.served_ppm), "capacity": percent(found.capacity_ppm)}
             for name, found in worst
         ],
+        **_requests(outcome.requests),
         "elasticity_rows": list(elasticity(outcome.elasticity)),
+    }
+
+
+def _requests(found: Requests) -> Mapping[str, Any]:
+    lost = f"{found.lost:,} ({percent(found.lost_ppm)})"
+    return {
+        "requests_words": f"{found.asked:,} requests in all, of which {lost} got no answer in time, or an error. The "
+        "services that lost the greatest share:",
+        "request_rows": [
+            {
+                "service": name,
+                "asked": f"{one.asked:,}",
+                "lost": f"{one.lost:,}",
+                "share": percent(one.lost_ppm),
+                "p95": _write_ms(one.latency_p95_ms),
+            }
+            for name, one in found.services.items()
+        ],
     }
 
 

@@ -52,6 +52,8 @@ def lead(outcome: Outcome, scenario: Scenario, data: Grid) -> str:
     begin = f"{_sentence(scenario.words)} In {virtual} of virtual time"
     started, destroyed = sum(outcome.created.values()), sum(outcome.destroyed.values())
     work = f"hfs started {_servers(started)} and destroyed {_servers(destroyed)}."
+    if outcome.requests.asked:
+        work += f" Of {outcome.requests.asked:,} requests {percent(outcome.requests.lost_ppm)} were lost."
     least, desired = data.level("serving_least"), data.level("desired")
     if not least:
         return f"{begin}, {work}"

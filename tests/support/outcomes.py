@@ -15,6 +15,8 @@ from sim.outcome import (
     Histogram,
     Mark,
     Outcome,
+    Requests,
+    ServiceRequests,
     Spread,
     Timeline,
 )
@@ -112,6 +114,13 @@ def outcome() -> Outcome:
             rejected=31,
             kinds={"create": 40, "delete": 37, "list": 1_723},
             rejected_kinds={"create": 9, "list": 22},
+        ),
+        requests=Requests(
+            asked=1_234_567,
+            lost=321,
+            lost_ppm=260,
+            latency_p95_ms=34,
+            services={"service-0003": ServiceRequests(asked=137_000, lost=300, lost_ppm=2_189, latency_p95_ms=61)},
         ),
         elasticity=Elasticity(under_accuracy_ppm=11_000, over_accuracy_ppm=102_000, under_time_ppm=90_000),
         timeline=timeline(),

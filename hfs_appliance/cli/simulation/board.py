@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 from hfs_appliance.model.events import ApplianceStarted, HoldChanged, PhaseChanged, Recorded
-from hfs_appliance.model.ids import AvailabilityZone, ServerId
+from hfs_appliance.model.ids import AvailabilityZone, ServerId, ServiceName
 from hfs_appliance.model.instants import Duration, Instant
 from hfs_appliance.model.plan import Phase
 from sim.clock import EPOCH
@@ -23,6 +23,7 @@ from sim.truth import (
     Condition,
     ConditionChanged,
     ControlPlaneKilled,
+    DemandChanged,
     Fact,
     FaultBegun,
     FaultEnded,
@@ -92,6 +93,7 @@ class Board:
         ConditionChanged,
         MachineGone,
         ControlPlaneKilled,
+        DemandChanged,
         FaultBegun,
         FaultEnded,
         StoryBegun,
@@ -117,6 +119,7 @@ class Board:
         self.marks: Final[list[Mark]] = []
         self.step: Final = max(1, (scenario.lasts + _AFTERWARDS) // BINS)
         self._serving: Final = Level(self.step)
+        self._needed: dict[ServiceName, int] = {}
         self._open_marks: dict[int, Mark] = {}
         self._zones: dict[ServerId, AvailabilityZone] = {}
         self._is: dict[ServerId, Condition] = {}
@@ -126,6 +129,11 @@ class Board:
     def serving(self) -> int:
         """Count the instances that answer."""
         return self._serving.now
+
+    @property
+    def needed(self) -> int | None:
+        """Count the instances that the traffic needs, where there is any."""
+        return sum(self._needed.values()) if self._needed else None
 
     def served_until(self, now: Instant) -> Sequence[int]:
         """Give the least number of instances that answered, for each bin."""
@@ -162,6 +170,19 @@ class Board:
                 self._become(server, after, now)
             case MachineGone(server=server):
                 self._become(server, None, now)
+            case DemandChanged(service=service, instances=instances):
+                self._needed[service] = instances
+            case FaultBegun(number=number):
+                self._mark(number, now)
+            case FaultEnded(number=number):
+                if (ended := self._open_marks.pop(number, None)) is not None:
+                    ended.ended = (now - EPOCH) // self.step
+            case _:
+                self._advance(now, fact)
+
+    def _advance(self, now: Instant, fact: Fact) -> None:
+        """Take a fact of how the story goes."""
+        match fact:
             case ControlPlaneKilled():
                 self.is_dead = True
                 self._disbelieve()
@@ -171,16 +192,14 @@ class Board:
                 self.stage = Stage.SETTLING
             case Settled():
                 self.stage = Stage.STAYING
-            case FaultBegun(number=number):
-                if len(self.marks) < MARKS:
-                    mark = Mark((now - EPOCH) // self.step, self.story.under_way[number].is_asked)
-                    self.marks.append(mark)
-                    self._open_marks[number] = mark
-            case FaultEnded(number=number):
-                if (ended := self._open_marks.pop(number, None)) is not None:
-                    ended.ended = (now - EPOCH) // self.step
             case _:
                 pass
+
+    def _mark(self, number: int, now: Instant) -> None:
+        if len(self.marks) < MARKS:
+            mark = Mark((now - EPOCH) // self.step, self.story.under_way[number].is_asked)
+            self.marks.append(mark)
+            self._open_marks[number] = mark
 
     def _become(self, server: ServerId, after: Condition | None, now: Instant) -> None:
         counts = self.conditions.setdefault(self._zones[server], Counter())

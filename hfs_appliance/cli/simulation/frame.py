@@ -133,10 +133,11 @@ def _progress(sight: Sight) -> Text:
     line = Text(f"{stopwatch(spent)} of {stopwatch(sight.board.expected(sight.now))}", "bold")
     speed = int(spent / 1e9 / sight.cpu_s) if sight.cpu_s else 0
     line.append(f"  {speed:,} × real time, {sight.cpu_s:.1f} s CPU  ", "dim")
-    serving = sight.board.serving
-    return line.append(
-        f"{serving:,} of {sight.desired:,} serve", "green" if serving >= sight.desired else "bold yellow"
-    )
+    serving, needed = sight.board.serving, sight.board.needed
+    line.append(f"{serving:,} of {sight.desired:,} serve", "green" if serving >= sight.desired else "bold yellow")
+    if needed is not None:
+        line.append(f", {needed:,} needed", "dim" if needed <= serving else "bold red")
+    return line
 
 
 def _zones(sight: Sight, width: int) -> list[Text]:

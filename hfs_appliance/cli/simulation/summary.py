@@ -144,6 +144,9 @@ def _facts(outcome: Outcome) -> Iterator[tuple[str, str]]:
     spread = outcome.reconcile_ms
     if spread.count:
         yield "reconcile", f"p50 {spread.p50:,} ms, p99 {spread.p99:,} ms, max {spread.max:,} ms, of {spread.count:,}"
+    if (asked := outcome.requests).asked:
+        lost = f"{asked.lost:,} ({percent(asked.lost_ppm)})"
+        yield "requests", f"{asked.asked:,}, of which {lost} were lost; p95 {asked.latency_p95_ms:,} ms"
     if outcome.availability:
         worst = min(sorted(outcome.availability), key=lambda name: outcome.availability[name].served_ppm)
         least = min(sorted(outcome.availability), key=lambda name: outcome.availability[name].capacity_ppm)

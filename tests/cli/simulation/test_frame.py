@@ -13,7 +13,7 @@ from hfs_appliance.cli.simulation import strips
 from hfs_appliance.cli.simulation.board import Board, Mark
 from hfs_appliance.cli.simulation.frame import Frame, Sight
 from hfs_appliance.model.events import ConvergedChanged, Event, HoldChanged, PhaseChanged, Recorded
-from hfs_appliance.model.ids import AvailabilityZone, Nonce, PoolName, ServerId
+from hfs_appliance.model.ids import AvailabilityZone, Nonce, PoolName, ServerId, ServiceName
 from hfs_appliance.model.instants import MINUTE, Instant, seconds
 from hfs_appliance.model.observed import CloudStatus
 from sim.clock import EPOCH
@@ -23,6 +23,7 @@ from sim.truth import (
     Condition,
     ConditionChanged,
     ControlPlaneKilled,
+    DemandChanged,
     Fact,
     FaultBegun,
     FaultsOver,
@@ -120,6 +121,12 @@ def test_no_line_is_wider_or_the_whole_higher_than_the_terminal(board: Board, wi
     lines = drawn(Frame(sight(board, 3000)), width=width, height=24)
     assert max(map(cell_len, lines)) <= width
     assert len(lines) <= 24
+
+
+def test_what_the_traffic_needs_is_told_when_there_is_any(board: Board) -> None:
+    for service, instances in (("a", 2), ("b", 1), ("a", 3)):
+        see(board, 40, DemandChanged(service=ServiceName(service), instances=instances))
+    assert drawn(Frame(sight(board)))[1].endswith("  1 of 2 serve, 4 needed")
 
 
 def test_violations_come_in_the_headline_and_with_their_words(board: Board) -> None:

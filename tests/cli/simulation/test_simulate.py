@@ -37,6 +37,7 @@ BY_NAME = {
     ".detect_s": "kind of fault",
     ".strikes": "kind of fault",
     ".availability": "service",
+    ".requests.services": "service",
     ".created": "cause",
     ".destroyed": "cause",
     ".api_calls.kinds": "call",
