@@ -73,7 +73,7 @@ class Draft:
     claimed: Counter[PoolName] = field(default_factory=Counter)
     """Warm servers that this plan claims, by pool."""
     unburied: int = 0
-    """Failed builds that wait for their deletion, and so to be counted: until then they keep their places in creation."""
+    """Failed builds that wait for their deletion, and so to be counted; they keep their places in creation."""
     requeue_at: Instant | None = None
     deletions_left: int = field(init=False)
 

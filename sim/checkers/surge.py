@@ -22,7 +22,7 @@ class Surge(Checker):
     sees = (*Capacity.SEES, ApiCalled)
 
     GIVEN_UP_AFTER: Final = seconds(20)
-    """Nobody waits any more for a call that takes longer; another server may have been asked for in the place of its."""
+    """Nobody waits for a call that takes longer: another server may have been asked for in its place."""
     LEAVES_WITHIN: Final = Duration(5 * MINUTE)
 
     def __init__(self, case: Case) -> None:
