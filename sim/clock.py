@@ -17,7 +17,7 @@ from typing import Final, Generic, TypeAlias, TypeVar
 import outcome
 import trio
 
-from hfs_appliance.model.instants import SECOND, Instant
+from hfs_appliance.model.instants import SECOND, Duration, Instant
 
 T = TypeVar("T")
 
@@ -140,6 +140,18 @@ class WorldClock(trio.abc.Clock):
         while (instant - EPOCH) / SECOND < deadline:
             instant += 1
         return instant
+
+
+class SkewedClock:
+    """The clock of a process that was started while its host's wall clock was wrong; implements the product's Clock."""
+
+    def __init__(self, world: WorldClock, ahead: Duration) -> None:
+        self._world: Final = world
+        self._ahead: Final = ahead
+
+    def now(self) -> Instant:
+        """Give the present as this process takes it."""
+        return Instant(self._world.now() + self._ahead)
 
 
 class WakeWatch(trio.abc.Instrument):

@@ -32,7 +32,8 @@ from hfs_appliance.runtime.supervise import restarting
 from hfs_appliance.runtime.tunables import PRODUCTION
 from hfs_appliance.telemetry import canonical
 from hfs_appliance.telemetry.bus import EventBus
-from sim.clock import WorldClock
+from sim.asking import Request, ask
+from sim.clock import SkewedClock, WorldClock
 from sim.cloud import SimCloud
 from sim.datacentre import Datacentre
 from sim.determinism import run
@@ -102,7 +103,13 @@ class Incarnation:
         self._bus = sim.bus
         self.is_alive = True
         self.scope = trio.CancelScope()
-        self.registry = SimRegistry(sim.ensemble, session_timeout=settings.registry.session_timeout, uplink=sim.uplink)
+        clock = SkewedClock(sim.clock, sim.clock_error)
+        self.registry = SimRegistry(
+            sim.ensemble,
+            session_timeout=settings.registry.session_timeout,
+            uplink=sim.uplink,
+            ahead=sim.clock_error,
+        )
         self.cloud = SimCloud(sim.datacentre, settings.environment)
         self.environment = settings.environment
         self.source = sim.source
@@ -115,7 +122,7 @@ class Incarnation:
             prober=sim.prober,
             specs=sim.specs,
             worker=SimWorker(sim.clock),
-            clock=sim.clock,
+            clock=clock,
             entropy=sim.entropy,
             sink=self,
             us=Candidate(appliance="mcp-1", name="mcp-1", address="http://mcp-1:8081"),
@@ -123,9 +130,7 @@ class Incarnation:
             mischief=sim.mischief,
         )
         self.plane = ControlPlane(backends, settings, observe_plan=sim.observe_plan)
-        self.control = ApplianceControl(
-            self.plane, registry=self.registry, cloud=self.cloud, bus=sim.bus, clock=sim.clock
-        )
+        self.control = ApplianceControl(self.plane, registry=self.registry, cloud=self.cloud, bus=sim.bus, clock=clock)
 
     def emit(self, actor: str, event: Event, *, cause: int | None = None) -> int:
         """Tell the stream; implements the port's EventSink. The dead tell nothing."""
@@ -184,7 +189,11 @@ class Simulation:
         self.clock: Final = WorldClock()
         self.source = source
         """What the next control plane is started with."""
-        self.layout: Final = Layout(load_text(source, FILE).environment)
+        self.desired: Final = load_text(source, FILE)
+        """What that says; operators may have changed it since."""
+        self.layout: Final = Layout(self.desired.environment)
+        self.clock_error = Duration(0)
+        """How far the clock of the control plane's host is ahead, for those that start now."""
         self.uplink: Final = Uplink()
         """The control plane's way to the registry."""
         self.truth: Final = Truth(self.clock.now)
@@ -238,6 +247,16 @@ class Simulation:
         self.now.kill()
         self.truth.tell(ControlPlaneKilled())
         self._look()
+
+    def restart(self) -> None:
+        """Kill the control plane and start it again, if it lives."""
+        if self.now is not None and self.now.is_alive:
+            self.kill()
+            self.start()
+
+    def ask(self, what: str, request: Request) -> None:
+        """Ask the control plane for something, as an operator does; its answer is noted in the journal."""
+        self._nursery.start_soon(ask, self, what, request)
 
     def calm(self) -> None:
         """Let no mischief strike any more."""

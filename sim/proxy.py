@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 import trio
 
 from hfs_appliance.model.ids import ServiceName
-from hfs_appliance.model.instants import MILLISECOND, Instant
+from hfs_appliance.model.instants import MILLISECOND, SECOND, Duration, Instant, format_duration
 from hfs_appliance.ports.errors import Missing, Rejected, Transient
 from hfs_appliance.proxy.table import RouteTable
 from sim.clock import Reply, WorldClock, spend
@@ -27,6 +27,9 @@ RELOAD_A_SERVICE: Final = 220_000
 FETCH: Final = Table.of_ms((0, 1), (500, 4), (990, 60), (1000, 500))
 """An assumption: a document over HTTP within one datacentre."""
 
+GIVEN_UP: Final = Duration(5 * SECOND)
+"""The product's own bound for one document (hfs_appliance/adapters/http/specs.py)."""
+
 WORK: Final = 5 * MILLISECOND
 """An assumption: reading, checking and renaming one small document."""
 
@@ -41,6 +44,11 @@ class SimProxy:
         self.is_running = False
         self.refuses = False
         """G2: whether it refuses every configuration."""
+        self.cannot_start = False
+        """G4: whether its process ends at once, whenever it is started."""
+        self.slowness = 1
+        """G3: factor on the time of a reload."""
+        self._hang: trio.Event | None = None
         self.table: RouteTable | None = None
         self.files: dict[str, bytes] = {}
         self.history: deque[tuple[Instant, RouteTable]] = deque(maxlen=KEPT)
@@ -52,9 +60,22 @@ class SimProxy:
         self._death.set()
         self._truth.tell(ProxyStopped())
 
+    def hang(self) -> None:
+        """G3: let no reload end."""
+        self._hang = trio.Event()
+
+    def go_on(self) -> None:
+        """End what has hung."""
+        assert self._hang is not None
+        self._hang.set()
+        self._hang = None
+
     async def publish(self, table: RouteTable) -> None:
         """Serve a table. Errors: Rejected."""
-        await spend(self._clock, RELOAD_FLOOR + RELOAD_A_SERVICE * len(table.routes)).wait()
+        span = RELOAD_FLOOR + RELOAD_A_SERVICE * len(table.routes)
+        await spend(self._clock, span * self.slowness).wait()
+        if self._hang is not None:
+            await self._hang.wait()
         if self.refuses:
             raise Rejected("nginx: configuration file test failed")
         self.table = table
@@ -74,6 +95,8 @@ class SimProxy:
             await trio.lowlevel.checkpoint()
             return False
         await spend(self._clock, RELOAD_FLOOR).wait()
+        if self.cannot_start:
+            raise Transient("nginx: its process ended at once: no space left on device")
         self.is_running = True
         self._death = trio.Event()
         self._truth.tell(ProxyStarted())
@@ -104,8 +127,14 @@ class SimSpecs:
         self._stream: Final = stream
         self._whose: Final = whose
         """The service that answers at an address and port now."""
-        self.broken: set[ServiceName] = set()
-        """W2: services whose document is no JSON."""
+        self.contents: dict[ServiceName, bytes] = {}
+        """W2, W4, W6: what some services answer in place of a good document."""
+        self.absent: set[ServiceName] = set()
+        """W1: services that answer 404."""
+        self.silent: set[ServiceName] = set()
+        """W5: services that never end their answer; whoever asks gives up."""
+        self.huge: set[ServiceName] = set()
+        """W2: services that answer with more than anybody reads."""
         self.extra: dict[ServiceName, int] = {}
         """W4: services whose documents have grown by so many paths."""
         self.is_away = False
@@ -120,12 +149,15 @@ class SimSpecs:
             service = self._whose(*_place(url))
             if self.is_away or service is None:
                 reply.fail(Transient(f"{url}: no answer"))
-            elif "/missing" in url:
+            elif service in self.absent:
                 reply.fail(Missing(f"{url}: 404"))
+            elif service in self.silent:
+                gone = Transient(f"{url}: no whole answer within {format_duration(GIVEN_UP)}")
+                self._clock.after(GIVEN_UP, lambda: reply.fail(gone))
+            elif service in self.huge:
+                reply.fail(Rejected(f"{url}: more than can be read"))
             else:
-                content = document(service, self.extra.get(service, 0))
-                if service in self.broken:
-                    content = b"<html>502 Bad Gateway</html>"
+                content = self.contents.get(service) or document(service, self.extra.get(service, 0))
                 self._truth.tell(DocumentGiven(service=service, content=content))
                 reply.give(content)
 

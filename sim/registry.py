@@ -56,10 +56,19 @@ _BYSTANDERS: Final = (Code.OK, Code.RUNTIME_INCONSISTENCY)
 class SimRegistry:
     """Implements the port's Registry; also the listener at the end of its link."""
 
-    def __init__(self, ensemble: Ensemble, *, session_timeout: Duration, uplink: Uplink | None = None) -> None:
+    def __init__(
+        self,
+        ensemble: Ensemble,
+        *,
+        session_timeout: Duration,
+        uplink: Uplink | None = None,
+        ahead: Duration = Duration(0),
+    ) -> None:
         self._ensemble = ensemble
         self._clock: WorldClock = ensemble.clock
         self._timeout = session_timeout
+        self._ahead = ahead
+        """How much later this process takes it to be than it is."""
         self._state = SessionState.CONNECTING
         self._session_id = 0
         self._since = self._heard_at = self._clock.now()
@@ -74,7 +83,12 @@ class SimRegistry:
     def session(self) -> Session:
         """Tell the state of the session now."""
         self._renew_by_heartbeats()
-        return Session(state=self._state, session_id=self._session_id, since=self._since, lease_until=self._lease_until)
+        return Session(
+            state=self._state,
+            session_id=self._session_id,
+            since=after(self._since, self._ahead),
+            lease_until=after(self._lease_until, self._ahead),
+        )
 
     async def wait_session_change(self, seen: Session) -> Session:
         """Wait until (state, session_id) differs from `seen`."""

@@ -7,7 +7,9 @@ from sim.faults import (  # noqa: F401  # each puts its kinds on the menu
     datacentre,
     load,
     network,
+    operator,
     plane,
+    proxy,
     registry,
 )
 from sim.faults.menu import MENU, Kind, Struck

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from hfs_appliance.model.ids import AvailabilityZone
+from hfs_appliance.model.ids import AvailabilityZone, ServiceName
 from sim.datacentre import HOSTS_PER_RACK, HOSTS_PER_ZONE, hosts_of
 from sim.machine import Machine
 from sim.servers import SimServer
@@ -32,6 +32,12 @@ def rack_of(sim: Simulation, target: int) -> list[str]:
 def machines_of(sim: Simulation, target: int, count: int) -> list[Machine]:
     """Choose machines of the cloud's list, `count` in a row."""
     return _in_a_row(list(sim.datacentre.machines.values()), target, count)
+
+
+def service_of(sim: Simulation, target: int) -> ServiceName:
+    """Choose a service of the file that the control plane was started with."""
+    services = sorted(sim.desired.services)
+    return services[target % len(services)]
 
 
 def servers_of(sim: Simulation, target: int, count: int) -> list[SimServer]:

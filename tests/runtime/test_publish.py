@@ -75,11 +75,11 @@ def test_a_document_that_goes_bad_is_told_and_its_last_good_one_stays() -> None:
         sim.bus.subscribe(
             "test", lambda told: refused.append(told.event.words) if isinstance(told.event, DocumentRefused) else None
         )
-        sim.specs.broken.add(DNS)
+        sim.specs.contents[DNS] = b"<html>502 Bad Gateway</html>"
         await sim.pass_time(Duration(30 * MINUTE))
         assert len(refused) == 1
         assert json.loads(sim.proxy.files["swagger.json"])["paths"] == json.loads(good)["paths"]
-        sim.specs.broken.clear()
+        sim.specs.contents.clear()
         sim.specs.extra[DNS] = 3
         await sim.pass_time(Duration(MINUTE))
         paths = json.loads(sim.proxy.files["swagger.json"])["paths"]

@@ -1,0 +1,43 @@
+"""Killing the control plane at each step of its scheduler in turn, one life after the other, while a story goes on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import trio
+
+from hfs_appliance.model.instants import MILLISECOND
+
+if TYPE_CHECKING:
+    from sim.fleet import Simulation
+
+
+class KillAtEveryStep(trio.abc.Instrument):
+    """X1, X3: the first life ends after so many steps, each later one a step later than the one before."""
+
+    def __init__(self, simulation: Simulation, first: int) -> None:
+        self._simulation = simulation
+        self._limit = max(1, first)
+        self._steps = 0
+        self._is_over = False
+        self.lives = 0
+        trio.lowlevel.add_instrument(self)
+
+    def stop(self) -> None:
+        """Kill no more."""
+        if not self._is_over:
+            self._is_over = True
+            trio.lowlevel.remove_instrument(self)
+
+    def after_task_step(self, task: trio.lowlevel.Task) -> None:  # noqa: ARG002  # trio's signature
+        """Count, and kill when it is time."""
+        sim = self._simulation
+        if sim.now is None or not sim.now.is_alive:
+            return
+        self._steps += 1
+        if self._steps >= self._limit:
+            self._steps = 0
+            self._limit += 1
+            self.lives += 1
+            end = sim.overlaps.during("control plane", sim.kill, sim.start)
+            sim.clock.after(MILLISECOND, end)
