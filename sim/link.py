@@ -96,8 +96,11 @@ class Link:
         self._is_cut = True
         self.break_off()
 
-    def go_silent(self, *, requests: bool = True) -> None:
-        """Let nothing through any more: answers, or both ways. The client notices after two thirds of its timeout."""
+    def go_silent(self, *, requests: bool = True, is_way_broken: bool = True) -> None:
+        """Let nothing through any more: answers, or both ways. The client notices after two thirds of its timeout.
+
+        When only this connection is stuck, not the way, the client then has a new one.
+        """
         if not self.is_connected or self.silent_since is not None:
             return
         self._holds_requests, self._holds_answers = requests, True
@@ -109,7 +112,7 @@ class Link:
 
         def notice() -> None:
             if self._turn == turn and self.silent_since is not None:
-                self._is_cut = True
+                self._is_cut = is_way_broken
                 self.break_off()
 
         self._clock.after(self._timeout * 2 // 3, notice)
@@ -167,7 +170,7 @@ class Link:
                     self._catching_up.append(arrive)
                 elif is_write and self._ensemble.holds_writes:
                     self._ensemble.hold(commit)
-                    self.go_silent(requests=False)
+                    self.go_silent(requests=False, is_way_broken=False)
                 else:
                     commit()
 
@@ -178,7 +181,7 @@ class Link:
             if self._turn != turn:
                 return
             if costs > LARGE and self._uplink.loses_large_answers:
-                self.go_silent(requests=False)
+                self.go_silent(requests=False, is_way_broken=False)
             if is_write and self._behind is not None:
                 self._catching_up.append(lambda: self._post(lambda: answer(result), costs))
             else:
