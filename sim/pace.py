@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from hfs_appliance.model.instants import SECOND
 from sim.streams import Table
 
 BOOTING: Final = Table.of_ms((0, 10_000), (500, 25_000), (990, 60_000), (1000, 120_000))
@@ -15,6 +16,10 @@ CONFIGURATION: Final = Table.of_ms((0, 4_100), (500, 12_000), (990, 40_000), (10
 """Puppet 7.23 takes 4.1 to 4.7 CPU s for five resources (shared/design/measured-floors.md)."""
 STARTING: Final = Table.of_ms((0, 300), (500, 1_500), (990, 8_000), (1000, 20_000))
 """Role taken to the first good answer of the service: an assumption."""
+SLOW_BOOT: Final = 20
+"""V13: what a slow boot takes, times that of a usual one: the tail that a busy hypervisor has."""
+RUN_AGAIN: Final = 30 * SECOND
+"""Between a configuration run that failed and the next one: an assumption."""
 RESTARTING: Final = Table.of_ms((0, 500), (1000, 5_000))
 
 

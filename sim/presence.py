@@ -9,11 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from hfs_appliance.model.assignment import Assignment
+from hfs_appliance.model.ids import Version
+from hfs_appliance.model.observed import InstanceStatus, Registration
 from sim.ensemble import Ensemble
 from sim.link import Link
 from sim.wire.zookeeper.paths import ancestry
 from sim.wire.zookeeper.requests import Create, Delete, Multi, SetValue
 from sim.wire.zookeeper.values import EPHEMERAL, OPEN
+
+WRONG_VERSION: Final = Version("0.0.0-wrong")
 
 
 class Presence:
@@ -88,3 +93,21 @@ class Presence:
             self._ensemble.write(Multi(operations=(Delete(path=path), create)), link)
         elif found.value != content:
             self._ensemble.write(SetValue(path=path, value=content), link)
+
+
+def registration_of(
+    assignment: Assignment, address: str, *, boot: int, is_draining: bool, is_confused: bool
+) -> Registration:
+    """Give what an agent registers; a confused one (P4, P10) names another version than it was given."""
+    return Registration(
+        service=assignment.service,
+        instance=assignment.server,
+        version=WRONG_VERSION if is_confused else assignment.version,
+        address=address,
+        port=assignment.port,
+        status=InstanceStatus.DRAINING if is_draining else InstanceStatus.UP,
+        server=assignment.server,
+        nonce=assignment.nonce,
+        boot=f"{boot:x}",
+        document=assignment.document,
+    )

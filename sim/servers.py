@@ -13,7 +13,7 @@ from hfs_appliance.model.assignment import Assignment
 from hfs_appliance.model.desired import Health
 from hfs_appliance.model.ids import ServiceName, Version
 from hfs_appliance.model.instants import MILLISECOND, Duration, Instant
-from hfs_appliance.model.observed import InstanceStatus, PoolEntry, Registration
+from hfs_appliance.model.observed import PoolEntry
 from hfs_appliance.model.probes import Answer, Pulse
 from hfs_appliance.registry import formats
 from hfs_appliance.registry.curator import write_registration
@@ -21,8 +21,9 @@ from hfs_appliance.registry.paths import Layout
 from sim.ensemble import Ensemble
 from sim.link import Link
 from sim.machine import Machine
-from sim.pace import ServerPace
-from sim.presence import Presence
+from sim.pace import RUN_AGAIN, SLOW_BOOT, ServerPace
+from sim.presence import Presence, registration_of
+from sim.role import Seen, look
 from sim.servicefaults import ServiceFaults
 from sim.streams import Stream
 from sim.truth import Condition, ConditionChanged, Truth
@@ -76,6 +77,10 @@ class SimServer:
         """Since when it is too busy to answer its agent in time, though it works."""
         self._is_given_up = False
         """Whether the agent has taken it out of traffic for that."""
+        self.is_broken = False
+        """V14: whether no service ever comes up here, whatever it is."""
+        self.is_confused = False
+        """P4, P10: whether it registers as another version than it was given."""
         self._is_stopped = False
         self._is_draining = False
 
@@ -137,7 +142,8 @@ class SimServer:
         self._power += 1
         self._is_powered = True
         self._tell()
-        self._later(self._stream.draw(self._pace.booting), self._start_agent)
+        tail = SLOW_BOOT if self._stream.chance(self._faults.slow_boots) else 1
+        self._later(self._stream.draw(self._pace.booting) * tail, self._start_agent)
 
     def let_stand(self, assignment: Assignment | None) -> None:
         """Be a server that was built, and has served for a while if it has a role, before the story begins."""
@@ -184,6 +190,11 @@ class SimServer:
             self._tell()
             self._register()
 
+    def look_again(self) -> None:
+        """Let the agent's next probes tell it something else than before."""
+        if self.assignment is not None:
+            self._later(_patience(self.assignment.health), self._register)
+
     def overwhelm(self, stream: Stream) -> None:
         """Let the service be too busy to answer its agent in time; whoever waits long enough gets an answer."""
         if self._busy_since is None and self.assignment is not None:
@@ -228,12 +239,20 @@ class SimServer:
         self.link = Link(self._ensemble, timeout, self, uplink=self.uplink)
         self._presence.begin(self.link)
         if not self._is_built:
-            stages = self._stream.draw(self._pace.updates) + self._stream.draw(self._pace.configuration)
-            self._later(stages, self._finish_build)
+            self._build()
         elif self.assignment is None:
             self._offer()
         else:
             self._carry_out()
+
+    def _build(self) -> None:
+        """Apply updates and configuration; what fails is run again, as Puppet is, from the beginning."""
+        faults, stream = self._faults, self._stream
+        span = (stream.draw(self._pace.updates) + stream.draw(self._pace.configuration)) * faults.slow_builds
+        if faults.is_mirror_down or stream.chance(faults.failing_builds):
+            self._later(stream.below(span) + RUN_AGAIN, self._build)
+        else:
+            self._later(span, self._finish_build)
 
     def _finish_build(self) -> None:
         self._is_built = True
@@ -265,7 +284,9 @@ class SimServer:
         assignment = self.assignment
         if assignment is None or self._is_stopped or self._is_draining or self._healthy_since is not None:
             return
-        if assignment.version in self._faults.broken_versions:
+        faults = self._faults
+        is_broken = self.is_broken or assignment.version in faults.broken_versions
+        if is_broken or self._stream.chance(faults.failing_starts):
             self._start_again()
             return
         self._starts += 1
@@ -291,20 +312,16 @@ class SimServer:
         if assignment is None:
             return
         path = self._layout.registration(assignment.service, assignment.server)
-        if self._healthy_since is None or self.hung_since is not None or self._is_given_up or self._is_stopped:
+        is_well = self.hung_since is None and not self._is_given_up and not self._faults.are_checks_failing
+        if self._healthy_since is None or not is_well or self._is_stopped:
             self._presence.want(path, None)
             return
-        registration = Registration(
-            service=assignment.service,
-            instance=assignment.server,
-            version=assignment.version,
-            address=self.machine.listed.address,
-            port=assignment.port,
-            status=InstanceStatus.DRAINING if self._is_draining else InstanceStatus.UP,
-            server=assignment.server,
-            nonce=assignment.nonce,
-            boot=f"{self._starts:x}",
-            document=assignment.document,
+        registration = registration_of(
+            assignment,
+            self.machine.listed.address,
+            boot=self._starts,
+            is_draining=self._is_draining,
+            is_confused=self.is_confused,
         )
         self._presence.want(path, write_registration(registration, self._healthy_since))
 
@@ -325,37 +342,20 @@ class SimServer:
 
     def _look(self) -> None:
         """Read what this server is to be."""
-        link = self.link
-        if link is None:
-            return
-        server = self.machine.spec.server
-        paths = (self._layout.root, self._layout.record(server), self._layout.assignment(server))
+        if self.link is not None:
+            look(self._ensemble, self.link, self._layout, self.machine.spec, self._take)
 
-        def read() -> tuple[int, bool, bytes | None]:
-            root, record, place = (self._ensemble.core.tree.znodes.get(path) for path in paths)
-            return root.czxid if root is not None else 0, record is not None, place.value if place is not None else None
-
-        link.request(read, lambda found: self._take(*found))
-
-    def _take(self, anchor: int, has_record: bool, content: bytes | None) -> None:  # noqa: FBT001  # what was read
-        if anchor == 0:
-            return
-        if content is None:
+    def _take(self, seen: Seen) -> None:
+        if seen.assignment is None:
             # An emptied or rolled-back registry takes nobody's role away.
-            if self.assignment is not None and self._anchor == anchor and not has_record:
+            if self.assignment is not None and self._anchor == seen.anchor and not seen.has_record:
                 self._stop()
             return
-        try:
-            assignment = formats.read_assignment(content)
-        except formats.FormatError:
-            return  # the agent says so in its log, and looks again when it has changed
-        if assignment.nonce != self.machine.spec.nonce:
-            return
-        had, self.assignment, self._anchor = self.assignment, assignment, anchor
+        had, self.assignment, self._anchor = self.assignment, seen.assignment, seen.anchor
         self._tell()
         if had is None and self._is_built:
             self._carry_out()
-        elif assignment.drain_at is not None and self._is_built:
+        elif self.assignment.drain_at is not None and self._is_built:
             self._drain()
 
     # The link's listener

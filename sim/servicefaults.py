@@ -1,4 +1,7 @@
-"""What is wrong with services now, wherever they run: plain switches, which faults turn and the world obeys."""
+"""What is wrong now with servers and services, wherever they are: plain switches, which faults turn, the world obeys.
+
+Rates are per mille.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,20 @@ from hfs_appliance.model.ids import Version
 
 @dataclass(slots=True, kw_only=True)
 class ServiceFaults:
-    """What is wrong with services, wherever they run."""
+    """What is wrong with booting, building, services and their checks."""
+
+    slow_boots: int = 0
+    """V13: boots that take many times as long."""
+    slow_builds: int = 1
+    """P3, P7: factor on the time of updates and configuration."""
+    failing_builds: int = 0
+    """P1: configuration runs that fail at some step."""
+    is_mirror_down: bool = False
+    """P8: whether no package can be fetched."""
+    failing_starts: int = 0
+    """P2: starts of services after which nothing listens."""
+    are_checks_failing: bool = False
+    """G10: whether every agent takes its service for ill, which it is not."""
 
     broken_versions: set[Version] = field(default_factory=set)
     """H8: instances of these never answer."""

@@ -11,6 +11,7 @@ from sim.faults import (  # noqa: F401  # each puts its kinds on the menu
     plane,
     proxy,
     registry,
+    service,
 )
 from sim.faults.menu import MENU, Kind, Struck
 

@@ -55,6 +55,11 @@ def warm_of(sim: Simulation, target: int, count: int) -> list[SimServer]:
     return _in_a_row([server for server in sim.servers() if server.condition is Condition.WARM], target, count)
 
 
+def building_of(sim: Simulation, target: int, count: int) -> list[SimServer]:
+    """Choose servers that are being built, `count` in a row."""
+    return _in_a_row([server for server in sim.servers() if server.condition is Condition.BUILDING], target, count)
+
+
 def _in_a_row(items: list[T], target: int, count: int) -> list[T]:
     count = min(count, len(items))
     return [items[(target + number) % len(items)] for number in range(count)]

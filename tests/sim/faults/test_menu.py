@@ -7,7 +7,7 @@ import pytest
 from hfs_appliance.model.instants import MINUTE, SECOND, Duration
 from sim.faults import MENU, Kind
 from sim.fleet import Simulation, simulate
-from sim.scenario import Fault
+from sim.scenario import Fault, Traffic
 from sim.standing import let_stand
 from tests.support.fleets import SOON, demand_whole, quick
 
@@ -31,6 +31,8 @@ def test_a_fault_strikes_overlaps_with_itself_and_ends(kind: Kind) -> None:
         let_stand(sim)
         sim.start()
         await sim.converged(SOON)
+        if kind.needs_traffic:
+            sim.flows.begin(Traffic(base=20), sim.proxy.table)
         lasts = Duration(30 * SECOND if kind.spans is not None else 0)
         fault = Fault(kind=kind.name, at=Duration(0), lasts=lasts, target=FIRST, amount=kind.amounts[1])
         first = kind.strike(sim, fault)

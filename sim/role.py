@@ -1,0 +1,43 @@
+"""What a simulated server's agent reads of its role: the counterpart of the real agent's `Role`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from hfs_appliance.model.assignment import Assignment
+from hfs_appliance.ports.cloud import ServerSpec
+from hfs_appliance.registry import formats
+from hfs_appliance.registry.paths import Layout
+from sim.ensemble import Ensemble
+from sim.link import Link
+
+
+class Seen(NamedTuple):
+    """What stood there."""
+
+    anchor: int
+    """Tells one content of the registry from another."""
+    has_record: bool
+    assignment: Assignment | None
+    """None: there is none."""
+
+
+def look(ensemble: Ensemble, link: Link, layout: Layout, spec: ServerSpec, take: Callable[[Seen], None]) -> None:
+    """Read what a server is to be; what cannot be read, or is meant for another server of that name, is left alone."""
+    paths = (layout.root, layout.record(spec.server), layout.assignment(spec.server))
+
+    def read() -> tuple[int, bool, bytes | None]:
+        root, record, place = (ensemble.core.tree.znodes.get(path) for path in paths)
+        return root.czxid if root is not None else 0, record is not None, place.value if place is not None else None
+
+    def understand(found: tuple[int, bool, bytes | None]) -> None:
+        anchor, has_record, content = found
+        try:
+            assignment = formats.read_assignment(content) if content is not None else None
+        except formats.FormatError:
+            return
+        if anchor and (assignment is None or assignment.nonce == spec.nonce):
+            take(Seen(anchor, has_record, assignment))
+
+    link.request(read, understand)
