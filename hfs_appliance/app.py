@@ -29,6 +29,7 @@ from hfs_appliance import __version__
 from hfs_appliance.adapters.clock import SystemClock, SystemEntropy
 from hfs_appliance.adapters.http import HttpSpecSource
 from hfs_appliance.adapters.local.cloud import LocalCloud
+from hfs_appliance.adapters.nginx.load import NginxLoad
 from hfs_appliance.adapters.nginx.proxy import NginxProxy
 from hfs_appliance.adapters.probe import HttpProber
 from hfs_appliance.adapters.process import own_command, replace_file
@@ -217,6 +218,7 @@ def _compose(
         proxy=nginx,
         last_good=nginx.last_good(),
         prober=HttpProber(),
+        load=NginxLoad(options.state / "nginx", nginx.last_good, clock),
         specs=HttpSpecSource(),
         worker=ThreadWorker(),
         clock=clock,

@@ -49,6 +49,7 @@ from sim.servers import SimServer
 from sim.servicefaults import ServiceFaults
 from sim.streams import SimEntropy, Streams
 from sim.traffic.flows import Flows
+from sim.traffic.source import SimLoad
 from sim.truth import ControlPlaneKilled, ControlPlaneStarted, Truth
 from sim.uplink import Uplink
 
@@ -120,6 +121,7 @@ class Incarnation:
             proxy=sim.proxy,
             last_good=sim.proxy.table,
             prober=sim.prober,
+            load=sim.load,
             specs=sim.specs,
             worker=SimWorker(sim.clock),
             clock=clock,
@@ -208,6 +210,7 @@ class Simulation:
         self.flows: Final = Flows(
             self.clock, self.streams.named("traffic"), self.truth, self.service_faults, self._find
         )
+        self.load: Final = SimLoad(self.clock, self.flows)
         self.entropy: Final = SimEntropy(self.streams.named("entropy"))
         self.journal: Final = Journal(keeps_lines=keeps_lines)
         self.bus: Final = EventBus(self.clock)

@@ -5,7 +5,7 @@ A reason is a code for machines (`Cause`, the rule's name) and words for the ope
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar, NamedTuple, TypeAlias
@@ -206,5 +206,7 @@ class Plan:
     """Every count is met, every pool is full, nothing is left to do."""
     to_probe: Mapping[ServerId, Target] = field(default_factory=dict)
     """Instances whose fate hangs on what they answer when they are asked."""
+    to_measure: Set[ServiceName] = frozenset()
+    """Services whose load is to be known."""
     requeue_at: Instant | None = None
     """When time alone may change the answer."""

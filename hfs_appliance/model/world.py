@@ -9,6 +9,7 @@ from hfs_appliance.model.desired import DesiredState
 from hfs_appliance.model.ids import ServerId
 from hfs_appliance.model.instants import Instant
 from hfs_appliance.model.ledger import Failure, Ledger
+from hfs_appliance.model.load import LoadView
 from hfs_appliance.model.observed import CloudView, Observation, RegistryView
 from hfs_appliance.model.plan import Action
 from hfs_appliance.model.probes import Probe
@@ -24,6 +25,8 @@ class World:
     registry: Observation[RegistryView] | None
     probes: Mapping[ServerId, Probe] = field(default_factory=dict)
     """Answers of those whom the plan before wanted asked."""
+    load: Observation[LoadView] | None = None
+    """Of the services that the plan before wanted measured."""
     ledger: Ledger = field(default_factory=Ledger)
     in_flight: Mapping[ServerId, Action] = field(default_factory=dict)
     """Actions being carried out: their servers' lanes are taken, and what they will bring already counts."""

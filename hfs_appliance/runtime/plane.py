@@ -16,6 +16,7 @@ from hfs_appliance.ports.clock import Clock, Entropy
 from hfs_appliance.ports.cloud import Cloud
 from hfs_appliance.ports.errors import Conflict
 from hfs_appliance.ports.events import EventSink
+from hfs_appliance.ports.load import LoadSource
 from hfs_appliance.ports.mischief import PEACE, Mischief
 from hfs_appliance.ports.probe import Prober
 from hfs_appliance.ports.registry import Registry
@@ -33,6 +34,7 @@ from hfs_appliance.runtime.fence import LeasedCloud
 from hfs_appliance.runtime.leadership import Leadership
 from hfs_appliance.runtime.ledger import LedgerStore
 from hfs_appliance.runtime.observe_cloud import CloudObserver
+from hfs_appliance.runtime.observe_load import LoadObserver
 from hfs_appliance.runtime.observe_probes import ProbeObserver
 from hfs_appliance.runtime.observe_registry import RegistryObserver
 from hfs_appliance.runtime.publish import ProxyPublisher
@@ -58,6 +60,7 @@ class Backends:
     last_good: RouteTable | None
     """The table that the proxy serves already."""
     prober: Prober
+    load: LoadSource
     specs: SpecSource
     worker: Worker
     clock: Clock
@@ -103,6 +106,7 @@ class ControlPlane:
             tunables=tunables,
             mischief=mischief,
         )
+        self.load = LoadObserver(backends.load, clock=clock, dirty=to_plan)
         self.probes = ProbeObserver(backends.prober, clock=clock, dirty=to_plan)
         self.executor = self._executor(backends, to_plan)
 
@@ -161,6 +165,7 @@ class ControlPlane:
             registry=self.view,
             cloud=self.servers,
             probes=self.probes,
+            load=self.load,
             ledger=self.ledger,
             executor=self.executor,
             leadership=self.leadership,
@@ -176,6 +181,7 @@ class ControlPlane:
             self._part("registry observer", self.view.run),
             self._part("cloud observer", self.servers.run),
             self._part("probe observer", self.probes.run),
+            self._part("load observer", self.load.run),
             self._part("leadership", self.leadership.run),
             self._part("executor", self.executor.run),
             self._part("reconciler", self.reconciler.run),

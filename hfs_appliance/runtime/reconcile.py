@@ -27,6 +27,7 @@ from hfs_appliance.runtime.execute import Executor
 from hfs_appliance.runtime.leadership import Leadership
 from hfs_appliance.runtime.ledger import LedgerStore
 from hfs_appliance.runtime.observe_cloud import CloudObserver
+from hfs_appliance.runtime.observe_load import LoadObserver
 from hfs_appliance.runtime.observe_probes import ProbeObserver
 from hfs_appliance.runtime.observe_registry import RegistryObserver
 from hfs_appliance.runtime.tunables import PRODUCTION, Tunables
@@ -41,6 +42,7 @@ class Sources:
     registry: RegistryObserver
     cloud: CloudObserver
     probes: ProbeObserver
+    load: LoadObserver
     ledger: LedgerStore
     executor: Executor
     leadership: Leadership
@@ -101,6 +103,7 @@ class Reconciler:
             cloud=cloud,
             registry=sources.registry.observation(),
             probes=sources.probes.probes,
+            load=sources.load.observation(),
             ledger=sources.ledger.ledger,
             in_flight=sources.executor.in_flight,
             is_closing=self._is_closing,
@@ -168,6 +171,7 @@ class Reconciler:
         self._tell_holds(before.holds if before is not None else (), plan.holds)
         self._tell_setbacks(before, plan)
         self._sources.probes.want(plan.to_probe)
+        self._sources.load.want(plan.to_measure)
         self._observe_plan(plan)
         return causes
 

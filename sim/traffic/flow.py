@@ -16,7 +16,19 @@ from sim.traffic.facts import TrafficFlowed
 from sim.traffic.load import NOTHING, Load
 from sim.traffic.members import Tried
 
+MICRO: Final = 1_000_000
+MICROSECOND: Final = 1_000
 TOLD_AT_LEAST: Final = Duration(15 * MINUTE)
+
+
+@dataclass(slots=True)
+class Account:
+    """What a proxy has counted of one version, in micro-requests."""
+
+    asked: int = 0
+    lost: int = 0
+    latencies: dict[int, int] = field(default_factory=dict)
+    """Requests by their mean time in microseconds."""
 
 
 @dataclass(slots=True, eq=False)
@@ -44,6 +56,8 @@ class Flow:
     asked: int = 0
     lost: int = 0
     """Since it was told last, in micro-requests."""
+    accounts: dict[Version, Account] | None = None
+    """Since they were taken last; None while nobody counts."""
     told: Load = NOTHING
     told_at: Instant = Instant(0)
 
@@ -53,6 +67,24 @@ class Flow:
         self.until = now
         self.asked += self.load.offered * span
         self.lost += self.load.lost * span
+        if self.accounts is not None and span:
+            self._enter(self.accounts, span)
+
+    def _enter(self, accounts: dict[Version, Account], span: int) -> None:
+        for share in self.load.shares:
+            account = accounts.get(share.group.version)
+            if account is None:
+                account = accounts[share.group.version] = Account()
+            asked, latency_us = share.offered * span, share.latency // MICROSECOND
+            account.asked += asked
+            account.lost += share.lost * span
+            account.latencies[latency_us] = account.latencies.get(latency_us, 0) + asked
+
+    def take_accounts(self, now: Instant) -> dict[Version, Account]:
+        """Give what was counted since the last time, and count from now on."""
+        self.count(now)
+        taken, self.accounts = self.accounts or {}, {}
+        return taken
 
     def turn(self, load: Load) -> TrafficFlowed | None:
         """Go on with other rates; give what is to be told of the former ones, if the change is worth it."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from hfs_appliance.model.ids import ServerId, ServiceName
+from hfs_appliance.model.ids import ServerId, ServiceName, Version
 from hfs_appliance.model.instants import Duration, Instant
 from hfs_appliance.proxy.table import RouteTable
 from sim.clock import WorldClock
@@ -20,7 +20,7 @@ from sim.servicefaults import ServiceFaults
 from sim.streams import Stream
 from sim.traffic import curves
 from sim.traffic.curves import CLOSEST, MILLI, Curve
-from sim.traffic.flow import Flow
+from sim.traffic.flow import Account, Flow
 from sim.traffic.load import Load, coming_back, needed, spread
 from sim.traffic.members import Tried, patience_ends, too_busy, tried
 from sim.truth import ConditionChanged, DemandChanged, Fact, ProxyStarted, ProxyStopped, RoutesServed, Truth
@@ -77,6 +77,11 @@ class Flows:
         for flow in self.flows.values():
             flow.count(now)
             self._truth.tell(flow.summary())
+
+    def accounts(self) -> dict[ServiceName, dict[Version, Account]]:
+        """Give what a proxy has counted since the last time, and let it count from now on."""
+        now = self._clock.now()
+        return {name: taken for name, flow in self.flows.items() if (taken := flow.take_accounts(now))}
 
     # What is done to it
 

@@ -8,6 +8,8 @@ import pytest
 
 from hfs_appliance.model.ids import ServiceName, Version
 from hfs_appliance.model.instants import HOUR, MINUTE, SECOND, Duration, Instant, seconds, to_seconds
+from hfs_appliance.model.load import Measured, added
+from hfs_appliance.ports.errors import Transient
 from hfs_appliance.proxy.table import Member, Route, RouteTable
 from hfs_appliance.registry.paths import Layout as Paths
 from sim.clock import EPOCH
@@ -230,3 +232,38 @@ def test_without_traffic_nobody_is_hurt(kind: str) -> None:
     outcome = play(quiet, 1)
     assert outcome.violations == ()
     assert outcome.requests.asked == 0
+
+
+async def counted(world: World) -> Measured:
+    reading = await world.sim.load.read()
+    return added(reading.services.get(DNS, {}).values())
+
+
+@pytest.mark.parametrize("fault", ["none", "missing", "frozen", "wrong"])
+async def test_a_proxy_counts_what_it_served(fault: str) -> None:
+    world = World()
+    await world.sim.load.skip()
+    world.wait(seconds(10))
+    first = await counted(world)
+    assert (first.requests, first.errors) == (6_000, 0)
+    assert first.busy_us // first.requests >= 20_000
+    assert 60_000 <= first.percentile_us(95) <= 150_000
+    world.instances[0].errors = 500
+    world.sim.flows.look_again()
+    load = world.sim.load
+    load.is_missing, load.is_frozen, load.factor = (
+        fault == "missing",
+        fault == "frozen",
+        100 if fault == "wrong" else 1000,
+    )
+    world.wait(seconds(10))
+    match fault:
+        case "missing":
+            with pytest.raises(Transient):
+                await load.read()
+        case "frozen":
+            assert await counted(world) == first
+        case "wrong":
+            assert (await counted(world)).requests == 600
+        case _:
+            assert (await counted(world)).errors == 300
