@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final, TypeVar
 
 import trio
@@ -71,13 +72,14 @@ class SimCloud:
         datacentre, clock = self._datacentre, self._datacentre.clock
         reply: Reply[T] = Reply()
         self.calls += 1
+        told = partial(ApiCalled, call=call, server=server, asked_at=clock.now())
 
         def latency() -> int:
             return datacentre.stream.draw(datacentre.pace.api) * datacentre.faults.slowness
 
         def arrive() -> None:
             if datacentre.faults.hangs:
-                datacentre.truth.tell(ApiCalled(call=call, server=server, refusal="silence"))
+                datacentre.truth.tell(told(refusal="silence"))
                 return
             try:
                 self._demand_well(call)
@@ -86,11 +88,11 @@ class SimCloud:
             except PortError as error:
                 self.refused += 1
                 failure = error
-                datacentre.truth.tell(ApiCalled(call=call, server=server, refusal=type(error).__name__))
+                datacentre.truth.tell(told(refusal=type(error).__name__))
                 clock.after(latency(), lambda: reply.fail(failure))
             else:
                 is_whole = not isinstance(value, CloudView) or value.is_complete
-                datacentre.truth.tell(ApiCalled(call=call, server=server, is_whole=is_whole))
+                datacentre.truth.tell(told(is_whole=is_whole))
                 clock.after(latency(), lambda: reply.give(value))
 
         if not self._is_severed:

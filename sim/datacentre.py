@@ -22,7 +22,7 @@ from sim.cloudfaults import CloudFaults
 from sim.listing import Listing
 from sim.machine import Birth, Machine, Pace
 from sim.streams import Stream
-from sim.truth import Condition, DeletionBegun, MachineGone, MachineMade, StatusChanged, Truth
+from sim.truth import Condition, DeletionBegun, MachineGone, MachineHidden, MachineMade, StatusChanged, Truth
 
 HOSTS_PER_ZONE: Final = 20
 HOSTS_PER_RACK: Final = 5
@@ -297,10 +297,12 @@ class Datacentre:
         del self.machines[server]
         self._list(server)
         self.ghosts[server] = machine
-        if is_ghostly:
-            self._reap_later(machine)
-        elif not (machine.outages and machine.is_switched_on):  # else its host hears of it when it is back
+        if not is_ghostly and not (machine.outages and machine.is_switched_on):
             self._bury(machine)
+            return
+        self.truth.tell(MachineHidden(server=server))
+        if is_ghostly:  # else its host hears of it when it is back
+            self._reap_later(machine)
 
     def _reap_later(self, machine: Machine) -> None:
         self.clock.after(self.stream.between(MINUTE, self.pace.stalled), lambda: self._bury(machine))

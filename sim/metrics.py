@@ -8,6 +8,8 @@ from typing import TypedDict
 from hfs_appliance.model.events import ActionStarted, Recorded
 from hfs_appliance.model.ids import ServerId
 from hfs_appliance.model.instants import Instant
+from sim.census import Census
+from sim.folds import Fold
 from sim.truth import DeletionBegun, Fact
 
 
@@ -17,10 +19,14 @@ class Findings(TypedDict):
     destroyed: dict[str, int]
 
 
-class Metrics:
+class Metrics(Fold):
     """Folds one run."""
 
-    def __init__(self) -> None:
+    hears = (ActionStarted,)
+    sees = (DeletionBegun,)
+
+    def __init__(self, census: Census) -> None:
+        self._census = census
         self._causes: dict[ServerId, str] = {}
         self._destroyed: Counter[str] = Counter()
 
@@ -35,6 +41,9 @@ class Metrics:
         del now
         if isinstance(fact, DeletionBegun):
             self._destroyed[self._causes.get(fact.server, "unknown")] += 1
+
+    def finish(self, now: Instant) -> None:
+        """Close what is open."""
 
     def findings(self) -> Findings:
         """Give what was measured."""

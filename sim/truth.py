@@ -94,6 +94,13 @@ class MachineGone(Fact):
     server: ServerId
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineHidden(Fact):
+    """The cloud knows a machine no more, but it is still there: a ghost, whose end is told as MachineGone."""
+
+    server: ServerId
+
+
 # The cloud's API
 
 
@@ -103,6 +110,8 @@ class ApiCalled(Fact):
 
     call: str
     """`list`, `get`, `create`, `delete`, `log` or `kill`."""
+    asked_at: Instant
+    """When it was sent."""
     server: ServerId | None = None
     refusal: str = ""
     """Name of the error that it is answered with, `silence` for no answer; empty: it was carried out."""
@@ -234,6 +243,8 @@ class Truth:
         self._now = now
         self._everything: list[Witness] = []
         self._by_kind: dict[type[Fact], list[Witness]] = {}
+        self.failure: Exception | None = None
+        """A witness's own mistake: whoever plays the world must raise it, for the product may swallow it."""
 
     def listen(self, witness: Witness, kinds: Iterable[type[Fact]] | None = None) -> None:
         """Call `witness` with every fact from now on, or with those of some kinds."""
@@ -252,5 +263,9 @@ class Truth:
     def tell(self, fact: Fact) -> None:
         """State what happened now."""
         now = self._now()
-        for witness in self._by_kind.get(type(fact), self._everything):
-            witness(now, fact)
+        try:
+            for witness in self._by_kind.get(type(fact), self._everything):
+                witness(now, fact)
+        except Exception as error:
+            self.failure = self.failure or error
+            raise

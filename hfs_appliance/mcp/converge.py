@@ -72,6 +72,8 @@ class Draft:
     """Instances that found no warm server, by pool."""
     claimed: Counter[PoolName] = field(default_factory=Counter)
     """Warm servers that this plan claims, by pool."""
+    unburied: int = 0
+    """Failed builds that wait for their deletion, and so to be counted; they keep their places in creation."""
     requeue_at: Instant | None = None
     deletions_left: int = field(init=False)
 
@@ -128,7 +130,10 @@ def bury(draft: Draft) -> None:
         assert verdict is not None
         reason = _loss(verdict)
         record = facts.record
-        if not (draft.may_destroy and draft.delete(facts.server, reason)) or record is None:
+        if not (draft.may_destroy and draft.delete(facts.server, reason)):
+            draft.unburied += reason.cause is Cause.BUILD_FAILED
+            continue
+        if record is None:
             continue
         trouble = troubles.get(facts.server)
         words = f"{facts.server} {trouble.words if trouble is not None else verdict.words}"
@@ -247,7 +252,7 @@ def build(draft: Draft) -> None:
     used = max(map(serial_of, tally.ahead), default=0)
     serial = max(draft.world.ledger.next_serial, used + 1)
     headroom = limits.max_servers - tally.total
-    slots = limits.max_creating - len(tally.in_creation)
+    slots = limits.max_creating - len(tally.in_creation) - draft.unburied
     # Pools with instances waiting come first: refilling must not take the last places from remediation.
     for name in sorted(draft.desired.pools, key=lambda pool: (-draft.unmet.get(pool, 0), pool)):
         wanted = _wanted_builds(draft, draft.desired.pools[name])

@@ -211,6 +211,10 @@ def place(tally: Tally, facts: Facts, verdict: Verdict | None, action: Action | 
     elif isinstance(action, Claim) and verdict.phase is Phase.WARM:
         starting = tally.instance(action.service, action.version).starting
         found = Place((starting,), action.service, tally.pool(facts.record.pool), facts.record.az)
+    elif isinstance(action, Create) and verdict.phase is Phase.LOST:
+        # Its time is over, and yet its creation may still succeed: another one in its place could be one too many.
+        pool = tally.pool(facts.record.pool)
+        found = Place((pool.building, tally.in_creation), None, pool, facts.record.az)
     else:
         found = _place_known(tally, facts.record, verdict)
     if verdict is not None and verdict.rule in QUESTIONED:

@@ -4,9 +4,51 @@ from __future__ import annotations
 
 from typing import Final
 
-from sim.checkers.base import Checker, Docket
-from sim.checkers.destruction import HealthyDestroyed
+from sim.checkers.accounting import Audit, DecidedFirst, Forgotten, Leak
+from sim.checkers.backoff import BacksOff
+from sim.checkers.base import Case, Checker, Docket
+from sim.checkers.destruction import BlastRadius, HealthyDestroyed
+from sim.checkers.documents import Documents
+from sim.checkers.floor import Floor
+from sim.checkers.generations import Generations
+from sim.checkers.identity import NewNames, OneOwner, OneRole, OwnNonce
+from sim.checkers.inputs import BadInput
+from sim.checkers.rates import ApiRate, Direction, ReloadRate
+from sim.checkers.repair import Repair
+from sim.checkers.routes import Astray, InStep, Registrations
+from sim.checkers.settling import Believes, Stays, Whole
+from sim.checkers.static import FailStatic
+from sim.checkers.surge import Limits, Surge
 
-CHECKERS: Final[tuple[type[Checker], ...]] = (HealthyDestroyed,)
+CHECKERS: Final[tuple[type[Checker], ...]] = (
+    HealthyDestroyed,
+    BlastRadius,
+    Floor,
+    Surge,
+    Limits,
+    OneRole,
+    OneOwner,
+    OwnNonce,
+    NewNames,
+    Generations,
+    Leak,
+    Forgotten,
+    DecidedFirst,
+    Audit,
+    FailStatic,
+    BadInput,
+    Direction,
+    Registrations,
+    Astray,
+    InStep,
+    Documents,
+    Believes,
+    Stays,
+    Whole,
+    Repair,
+    BacksOff,
+    ApiRate,
+    ReloadRate,
+)
 
-__all__ = ["CHECKERS", "Checker", "Docket"]
+__all__ = ["CHECKERS", "Case", "Checker", "Docket"]

@@ -287,6 +287,31 @@ def test_a_failure_is_counted_once_however_long_its_deletion_waits() -> None:
     assert decide(fleet.world()).pool_setbacks[SMALL].failures == 1
 
 
+def test_failed_builds_that_wait_for_their_deletion_keep_their_places_in_creation() -> None:
+    """Else a zone without hosts is asked for servers without end: each failure is counted with its deletion only."""
+    fleet = Fleet(desired=desired({}, pool_size=4))
+    fleet.desired = replace(fleet.desired, limits=replace(fleet.desired.limits, max_creating=3, max_deleting=1))
+    fleet.step(Duration(0))
+    for server in fleet.cloud:
+        fleet.cloud[server] = replace(fleet.cloud[server], status=CloudStatus.ERROR)
+    fleet.pool.clear()
+    plan = decide(fleet.world())
+    assert len(of(plan, Delete)) == 1
+    assert len(of(plan, Create)) == 1
+
+
+def test_a_server_is_not_replaced_while_its_creation_is_in_flight() -> None:
+    fleet = Fleet(desired=desired({}, pool_size=1))
+    create = next(action for action in fleet.step(Duration(0)).actions if isinstance(action, Create))
+    fleet.cloud.clear()
+    fleet.pool.clear()
+    fleet.now = after(fleet.now, MINUTE)
+    world = fleet.world()
+    assert phase(decide(world), create.server) == (Phase.LOST, "never-created")
+    assert of(decide(world), Create) != []
+    assert decide(replace(world, in_flight={create.server: create})).actions == ()
+
+
 def test_the_limit_of_servers_is_kept_and_told() -> None:
     fleet = Fleet(desired=desired({"dns": {"1": 10}}, pool_size=2, max_servers=4))
     for _ in range(10):

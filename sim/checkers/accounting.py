@@ -1,0 +1,123 @@
+"""Checkers of the books: every machine is recorded, every deletion decided first, everything told before it is done."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hfs_appliance.model.events import ActionStarted, Recorded
+from hfs_appliance.model.ids import ServerId
+from hfs_appliance.model.instants import MINUTE, Duration, Instant, format_duration
+from sim.checkers.base import Case, Checker, Waiting
+from sim.entries import Author, RecordGone, RecordWritten, RoleGiven
+from sim.truth import ApiCalled, DeletionBegun, Fact, MachineGone, MachineHidden, MachineMade
+
+
+class Leak(Checker):
+    """A machine without a record is soon recorded, or soon deleted."""
+
+    name = "leak"
+    ids = ("S8", "L7")
+    promise = "no machine is without a record for longer than ten minutes in which the control plane could see it"
+    sees = (MachineMade, MachineGone, MachineHidden, RecordWritten, RecordGone, ApiCalled)
+
+    FOUND_WITHIN: Final = Duration(10 * MINUTE)
+
+    def __init__(self, case: Case) -> None:
+        super().__init__(case)
+        self._unowned: Waiting[ServerId] = Waiting(self.FOUND_WITHIN)
+
+    def see(self, now: Instant, fact: Fact) -> None:
+        """Follow who is recorded; the regular list is the tick."""
+        if not isinstance(fact, ApiCalled):
+            assert isinstance(fact, MachineMade | MachineGone | MachineHidden | RecordWritten | RecordGone)
+            if fact.server in self._census.machines and not self._census.is_owned(fact.server):
+                self._unowned.begin(now, fact.server)
+            else:
+                self._unowned.end(fact.server)
+        elif fact.call == "list":
+            able_since = self._weather.able_since
+            for server in self._unowned.due(now):
+                if able_since is not None and able_since + self.FOUND_WITHIN <= now:
+                    self.accuse(f"{server} has had no record for {format_duration(self.FOUND_WITHIN)}")
+                else:
+                    self._unowned.begin(now, server)
+
+
+class Forgotten(Checker):
+    """A record outlives its machine."""
+
+    name = "forgotten"
+    ids = ("S8", "S10", "L7")
+    promise = "no record is removed while the cloud has its machine"
+    sees = (RecordGone,)
+
+    def see(self, now: Instant, fact: Fact) -> None:
+        """Look for the machine."""
+        del now
+        if not isinstance(fact, RecordGone) or fact.author is not Author.PLANE:
+            return
+        record, machine = self._census.former_record, self._census.machines.get(fact.server)
+        if record is not None and machine is not None and machine.nonce == record.nonce:
+            self.accuse(f"the record of {fact.server} is removed while its machine is {machine.status}")
+
+
+class DecidedFirst(Checker):
+    """The cloud deletes only what is ours, and what the registry has down as leaving."""
+
+    name = "decided-first"
+    ids = ("S13", "S8", "S18")
+    promise = "a machine is deleted only when the record with its own nonce says that it must go"
+    sees = (DeletionBegun,)
+
+    def see(self, now: Instant, fact: Fact) -> None:
+        """Look for the record."""
+        if not isinstance(fact, DeletionBegun) or now - self._weather.replaced_at < MINUTE:
+            return
+        record = self._census.records.get(fact.server)
+        if record is None:
+            self.accuse(f"{fact.server} is deleted, and no record knows of it")
+        elif not self._census.is_owned(fact.server):
+            self.accuse(f"{fact.server} is deleted, but the record of that name is another server's")
+        elif not record.is_deleting:
+            self.accuse(f"{fact.server} is deleted before its record says so")
+
+
+class Audit(Checker):
+    """What changes the cloud or a record is on the event stream before it is sent."""
+
+    name = "audit"
+    ids = ("S18",)
+    promise = "every creation, deletion and change of a record was told as an action that began, with its cause"
+    hears = (ActionStarted,)
+    sees = (ApiCalled, RecordWritten, RecordGone, RoleGiven)
+
+    CARRIED_OUT_WITHIN: Final = Duration(2 * MINUTE)
+
+    def __init__(self, case: Case) -> None:
+        super().__init__(case)
+        self._started: dict[ServerId, dict[str, Instant]] = {}
+
+    def hear(self, recorded: Recorded) -> None:
+        """Note what began."""
+        event = recorded.event
+        assert isinstance(event, ActionStarted)
+        self._started.setdefault(event.server, {})[event.action] = recorded.at
+        if not event.cause:
+            self.accuse(f"{event.action} of {event.server} began without a cause")
+
+    def see(self, now: Instant, fact: Fact) -> None:
+        """Compare what arrives."""
+        match fact:
+            case ApiCalled(call="create" | "delete"):
+                assert fact.server is not None
+                if fact.call not in self._started.get(fact.server, {}):
+                    self.accuse(f"the cloud was asked to {fact.call} {fact.server}, and no such action was told")
+            case RecordWritten() | RecordGone() | RoleGiven():
+                if fact.author is Author.PLANE:
+                    began = self._started.get(fact.server, {}).values()
+                    if not any(now - at <= self.CARRIED_OUT_WITHIN for at in began):
+                        self.accuse(f"an entry of {fact.server} was changed, and no action was told")
+                    if isinstance(fact, RecordGone):
+                        self._started.pop(fact.server, None)
+            case _:
+                pass

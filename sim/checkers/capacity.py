@@ -1,0 +1,160 @@
+"""What servers count for, as the control plane could see it: the fold beneath the checkers of building too much."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Final, TypeAlias
+
+from hfs_appliance.model.ids import PoolName, ServerId
+from hfs_appliance.model.instants import Instant, seconds
+from hfs_appliance.model.observed import CloudStatus
+from sim.census import Census, Key, Recent
+from sim.entries import (
+    DesiredStored,
+    RecordGone,
+    RecordWritten,
+    Registered,
+    RoleGiven,
+    RoleTaken,
+    Unregistered,
+)
+from sim.truth import (
+    Condition,
+    ConditionChanged,
+    DeletionBegun,
+    Fact,
+    MachineGone,
+    MachineHidden,
+    MachineMade,
+    StatusChanged,
+)
+
+Place: TypeAlias = PoolName | Key
+"""What a server counts for: its pool's spares, or a service version."""
+
+NOTICED_WITHIN: Final = seconds(90)
+_COMING: Final = frozenset({Condition.BUILDING, Condition.WARM, Condition.STARTING, Condition.SERVING})
+_LIVING: Final = frozenset({CloudStatus.BUILDING, CloudStatus.ACTIVE})
+
+_AboutServer: TypeAlias = (
+    MachineMade
+    | StatusChanged
+    | ConditionChanged
+    | DeletionBegun
+    | MachineGone
+    | MachineHidden
+    | RecordWritten
+    | RecordGone
+    | RoleGiven
+    | RoleTaken
+)
+
+
+class Capacity:
+    """Sorts servers into what they count for; one look at one server for each fact."""
+
+    SEES: Final[tuple[type[Fact], ...]] = (
+        MachineMade,
+        StatusChanged,
+        ConditionChanged,
+        DeletionBegun,
+        MachineGone,
+        MachineHidden,
+        RecordWritten,
+        RecordGone,
+        RoleGiven,
+        RoleTaken,
+        Registered,
+        Unregistered,
+        DesiredStored,
+    )
+
+    def __init__(self, census: Census) -> None:
+        self._census = census
+        self._places: dict[ServerId, Place] = {}
+        self._desired: dict[Place, int] = {}
+        self._pool_of: dict[Place, PoolName] = {}
+        self.counts: Counter[Place] = Counter()
+        self.deficits: Counter[PoolName] = Counter()
+        """Instances that lack a server, by the pool that should give it."""
+        self.sizes: dict[PoolName, int] = {}
+        self.returned = Recent(NOTICED_WITHIN)
+        """Servers that count again, and what is wanted no more: the control plane may have built for them just now."""
+
+    def see(self, now: Instant, fact: Fact) -> None:
+        """Look at the server that a fact is about."""
+        match fact:
+            case DesiredStored():
+                self._take_desired(now)
+            case Registered() | Unregistered():
+                self._look(now, fact.instance, is_made=False)
+            case MachineMade():
+                self._look(now, fact.server, is_made=True)
+            case _:
+                assert isinstance(fact, _AboutServer)
+                self._look(now, fact.server, is_made=False)
+
+    def spares_too_many(self, pool: PoolName) -> int:
+        """Give how many more servers wait, or are built, than pool and services could want."""
+        return self.counts[pool] - self.sizes.get(pool, 0) - self.deficits[pool]
+
+    def instances_too_many(self, key: Key) -> int:
+        """Give how many more instances a version has, or will have, than are wanted."""
+        return self.counts[key] - self._desired.get(key, 0)
+
+    def _look(self, now: Instant, server: ServerId, *, is_made: bool) -> None:
+        before, after = self._places.get(server), self._place(server)
+        if before == after:
+            return
+        if before is not None:
+            del self._places[server]
+            self._count(before, -1)
+        elif not is_made:
+            self.returned.add(now)
+        if after is not None:
+            self._places[server] = after
+            self._count(after, 1)
+
+    def _place(self, server: ServerId) -> Place | None:
+        census = self._census
+        machine, record = census.machines.get(server), census.records.get(server)
+        if machine is None or machine.is_going or record is None or record.nonce != machine.nonce:
+            return None
+        if census.is_leaving(server) or machine.status not in _LIVING:
+            return None
+        if record.service is None or record.version is None:
+            is_coming = machine.condition in _COMING or not machine.has_run
+            return record.pool if is_coming else None
+        entry = census.registered.get(server)
+        is_up = entry is not None and entry.is_up and entry.nonce == record.nonce
+        if is_up or (not record.is_ready and machine.condition in _COMING):
+            return record.service, record.version
+        return None
+
+    def _count(self, place: Place, step: int) -> None:
+        before = self._deficit(place)
+        self.counts[place] += step
+        if place in self._pool_of:
+            self.deficits[self._pool_of[place]] += self._deficit(place) - before
+
+    def _deficit(self, place: Place) -> int:
+        return max(0, self._desired.get(place, 0) - self.counts[place])
+
+    def _take_desired(self, now: Instant) -> None:
+        desired = self._census.desired
+        if desired is None:
+            return
+        former, former_sizes = self._desired, self.sizes
+        self._desired, self._pool_of = {}, {}
+        for name, service in desired.services.items():
+            for version, count in service.versions.items():
+                self._desired[name, version] = count
+                self._pool_of[name, version] = service.pool
+        self.sizes = {name: pool.size for name, pool in desired.pools.items()}
+        self.deficits.clear()
+        for place, pool in self._pool_of.items():
+            self.deficits[pool] += self._deficit(place)
+        fewer = sum(max(0, count - self._desired.get(place, 0)) for place, count in former.items())
+        fewer += sum(max(0, size - self.sizes.get(name, 0)) for name, size in former_sizes.items())
+        if fewer:
+            self.returned.add(now, fewer)

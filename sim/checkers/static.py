@@ -1,0 +1,75 @@
+"""The checker of failing static: who cannot see destroys nothing, and leaves the routes as they are (S3, S9)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hfs_appliance.model.ids import ServerId, ServiceName
+from hfs_appliance.model.instants import Duration, Instant, format_duration, seconds
+from hfs_appliance.proxy.table import Route
+from sim.checkers.base import Case, Checker
+from sim.entries import Author, RoleGiven
+from sim.truth import ApiCalled, Condition, Fact, RoutesServed
+
+
+class FailStatic(Checker):
+    """Nothing is taken away on the word of a list or a registry that has long been out of reach."""
+
+    name = "fail-static"
+    ids = ("S3", "S9")
+    promise = (
+        "without a fresh, whole list and a live session nothing is drained or deleted, and no serving member unrouted"
+    )
+    sees = (ApiCalled, RoleGiven, RoutesServed)
+
+    CARRIED_OUT_WITHIN: Final = seconds(60)
+    """An action that was decided upon in time waits for its turn and for the cloud."""
+    PUBLISHED_WITHIN: Final = seconds(5)
+
+    def __init__(self, case: Case) -> None:
+        super().__init__(case)
+        poll, timeout = case.scenario.layout.poll, case.scenario.layout.session_timeout
+        self._list_lasts = Duration(max(seconds(15), 5 * poll) + self.CARRIED_OUT_WITHIN)
+        self._session_lasts = Duration(timeout + self.CARRIED_OUT_WITHIN)
+        self._served: dict[ServiceName, Route] = {}
+
+    def see(self, now: Instant, fact: Fact) -> None:
+        """Compare with what could be known."""
+        match fact:
+            case ApiCalled(call="delete") if not fact.refusal:
+                self._judge(fact.asked_at, f"{fact.server} is deleted")
+            case RoleGiven(is_draining=True, author=Author.PLANE):
+                self._judge(now, f"{fact.server} is drained")
+            case RoutesServed():
+                self._judge_routes(now, fact)
+            case _:
+                pass
+
+    def _judge(self, at: Instant, what: str) -> None:
+        weather = self._weather
+        if (blind := at - weather.listed_at) > self._list_lasts:
+            self.accuse(f"{what} though the last whole list is {format_duration(Duration(blind))} old")
+        if not weather.connected and (cut := at - weather.cut_at) > self._session_lasts:
+            self.accuse(f"{what} though the registry has been out of reach for {format_duration(Duration(cut))}")
+        if not weather.planes and (dead := at - weather.died_at) > self.CARRIED_OUT_WITHIN:
+            self.accuse(f"{what} though no control plane has run for {format_duration(Duration(dead))}")
+
+    def _judge_routes(self, now: Instant, fact: RoutesServed) -> None:
+        former, self._served = self._served, dict(fact.table.routes)
+        weather = self._weather
+        if weather.connected or now - weather.cut_at <= self.PUBLISHED_WITHIN:
+            return
+        for name, route in former.items():
+            new = fact.table.routes.get(name)
+            if new is route or (new is not None and new.members == route.members):
+                continue
+            kept = {member.instance for member in new.members} if new is not None else frozenset()
+            for member in route.members:
+                if member.instance not in kept and self._serves(name, ServerId(member.instance)):
+                    self.accuse(f"{member.instance} serves {name} and is unrouted while the registry is out of reach")
+
+    def _serves(self, service: ServiceName, server: ServerId) -> bool:
+        machine = self._census.machines.get(server)
+        if machine is None or machine.key is None or self._census.is_leaving(server):
+            return False
+        return machine.condition is Condition.SERVING and machine.key[0] == service

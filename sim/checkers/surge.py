@@ -1,0 +1,138 @@
+"""Checkers of how much is built at a time: never without a need, never past the limits of the configuration."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hfs_appliance.model.ids import PoolName, ServerId
+from hfs_appliance.model.instants import MINUTE, Duration, Instant, seconds
+from hfs_appliance.model.observed import CloudStatus
+from sim.checkers.base import Case, Checker
+from sim.checkers.capacity import Capacity
+from sim.entries import Author, RecordGone, RecordWritten, RoleGiven
+from sim.truth import ApiCalled, DeletionBegun, Fact, MachineGone, MachineHidden, MachineMade, StatusChanged
+
+
+class Surge(Checker):
+    """Each server that is made is needed when it is made, and what is too many leaves."""
+
+    name = "surge"
+    ids = ("S4", "S8")
+    promise = "a server is made only for a pool or an instance that lacks one, and what is too many leaves in minutes"
+    sees = (*Capacity.SEES, ApiCalled)
+
+    GIVEN_UP_AFTER: Final = seconds(20)
+    """Nobody waits for a call that takes longer: another server may have been asked for in its place."""
+    LEAVES_WITHIN: Final = Duration(5 * MINUTE)
+
+    def __init__(self, case: Case) -> None:
+        super().__init__(case)
+        self._capacity = Capacity(case.census)
+        self._made: MachineMade | None = None
+        self._too_many_since: dict[PoolName, Instant] = {}
+        self._removed_at = Instant(0)
+
+    def see(self, now: Instant, fact: Fact) -> None:
+        """Judge what the API was asked to make; look now and then for what is left over."""
+        if not isinstance(fact, ApiCalled):
+            self._capacity.see(now, fact)
+            if isinstance(fact, MachineMade):
+                self._made = fact
+            elif isinstance(fact, RoleGiven) and not fact.is_draining:
+                if fact.author is Author.PLANE:
+                    self._judge_claim(now, fact)
+            elif isinstance(fact, DeletionBegun | RoleGiven):
+                self._removed_at = now
+        elif fact.call == "create":
+            made, self._made = self._made, None
+            if made is None or made.server != fact.server:
+                return  # it came late (O3), or was there already
+            if now - fact.asked_at > self.GIVEN_UP_AFTER:
+                self._capacity.returned.add(now)
+            else:
+                self._judge(now, made)
+        elif fact.call == "list":
+            self._look_for_the_left_over(now)
+
+    def _judge(self, now: Instant, made: MachineMade) -> None:
+        too_many = self._capacity.spares_too_many(made.pool)
+        if too_many > self._capacity.returned.count(now):
+            self.accuse(f"{made.server} was made though pool {made.pool} has {too_many} servers too many with it")
+
+    def _judge_claim(self, now: Instant, role: RoleGiven) -> None:
+        too_many = self._capacity.instances_too_many((role.service, role.version))
+        if too_many > self._capacity.returned.count(now):
+            words = f"{role.service} {role.version}, which has {too_many} instances too many with it"
+            self.accuse(f"{role.server} was given to {words}")
+
+    def _look_for_the_left_over(self, now: Instant) -> None:
+        able_since = self._weather.able_since
+        for pool, size in self._capacity.sizes.items():
+            # Those in building are left to finish first.
+            if min(self._capacity.spares_too_many(pool), self._census.warm[pool] - size) <= 0:
+                self._too_many_since.pop(pool, None)
+                continue
+            since = self._too_many_since.setdefault(pool, now)
+            if able_since is not None and max(since, able_since, self._removed_at) + self.LEAVES_WITHIN < now:
+                self._too_many_since[pool] = now
+                self.accuse(f"pool {pool} has had servers too many for five minutes, and none of them leaves")
+
+
+class Limits(Checker):
+    """The numbers of `[quota]` hold in the cloud itself."""
+
+    name = "limits"
+    ids = ("S4", "S12")
+    promise = "never more servers, creations or deletions at one time than the configuration allows"
+    sees = (MachineMade, StatusChanged, MachineGone, MachineHidden, RecordWritten, RecordGone, ApiCalled, DeletionBegun)
+
+    def __init__(self, case: Case) -> None:
+        super().__init__(case)
+        self._made: ServerId | None = None
+        self._building: dict[ServerId, None] = {}
+        self._deleting: dict[ServerId, None] = {}
+
+    def see(self, now: Instant, fact: Fact) -> None:
+        """Count."""
+        match fact:
+            case MachineMade():
+                self._made = fact.server
+                self._sort(fact.server)
+            case StatusChanged() | MachineGone() | MachineHidden() | RecordWritten() | RecordGone():
+                self._sort(fact.server)
+            case ApiCalled(call="create") if self._made is not None and fact.server == self._made:
+                self._made = None
+                self._judge_creation(now)
+            case DeletionBegun():
+                self._deleting[fact.server] = None
+                self._judge_deletion(now)
+
+    def _sort(self, server: ServerId) -> None:
+        """Of what nobody's record asks for, the control plane may not know."""
+        machine, record = self._census.machines.get(server), self._census.records.get(server)
+        is_known = machine is not None and record is not None and machine.nonce == record.nonce
+        status = machine.status if machine is not None else None
+        is_wanted = is_known and record is not None and not record.is_deleting
+        _put(self._building, server, is_in=is_wanted and status is CloudStatus.BUILDING)
+        _put(self._deleting, server, is_in=is_known and status is CloudStatus.DELETING)
+
+    def _judge_creation(self, now: Instant) -> None:
+        lately = self._census.lately(now)
+        machines, most = len(self._census.machines), max((d.limits.max_servers for d in lately), default=0)
+        if machines > most:
+            self.accuse(f"{machines} servers exist with the one just made, max_servers is {most}")
+        building, most = len(self._building), max((d.limits.max_creating for d in lately), default=0)
+        if building > most:
+            self.accuse(f"{building} servers are being created at one time, max_creating is {most}")
+
+    def _judge_deletion(self, now: Instant) -> None:
+        deleting, most = len(self._deleting), max((d.limits.max_deleting for d in self._census.lately(now)), default=0)
+        if deleting > most:
+            self.accuse(f"{deleting} servers are being deleted at one time, max_deleting is {most}")
+
+
+def _put(among: dict[ServerId, None], server: ServerId, *, is_in: bool) -> None:
+    if is_in:
+        among[server] = None
+    else:
+        among.pop(server, None)
