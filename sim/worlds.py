@@ -54,6 +54,7 @@ from hfs_appliance.model.plan import (
     Adopt,
     Cause,
     Claim,
+    Condemn,
     ConfirmBuilt,
     ConfirmReady,
     Create,
@@ -217,6 +218,11 @@ class Fleet:
                 )
             case ConfirmBuilt():
                 self.records[action.server] = replace(record, built_at=self.now)
+            case Condemn():
+                reason = action.reason
+                self.records[action.server] = replace(
+                    record, failed_at=self.now, leave_cause=reason.cause, evidence=reason.words
+                )
             case ConfirmReady():
                 self.records[action.server] = replace(record, ready_at=self.now)
             case Drain():

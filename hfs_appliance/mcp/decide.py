@@ -9,8 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from hfs_appliance.mcp.converge import Draft, build, bury, claim, close, keep_books, retire
+from hfs_appliance.mcp.budget import in_turns
+from hfs_appliance.mcp.converge import build, claim, keep_books
+from hfs_appliance.mcp.draft import Draft
 from hfs_appliance.mcp.facts import circumstances
+from hfs_appliance.mcp.remedy import corpses, count_failures
+from hfs_appliance.mcp.retire import close, finish, leavers
 from hfs_appliance.mcp.standings import Standings
 from hfs_appliance.mcp.tally import PoolTally, Tally
 from hfs_appliance.model.desired import DesiredState, Service
@@ -61,7 +65,7 @@ class Decider:
             may_create=is_registry_fresh and c.is_cloud_known,
         )
         draft.look_again(self._standings.next_until())
-        bury(draft)
+        _take_away(draft)
         if not is_registry_fresh:
             draft.holds.append(
                 _hold("registry-stale", "the registry does not answer: nothing is changed until it does")
@@ -80,6 +84,7 @@ class Decider:
             pools=pools,
             pool_setbacks=draft.pool_setbacks,
             version_setbacks=draft.version_setbacks,
+            tokens=draft.budget.tokens(),
             is_converged=_is_converged(draft, pools),
             to_probe=_to_probe(draft),
             requeue_at=draft.requeue_at,
@@ -102,6 +107,14 @@ class Decider:
         self._services = desired.services
 
 
+def _take_away(draft: Draft) -> None:
+    """Take away what is lost and what nobody wants, in turns: neither starves the other when tokens are few."""
+    departures = () if draft.world.is_closing else in_turns(leavers(draft), corpses(draft))
+    for departure in departures:
+        draft.take_away(departure)
+    count_failures(draft)
+
+
 def _plan(draft: Draft, *, is_cloud_known: bool) -> None:
     if not is_cloud_known:
         words = "the cloud's list of servers is missing, old or incomplete: nothing is created or destroyed"
@@ -112,7 +125,9 @@ def _plan(draft: Draft, *, is_cloud_known: bool) -> None:
         return
     claim(draft)
     build(draft)
-    retire(draft)
+    finish(draft)
+    for hold in draft.budget.holds():
+        draft.note(hold)
 
 
 def _hold(rule: str, words: str) -> Hold:

@@ -71,6 +71,10 @@ class InstanceTally:
         there = self.serving or self.starting or self.wavering or self.missing
         return not (there or self.draining or self.unrecorded)
 
+    def size(self) -> int:
+        """Count all servers of this version."""
+        return sum(map(len, (self.serving, self.starting, self.wavering, self.missing, self.draining)))
+
     def staying(self) -> Iterator[Standing]:
         """Give all that are recorded but the draining, in no order."""
         groups = (self.serving, self.starting, self.wavering, self.missing)
@@ -192,6 +196,11 @@ class Tally:
             place.pool.zones[place.az] -= 1
         if standing.verdict is not None:
             self.phases[standing.verdict.phase] -= 1
+
+
+def in_order(group: Group) -> list[Standing]:
+    """Give the servers of a group sorted by their ids."""
+    return [group[server] for server in sorted(group)]
 
 
 def slot_of(standing: Standing) -> int | None:

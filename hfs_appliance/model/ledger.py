@@ -31,6 +31,16 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """One server was taken away, or is about to be (`mcp/budget.py`)."""
+
+    at: Instant
+    scope: str
+    """`service/<name>`, or `pool/<name>` when it had no role."""
+    cause: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
     """What policy must remember between two reconciles; kept in the registry (`ledger/<scope>`)."""
 
@@ -40,3 +50,5 @@ class Ledger:
     """Builds that failed, by pool."""
     version_setbacks: Mapping[tuple[ServiceName, Version], Setback] = field(default_factory=dict)
     """Instances that never became healthy, by service version."""
+    tokens: Mapping[ServerId, Token] = field(default_factory=dict)
+    """What the destruction budget has spent."""

@@ -89,11 +89,15 @@ class ServerRecord:
     assigned_at: Instant | None = None
     ready_at: Instant | None = None
     """First registration seen: closes the intent of the claim."""
+    failed_at: Instant | None = None
+    """Found to be a failure: counted once, and to go when the budget allows."""
+    evidence: str = ""
+    """What was known of it then, in words."""
     drain_at: Instant | None = None
     delete_at: Instant | None = None
     """Deletion decided: never taken back."""
     leave_cause: str = ""
-    """Why it must leave: the code of the Cause, set with `drain_at` or `delete_at`."""
+    """Why it must leave: the code of the Cause, set with `failed_at`, `drain_at` or `delete_at`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from typing import ClassVar, NamedTuple, TypeAlias
 
 from hfs_appliance.model.ids import AvailabilityZone, PoolName, ServerId, ServiceName, Version
 from hfs_appliance.model.instants import Instant
-from hfs_appliance.model.ledger import Setback
+from hfs_appliance.model.ledger import Setback, Token
 from hfs_appliance.model.maps import Map
 from hfs_appliance.model.probes import Target
 
@@ -106,6 +106,15 @@ class ConfirmReady:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Condemn:
+    """Note, once, that a server is a failure and why: it counts from now on, and goes when that is allowed."""
+
+    verb: ClassVar[str] = "condemn"
+    server: ServerId
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Drain:
     """Take an instance out of traffic; its server is deleted afterwards."""
 
@@ -141,7 +150,7 @@ class Adopt:
     reason: Reason
 
 
-Action: TypeAlias = Create | Claim | ConfirmBuilt | ConfirmReady | Drain | Delete | Forget | Adopt
+Action: TypeAlias = Create | Claim | ConfirmBuilt | ConfirmReady | Condemn | Drain | Delete | Forget | Adopt
 
 
 class Verdict(NamedTuple):
@@ -163,6 +172,8 @@ class Hold:
     rule: str
     words: str
     until: Instant | None = None
+    amount: int = 0
+    """How many servers it is about, where they can be counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,6 +213,8 @@ class Plan:
     pool_setbacks: Mapping[PoolName, Setback] = field(default_factory=dict)
     version_setbacks: Mapping[tuple[ServiceName, Version], Setback] = field(default_factory=dict)
     """The setbacks that the ledger should hold from now on."""
+    tokens: Mapping[ServerId, Token] = field(default_factory=dict)
+    """The tokens of the destruction budget that it should hold."""
     is_converged: bool = False
     """Every count is met, every pool is full, nothing is left to do."""
     to_probe: Mapping[ServerId, Target] = field(default_factory=dict)

@@ -6,16 +6,16 @@ Every reader raises `FormatError` with words and never anything else: a broken e
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from hfs_appliance.model.assignment import Assignment
 from hfs_appliance.model.identity import Identity
-from hfs_appliance.model.ids import PoolName, ServiceName, Version
+from hfs_appliance.model.ids import PoolName, ServerId, ServiceName, Version
 from hfs_appliance.model.leadership import Candidate, Tenure
-from hfs_appliance.model.ledger import Ledger, Setback
+from hfs_appliance.model.ledger import Ledger, Setback, Token
 from hfs_appliance.model.observed import PoolEntry, ServerRecord, Trouble
 from hfs_appliance.model.stored import StoredDesired
 
@@ -33,6 +33,7 @@ class _LedgerEntry:
     next_serial: int
     pools: Mapping[PoolName, Setback]
     versions: Mapping[ServiceName, Mapping[Version, Setback]]
+    tokens: Mapping[ServerId, Token] = field(default_factory=dict)
 
 
 _RECORD: Final = TypeAdapter(ServerRecord)
@@ -97,6 +98,7 @@ def read_ledger(content: bytes) -> Ledger:
             for service, versions in entry.versions.items()
             for version, setback in versions.items()
         },
+        tokens=entry.tokens,
     )
 
 
@@ -106,5 +108,7 @@ def write_ledger(ledger: Ledger) -> bytes:
     for service, version in sorted(ledger.version_setbacks):
         versions.setdefault(service, {})[version] = ledger.version_setbacks[service, version]
     return _LEDGER.dump_json(
-        _LedgerEntry(next_serial=ledger.next_serial, pools=ledger.pool_setbacks, versions=versions)
+        _LedgerEntry(
+            next_serial=ledger.next_serial, pools=ledger.pool_setbacks, versions=versions, tokens=ledger.tokens
+        )
     )

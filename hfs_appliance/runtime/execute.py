@@ -23,7 +23,18 @@ from hfs_appliance.model.instants import MILLISECOND, format_duration, to_second
 from hfs_appliance.model.ledger import Failure
 from hfs_appliance.model.maps import Map
 from hfs_appliance.model.observed import ServerRecord
-from hfs_appliance.model.plan import Action, Adopt, Claim, ConfirmBuilt, ConfirmReady, Create, Delete, Drain, Forget
+from hfs_appliance.model.plan import (
+    Action,
+    Adopt,
+    Claim,
+    Condemn,
+    ConfirmBuilt,
+    ConfirmReady,
+    Create,
+    Delete,
+    Drain,
+    Forget,
+)
 from hfs_appliance.ports.clock import Clock, Entropy
 from hfs_appliance.ports.cloud import Cloud, ServerSpec
 from hfs_appliance.ports.errors import Ambiguous, Conflict, Exhausted, Fenced, Missing, PortError, Rejected, Transient
@@ -188,6 +199,8 @@ class Executor:
                 return await self._change(action.server, lambda r: replace(r, built_at=self._parts.clock.now()))
             case ConfirmReady():
                 return await self._change(action.server, lambda r: replace(r, ready_at=self._parts.clock.now()))
+            case Condemn():
+                return await self._condemn(action)
             case Drain():
                 return await self._drain(action)
             case Delete():
@@ -255,6 +268,14 @@ class Executor:
             )
         )
         return (path,)
+
+    async def _condemn(self, action: Condemn) -> tuple[str, ...]:
+        now, reason = self._parts.clock.now(), action.reason
+
+        def failed(record: ServerRecord) -> ServerRecord:
+            return replace(record, failed_at=now, leave_cause=reason.cause.value, evidence=reason.words)
+
+        return await self._change(action.server, failed)
 
     async def _drain(self, action: Drain) -> tuple[str, ...]:
         parts = self._parts

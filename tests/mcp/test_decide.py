@@ -11,7 +11,7 @@ from hfs_appliance.model.ids import AvailabilityZone, ServerId, ServiceName, Ver
 from hfs_appliance.model.instants import HOUR, MINUTE, SECOND, Duration, Instant, after
 from hfs_appliance.model.ledger import Failure
 from hfs_appliance.model.observed import CloudStatus, CloudView, InstanceStatus
-from hfs_appliance.model.plan import Adopt, Cause, Claim, Create, Delete, Drain, Forget, Phase, Plan
+from hfs_appliance.model.plan import Adopt, Cause, Claim, Condemn, Create, Delete, Drain, Forget, Phase, Plan
 from hfs_appliance.model.world import World
 from sim.worlds import SMALL, Fleet, desired
 
@@ -229,7 +229,9 @@ def test_a_record_without_server_is_asked_for_again_and_given_up_at_last() -> No
     fleet.now = after(fleet.now, MINUTE)
     given_up = decide(fleet.world())
     assert phase(given_up, server) == (Phase.LOST, "never-created")
-    assert of(given_up, Delete) == [server]
+    assert of(given_up, Condemn) == [server]
+    fleet.step(Duration(0))
+    assert of(decide(fleet.world()), Delete) == [server]
 
 
 def test_a_deleted_server_is_forgotten_only_when_a_later_list_agrees() -> None:
@@ -283,12 +285,16 @@ def test_a_failure_is_counted_once_however_long_its_deletion_waits() -> None:
     fleet.now = after(fleet.now, HOUR)
     world = replace(fleet.world(), cloud=None)
     assert decide(world).pool_setbacks == {}
-    fleet.desired = replace(fleet.desired, limits=replace(fleet.desired.limits, max_deleting=1))
-    assert decide(fleet.world()).pool_setbacks[SMALL].failures == 1
+    fleet.desired = replace(fleet.desired, limits=replace(fleet.desired.limits, max_deleting=0))
+    found = fleet.step(Duration(0))
+    assert len(of(found, Condemn)) == found.pool_setbacks[SMALL].failures == 2
+    waiting = decide(fleet.world())
+    assert waiting.pool_setbacks[SMALL].failures == 2
+    assert of(waiting, Condemn) == of(waiting, Delete) == []
 
 
-def test_failed_builds_that_wait_for_their_deletion_keep_their_places_in_creation() -> None:
-    """Else a zone without hosts is asked for servers without end: each failure is counted with its deletion only."""
+def test_failed_builds_are_counted_before_more_are_asked_for() -> None:
+    """Else a zone without hosts is asked for servers without end, while the deletion of the failed ones waits."""
     fleet = Fleet(desired=desired({}, pool_size=4))
     fleet.desired = replace(fleet.desired, limits=replace(fleet.desired.limits, max_creating=3, max_deleting=1))
     fleet.step(Duration(0))
@@ -296,8 +302,8 @@ def test_failed_builds_that_wait_for_their_deletion_keep_their_places_in_creatio
         fleet.cloud[server] = replace(fleet.cloud[server], status=CloudStatus.ERROR)
     fleet.pool.clear()
     plan = decide(fleet.world())
-    assert len(of(plan, Delete)) == 1
-    assert len(of(plan, Create)) == 1
+    assert kinds(plan) == ["Condemn"] * 3
+    assert plan.pool_setbacks[SMALL].failures == 3
 
 
 def test_a_server_is_not_replaced_while_its_creation_is_in_flight() -> None:
@@ -333,7 +339,7 @@ def test_no_more_deletions_go_on_at_one_time_than_allowed() -> None:
     assert len(first) == 2
     under_way = {action.server: action for action in first}
     assert of(decide(replace(world, in_flight=under_way)), Delete) == []
-    fleet.settle()
+    fleet.settle(span=MINUTE)
 
 
 def test_in_flight_claims_and_creations_count() -> None:

@@ -11,7 +11,7 @@ from hfs_appliance.mcp.witnesses import RECENT, TIMES
 from hfs_appliance.model.ids import ServerId, ServiceName, Version
 from hfs_appliance.model.instants import DAY, HOUR, MINUTE, SECOND, Duration, after
 from hfs_appliance.model.observed import CloudView
-from hfs_appliance.model.plan import Claim, Create, Delete, Phase, Plan
+from hfs_appliance.model.plan import Claim, Condemn, Create, Delete, Phase, Plan
 from hfs_appliance.model.probes import Answer, Probe, Pulse, Target
 from hfs_appliance.model.world import World
 from sim.worlds import Fleet, desired
@@ -126,7 +126,7 @@ def test_an_instance_that_did_not_come_up_is_asked_before_it_is_given_up() -> No
     assert not of(plan, Claim) + of(plan, Delete), "it is neither replaced nor destroyed while nobody knows"
     given_up = decide(answered(fleet, server, Pulse.DARK))
     assert judged(given_up, server) == (Phase.LOST, "never-ready")
-    assert of(given_up, Delete) == [server]
+    assert of(given_up, Condemn) == [server]
     assert given_up.version_setbacks[DNS, V1].failures == 1
 
 
@@ -167,7 +167,7 @@ def test_a_server_that_never_came_into_the_pool_is_a_failed_build() -> None:
     fleet.now = after(fleet.now, Duration(11 * MINUTE))
     plan = decide(fleet.world())
     assert judged(plan, server) == (Phase.LOST, "build-failed")
-    assert of(plan, Delete) == [server]
+    assert of(plan, Condemn) == [server]
 
 
 def test_a_role_that_the_cloud_lists_no_server_for_is_given_up_even_if_it_never_registered() -> None:

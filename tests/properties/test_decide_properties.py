@@ -38,12 +38,15 @@ class FleetMachine(RuleBasedStateMachine):
     @initialize(counts=COUNTS, pool_size=st.integers(0, 3))
     def begin(self, counts: Mapping[str, Mapping[str, int]], pool_size: int) -> None:
         self.max_servers = 40
+        self.taken: dict[ServerId, Instant] = {}
         self.fleet = Fleet(desired=desired(counts, pool_size=pool_size, max_servers=self.max_servers))
 
     @rule(span=SPANS)
     def pass_time(self, span: Duration) -> None:
         before = self.fleet.world()
-        self.check_plan(before, self.fleet.step(span))
+        plan = self.fleet.step(span)
+        self.check_plan(before, plan)
+        self.check_budget(before, plan)
 
     @rule(counts=COUNTS, pool_size=st.integers(0, 3))
     def change_desired(self, counts: Mapping[str, Mapping[str, int]], pool_size: int) -> None:
@@ -102,6 +105,17 @@ class FleetMachine(RuleBasedStateMachine):
         assert fleet.records.keys() == fleet.cloud.keys()
         for _ in range(10):
             assert fleet.step(MINUTE).actions == ()
+
+    def check_budget(self, world: World, plan: Plan) -> None:
+        """S10: within one window no more servers are taken away than the budget allows, for whatever cause."""
+        assert world.desired is not None
+        assert world.cloud is not None
+        limit = world.desired.guard.destroy_budget
+        for action in plan.actions:
+            if isinstance(action, Delete | Drain) and action.server in world.cloud.value.servers:
+                self.taken.setdefault(action.server, world.now)
+        lately = [server for server, at in self.taken.items() if world.now < after(at, limit.window)]
+        assert len(lately) <= max(limit.min, limit.tokens(self.max_servers))
 
     @invariant()
     def servers_stay_within_the_limit(self) -> None:

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from hfs_appliance.mcp.decide import Decider, decide
 from hfs_appliance.model.ids import Nonce, PoolName, ServerId, ServiceName, Version
 from hfs_appliance.model.instants import MINUTE, SECOND, Duration, Instant, after
-from hfs_appliance.model.ledger import Failure, Ledger
+from hfs_appliance.model.ledger import Failure, Ledger, Token
 from hfs_appliance.model.observed import CloudStatus, InstanceStatus, PoolEntry, Registration
 from hfs_appliance.model.plan import Action
 from hfs_appliance.model.probes import Answer, Probe, Pulse
@@ -184,6 +184,13 @@ class IncrementalMachine(RuleBasedStateMachine):
     @rule(serial=st.integers(1, 60))
     def lose_the_ledger(self, serial: int) -> None:
         self.fleet.ledger = Ledger(next_serial=serial)
+
+    @precondition(lambda self: self.fleet.records)
+    @rule(index=INDEX, age=SPANS)
+    def spend_a_token(self, index: int, age: int) -> None:
+        token = Token(at=Instant(self.fleet.now - age), scope="service/dns", cause="scale-in")
+        tokens = {**self.fleet.ledger.tokens, _pick(self.fleet.records, index): token}
+        self.fleet.ledger = replace(self.fleet.ledger, tokens=tokens)
 
     @rule()
     def refuse_a_creation(self) -> None:

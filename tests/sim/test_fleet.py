@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hfs_appliance.model.ids import AvailabilityZone, ServiceName, Version
-from hfs_appliance.model.instants import MINUTE, Duration, seconds
+from hfs_appliance.model.instants import HOUR, MINUTE, Duration, seconds
 from hfs_appliance.model.observed import CloudStatus
 from sim.fleet import KillAtStep, Simulation, simulate
 from tests.support.fleets import SOON, demand_whole, play, quick, settled
@@ -17,9 +17,9 @@ SERVERS = 7
 pytestmark = pytest.mark.parametrize("seed", SEEDS)
 
 
-async def whole_again(sim: Simulation) -> None:
+async def whole_again(sim: Simulation, within: Duration = SOON) -> None:
     await sim.pass_time(Duration(MINUTE))
-    await sim.converged(SOON)
+    await sim.converged(within)
     demand_whole(sim)
 
 
@@ -121,7 +121,9 @@ def test_a_wiped_registry_and_a_new_appliance_take_nobody_out_of_service(seed: i
         sim.start()
         for _ in range(30):
             await sim.pass_time(MINUTE)
-            assert (len(sim.serving("dns")), len(sim.serving("domains"))) == (3, 2)
+            # What was added before all were adopted leaves within the budget.
+            assert len(sim.serving("dns")) >= 3
+            assert len(sim.serving("domains")) >= 2
 
     play(story, seed=seed)
 
@@ -294,7 +296,7 @@ def test_scaling_out_and_in(seed: int) -> None:
         await sim.now.control.scale(ServiceName("dns"), None, 12, "test")
         await whole_again(sim)
         await sim.now.control.scale(ServiceName("dns"), None, 1, "test")
-        await whole_again(sim)
+        await whole_again(sim, HOUR)  # three in ten minutes
         assert len(sim.serving("dns")) == 1
 
     play(story, seed=seed)

@@ -61,3 +61,25 @@ def test_a_server_that_went_dark_unnoticed_is_deleted_on_what_it_answers() -> No
         demand_whole(sim)
 
     play(story, SERVICES)
+
+
+def test_half_a_fleet_that_dies_is_replaced_at_once_and_cleared_away_within_the_budget() -> None:
+    async def story(sim: Simulation) -> None:
+        await settled(sim)
+        dead = sim.serving("dns")[:4]
+        for server in dead:
+            sim.datacentre.kill(server)
+        await sim.pass_time(Duration(2 * MINUTE))
+        assert len(sim.serving("dns")) == 8
+        assert sim.datacentre.deletions == 3
+        assert sim.now is not None
+        assert "destroy-budget" in [hold.rule for hold in sim.now.control.status().holds]
+        sim.kill()
+        sim.start()
+        await sim.pass_time(Duration(2 * MINUTE))
+        assert sim.datacentre.deletions == 3, "the next one knows what was spent"
+        await sim.converged(SOON)
+        assert sim.datacentre.deletions == 4
+        demand_whole(sim)
+
+    play(story, SERVICES)

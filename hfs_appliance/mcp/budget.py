@@ -1,0 +1,124 @@
+"""The destruction budget: how many servers may still be taken away, whatever the cause.
+
+One budget for the environment, and one for each service and for what has no role in a pool. A server that is taken
+away costs a token of both; tokens lie in the ledger, which is written before the server is touched. A token is held
+until its window has passed and, if the server is on its way out by then, until the cloud has confirmed that it is gone:
+a cloud that does not delete is not asked for more. The drain of an instance and the deletion after it are one token.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from typing import Final, TypeVar
+
+from hfs_appliance.model.guard import DestroyBudget
+from hfs_appliance.model.ids import ServerId
+from hfs_appliance.model.instants import Duration, Instant, after, format_duration
+from hfs_appliance.model.ledger import Token
+from hfs_appliance.model.plan import Cause, Hold
+
+T = TypeVar("T")
+
+ENVIRONMENT: Final = "environment"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purse:
+    """What one scope may spend."""
+
+    limit: DestroyBudget
+    servers: int
+    """Of which the limit is a share."""
+
+
+@dataclass(slots=True)
+class Budget:
+    """The tokens of one plan: those that are held already, and those that it takes."""
+
+    now: Instant
+    before: Mapping[ServerId, Token]
+    is_leaving: Callable[[ServerId], bool]
+    """Whether a server is on its way out, and not confirmed to be gone."""
+    purse: Callable[[str], Purse]
+    """Of a scope, `environment` among them."""
+    granted: Mapping[str, int] = field(default_factory=dict)
+    """Tokens beyond the limit that an operator has approved, by scope."""
+    taken: dict[ServerId, Token] = field(default_factory=dict)
+    refused: dict[str, Counter[Cause]] = field(default_factory=dict)
+    """By the scope that had no token left."""
+    _spent: dict[str, int] = field(default_factory=dict)
+
+    def take(self, server: ServerId, scope: str, cause: Cause) -> bool:
+        """Take a token for a server of a scope, or tell that there is none; one that it has already is enough."""
+        if server in self.taken or self._is_held(server):
+            return True
+        for place in (ENVIRONMENT, scope):
+            if self._left(place) <= 0:
+                self.refused.setdefault(place, Counter())[cause] += 1
+                return False
+        for place in (ENVIRONMENT, scope):
+            self._spent[place] = self._spent.get(place, 0) + 1
+        self.taken[server] = Token(at=self.now, scope=scope, cause=cause.value)
+        return True
+
+    def tokens(self) -> dict[ServerId, Token]:
+        """Give what the ledger must hold from now on."""
+        held = {server: token for server, token in self.before.items() if self._is_held(server)}
+        return {**held, **self.taken}
+
+    def next_free(self, scope: str) -> Instant | None:
+        """Tell when the next token of a scope comes back by time alone; None when it waits for a confirmation."""
+        ends = [
+            after(token.at, self._window(scope))
+            for server, token in self.before.items()
+            if self._counts(server, token, scope) and not self.is_leaving(server)
+        ]
+        return min(ends, default=None)
+
+    def holds(self) -> Iterator[Hold]:
+        """Tell what is held back, a card for each scope that had no token left."""
+        for scope, causes in sorted(self.refused.items()):
+            until, waiting = self.next_free(scope), causes.total()
+            what = ", ".join(f"{cause.value} {count}" for cause, count in sorted(causes.items()))
+            next_one = "when the cloud has confirmed a deletion"
+            if until is not None:
+                next_one = f"in {format_duration(Duration(until - self.now))}"
+            words = (
+                f"{waiting} more {'is' if waiting == 1 else 'are'} to be taken away ({what}), and all "
+                f"{self._allowed(scope)} tokens of {format_duration(self._window(scope))} are spent; "
+                f"the next comes back {next_one}"
+            )
+            yield Hold(scope=scope, rule="destroy-budget", words=words, until=until, amount=waiting)
+
+    def _is_held(self, server: ServerId) -> bool:
+        token = self.before.get(server)
+        return token is not None and any(self._counts(server, token, place) for place in (ENVIRONMENT, token.scope))
+
+    def _counts(self, server: ServerId, token: Token, scope: str) -> bool:
+        """Tell whether a token is one of a scope, and spent there still."""
+        if scope not in (ENVIRONMENT, token.scope):
+            return False
+        return self.now < after(token.at, self._window(scope)) or self.is_leaving(server)
+
+    def _window(self, scope: str) -> Duration:
+        return self.purse(scope).limit.window
+
+    def _allowed(self, scope: str) -> int:
+        purse = self.purse(scope)
+        return purse.limit.tokens(purse.servers) + self.granted.get(scope, 0)
+
+    def _left(self, scope: str) -> int:
+        if scope not in self._spent:
+            counts = (self._counts(server, token, scope) for server, token in self.before.items())
+            self._spent[scope] = sum(counts)
+        return self._allowed(scope) - self._spent[scope]
+
+
+def in_turns(*queues: Sequence[T]) -> Iterable[T]:
+    """Give one of each queue in turn: what is wanted for one cause never starves what is wanted for another."""
+    missing = object()
+    for turn in zip_longest(*queues, fillvalue=missing):
+        yield from (item for item in turn if item is not missing)  # type: ignore[misc]  # the filling is left out

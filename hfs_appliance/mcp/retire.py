@@ -1,0 +1,119 @@
+"""Retire: what is too many and what nobody wants any more leaves, in order and within the budget."""
+
+from __future__ import annotations
+
+from hfs_appliance.factory.policy import surplus
+from hfs_appliance.mcp.draft import Departure, Draft
+from hfs_appliance.mcp.tally import InstanceTally, Standing, Tally, in_order, slot_of
+from hfs_appliance.model.desired import Service
+from hfs_appliance.model.ids import PoolName, ServerId, Version
+from hfs_appliance.model.instants import SECOND, Duration, after
+from hfs_appliance.model.observed import CloudStatus
+from hfs_appliance.model.plan import Cause, Delete, Drain, Reason
+
+DELETE_AGAIN_AFTER = Duration(10 * SECOND)
+"""A deletion that the cloud does not show as going on by then is asked for again (OS14)."""
+
+
+def leavers(draft: Draft) -> list[Departure]:
+    """Name the instances that are too many, or that nobody wants any more."""
+    found: list[Departure] = []
+    if not draft.may_destroy:
+        return found
+    for name in sorted(draft.restless & draft.tally.instances.keys()):
+        service = draft.desired.services.get(name)
+        for version, instances in sorted(draft.tally.instances[name].items()):
+            if service is None:
+                reason = Reason(cause=Cause.RETIRE_SERVICE, words=f"service {name} is not desired")
+                found += _all(instances, reason)
+            elif service.versions.get(version, 0) > 0:
+                found += _surplus(service, version, instances)
+            elif _are_complete(draft.tally, service):
+                words = f"{name} {version} is not desired, and what is desired serves"
+                found += _all(instances, Reason(cause=Cause.RETIRE_VERSION, words=words))
+    return found
+
+
+def finish(draft: Draft) -> None:
+    """Delete what has been drained, ask again for deletions that do not go on, and trim the pools."""
+    if not draft.may_destroy:
+        return
+    for standing in in_order(draft.tally.drained):
+        assert standing.facts.record is not None
+        cause = Cause(standing.facts.record.leave_cause)
+        deletion = Delete(server=standing.facts.server, reason=Reason(cause=cause, words="drained"))
+        draft.take_away(Departure(standing, deletion))
+    _delete_again(draft)
+    for pool in sorted(draft.tally.pools):
+        _trim_pool(draft, pool)
+
+
+def close(draft: Draft) -> None:
+    """Delete every server: the environment is being ended, and no budget holds that up."""
+    assert draft.world.registry is not None
+    if draft.deletions_left > 0:
+        for server, record in sorted(draft.world.registry.value.records.items()):
+            if record.delete_at is None:
+                reason = Reason(cause=Cause.CLOSING, words="the environment is being ended")
+                draft.delete(Delete(server=server, reason=reason))
+    _delete_again(draft)
+
+
+def _delete_again(draft: Draft) -> None:
+    for facts, *_ in in_order(draft.tally.deleting):
+        record, cloud = facts.record, facts.cloud
+        assert record is not None
+        assert record.delete_at is not None
+        if cloud is None or cloud.status is CloudStatus.DELETING:
+            continue  # on its way
+        due = after(record.delete_at, DELETE_AGAIN_AFTER)
+        if draft.world.now >= due:
+            reason = Reason(cause=Cause(record.leave_cause), words="its deletion is not under way: asked for again")
+            draft.add(Delete(server=facts.server, reason=reason))
+        else:
+            draft.look_again(due)
+
+
+def _are_complete(tally: Tally, service: Service) -> bool:
+    """Every desired version of the service serves in full: add before remove."""
+    return all(len(tally.of(service.name, version).serving) >= n for version, n in service.versions.items())
+
+
+def _all(instances: InstanceTally, reason: Reason) -> list[Departure]:
+    staying = sorted(instances.staying(), key=lambda standing: standing.facts.server)
+    return [_drain(standing, reason) for standing in staying]
+
+
+def _surplus(service: Service, version: Version, instances: InstanceTally) -> list[Departure]:
+    """Choose what is too many: those that do not serve yet first, then the highest slots."""
+    wanted = service.versions[version]
+    extra = len(instances.serving) + len(instances.starting) - wanted
+    if extra <= 0:
+        return []
+    words = f"{service.name} {version} has {wanted + extra} of {wanted}"
+    reason = Reason(cause=Cause.SCALE_IN, words=words)
+    starting = sorted(instances.starting.values(), key=_slot, reverse=True)
+    serving = sorted(instances.serving.values(), key=_slot, reverse=True)
+    # Never below the count by our own hand: of the serving ones only what is above it may go.
+    spare = max(0, len(serving) - wanted)
+    return [_drain(standing, reason) for standing in (starting + serving[:spare])[:extra]]
+
+
+def _drain(standing: Standing, reason: Reason) -> Departure:
+    return Departure(standing, Drain(server=standing.facts.server, reason=reason))
+
+
+def _slot(standing: Standing) -> tuple[int, ServerId]:
+    slot = slot_of(standing)
+    return (slot if slot is not None else -1, standing.facts.server)
+
+
+def _trim_pool(draft: Draft, name: PoolName) -> None:
+    known = draft.desired.pools.get(name)
+    size = known.size if known is not None else 0
+    words = f"pool {name} keeps {size}" if known is not None else f"pool {name} is not desired"
+    too_many = surplus(size=size, warm=draft.warm(name))
+    warm = draft.tally.pools[name].warm
+    reason = Reason(cause=Cause.POOL_SURPLUS, words=words)
+    for server in sorted((server for server in warm if server not in draft.planned), reverse=True)[:too_many]:
+        draft.take_away(Departure(warm[server], Delete(server=server, reason=reason)))
