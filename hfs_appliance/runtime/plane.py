@@ -24,12 +24,12 @@ from hfs_appliance.ports.web import Proxy, SpecSource
 from hfs_appliance.ports.worker import Worker
 from hfs_appliance.proxy.table import RouteTable
 from hfs_appliance.registry.paths import Layout
+from hfs_appliance.runtime.acts import Parts as ExecutorParts
 from hfs_appliance.runtime.convergence import Convergence
 from hfs_appliance.runtime.desired import DesiredStore
 from hfs_appliance.runtime.dirty import Dirty
 from hfs_appliance.runtime.documents import DocumentPublisher
 from hfs_appliance.runtime.execute import Executor
-from hfs_appliance.runtime.execute import Parts as ExecutorParts
 from hfs_appliance.runtime.fence import LeasedCloud
 from hfs_appliance.runtime.leadership import Leadership
 from hfs_appliance.runtime.ledger import LedgerStore

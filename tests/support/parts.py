@@ -14,9 +14,10 @@ from hfs_appliance.model.ids import AvailabilityZone, EnvironmentName, PoolName,
 from hfs_appliance.model.plan import Action, Cause, Create, Reason
 from hfs_appliance.ports.registry import SessionState
 from hfs_appliance.registry.paths import Layout
+from hfs_appliance.runtime.acts import Parts
 from hfs_appliance.runtime.desired import DesiredStore
 from hfs_appliance.runtime.dirty import Dirty
-from hfs_appliance.runtime.execute import Executor, Parts
+from hfs_appliance.runtime.execute import Executor
 from hfs_appliance.runtime.observe_cloud import CloudObserver
 from hfs_appliance.runtime.observe_registry import RegistryObserver
 from sim import determinism
