@@ -55,7 +55,7 @@ class SimServer:
         self._layout: Final = Layout(machine.spec.environment)
         self.uplink: Final = Uplink()
         self.link: Link | None = None
-        self._is_powered = False
+        self._is_powered = self._is_booted = False
         self._power = 0
         """Counts power-ons; what was due in an earlier one never happens."""
         self._presence: Final = Presence(ensemble)
@@ -107,7 +107,7 @@ class SimServer:
     @property
     def condition(self) -> Condition:
         """Tell how it really is."""
-        if not self._is_powered:
+        if not self._is_booted:
             return Condition.DARK
         if not self._is_built:
             return Condition.BUILDING
@@ -141,14 +141,13 @@ class SimServer:
         """Boot; then the agent starts."""
         self._power += 1
         self._is_powered = True
-        self._tell()
         tail = SLOW_BOOT if self._stream.chance(self._faults.slow_boots) else 1
-        self._later(self._stream.draw(self._pace.booting) * tail, self._start_agent)
+        self._later(self._stream.draw(self._pace.booting) * tail, self._boot)
 
     def let_stand(self, assignment: Assignment | None) -> None:
         """Be a server that was built, and has served for a while if it has a role, before the story begins."""
         self._power += 1
-        self._is_powered = self._is_built = True
+        self._is_powered = self._is_booted = self._is_built = True
         self.assignment = assignment
         if assignment is not None:
             self._starts = 1
@@ -159,7 +158,7 @@ class SimServer:
     def power_off(self) -> None:
         """Lose everything that is not on the disk."""
         self._power += 1
-        self._is_powered = self._is_given_up = False
+        self._is_powered = self._is_booted = self._is_given_up = False
         self._healthy_since = self._busy_since = None
         self._tell()
         self._let_go()
@@ -233,6 +232,11 @@ class SimServer:
         if self.link is not None:
             self.link.die()
             self.link = None
+
+    def _boot(self) -> None:
+        self._is_booted = True
+        self._tell()
+        self._start_agent()
 
     def _start_agent(self) -> None:
         timeout = Duration(self.machine.spec.session_timeout_ms * MILLISECOND)
