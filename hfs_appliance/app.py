@@ -35,6 +35,7 @@ from hfs_appliance.adapters.probe import HttpProber
 from hfs_appliance.adapters.process import own_command, replace_file
 from hfs_appliance.adapters.worker import ThreadWorker
 from hfs_appliance.adapters.zookeeper import connect
+from hfs_appliance.config.spellings import Listen
 from hfs_appliance.model.desired import CloudProvider, DesiredState
 from hfs_appliance.model.events import ApplianceStarted, ApplianceStopped
 from hfs_appliance.model.instants import seconds, to_seconds
@@ -44,6 +45,7 @@ from hfs_appliance.ports.errors import PortError
 from hfs_appliance.ports.registry import Registry
 from hfs_appliance.runtime.control import ApplianceControl
 from hfs_appliance.runtime.embedded import EmbeddedRegistry, RegistryFailed
+from hfs_appliance.runtime.ending import Ending, end, first_of
 from hfs_appliance.runtime.plane import Backends, ControlPlane
 from hfs_appliance.runtime.supervise import Part, restarting
 from hfs_appliance.telemetry.bus import EventBus
@@ -55,8 +57,6 @@ from hfs_appliance.web.listener import serve
 
 LOCK_WITHIN: Final = seconds(3)
 LOCK_AGAIN_AFTER: Final = seconds(0.1)
-CLOSE_WITHIN: Final = seconds(60)
-"""Ending the environment gives up after this long and says what is left."""
 
 View: TypeAlias = Callable[[Control], Awaitable[None]]
 
@@ -71,6 +71,9 @@ class RunOptions:
     state: Path
     keep: bool
     """Leave servers, proxy and registry running at the end."""
+    admin: Listen | None = None
+    endpoint: Listen | None = None
+    """Where the admin API and the proxy of this appliance listen; None: where the file says."""
 
 
 class Unfinished(Exception):
@@ -79,15 +82,6 @@ class Unfinished(Exception):
 
 class CannotStart(Exception):
     """`hfs run` cannot begin; the words say why and what to do."""
-
-
-@dataclass(slots=True)
-class _Ending:
-    """How the run ends; `hfs down` overrules `--keep`."""
-
-    is_keeping: bool
-    left: tuple[str, ...] = ()
-    """Servers that were to end and did not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,18 +110,17 @@ async def _run_alone(options: RunOptions, signals: AsyncIterator[int], show: Vie
     bus = EventBus(clock, last_seq=journal.last_seq)
     bus.subscribe("journal", journal)
     bus.emit("appliance", ApplianceStarted(version=__version__, environment=options.desired.environment))
-    ending = _Ending(options.keep)
-    async with _registry(options, ending, bus, clock) as (registry, hosts, keep_registry):
+    async with _registry(options, bus, clock) as (registry, embedded):
+        hosts = embedded.hosts if embedded is not None else options.desired.registry.hosts
         appliance = _compose(options, registry, hosts, bus, clock)
-        await _live(options, ending, appliance, keep_registry, signals, show)
-    words = "servers, proxy and registry go on running" if ending.is_keeping else "nothing is left running"
-    if ending.left:
-        words = f"{len(ending.left)} servers, proxy and registry are still running: {', '.join(ending.left)}"
-    bus.emit("appliance", ApplianceStopped(words=words))
+        ending = await _live(options, appliance, embedded, signals, show)
+        if embedded is not None:
+            embedded.outlives_us = ending.keeps_servers
+    bus.emit("appliance", ApplianceStopped(words=ending.words))
     journal.close()
     if ending.left:
         again = f"hfs run {options.file} --state {options.state}"
-        raise Unfinished(f"{words}\n`{again}` takes them over, and ends them when it is left to finish")
+        raise Unfinished(f"{ending.words}\n`{again}` takes them over, and ends them when it is left to finish")
 
 
 @asynccontextmanager
@@ -157,28 +150,26 @@ def _is_locked(lock: TextIO) -> bool:
 
 @asynccontextmanager
 async def _registry(
-    options: RunOptions, ending: _Ending, bus: EventBus, clock: SystemClock
-) -> AsyncIterator[tuple[Registry, tuple[str, ...], Part | None]]:
+    options: RunOptions, bus: EventBus, clock: SystemClock
+) -> AsyncIterator[tuple[Registry, EmbeddedRegistry | None]]:
     """Open the session; with the embedded registry, start its process first and end it last."""
     settings = options.desired.registry
     if settings.hosts:
         async with connect(settings.hosts, session_timeout=settings.session_timeout, clock=clock) as registry:
-            yield registry, settings.hosts, None
+            yield registry, None
         return
     embedded = EmbeddedRegistry(options.state / "registry", settings.embedded_port, own_command(), bus)
-    was_running = embedded.is_running()
+    # A start that fails must not take the registry away from an environment that lives already.
+    embedded.outlives_us = embedded.is_running()
     try:
         await embedded.ensure_running()
     except RegistryFailed as error:
         raise CannotStart(str(error)) from error
-    # A start that fails must not take the registry away from an environment that lives already.
-    is_to_stop = not was_running
     try:
         async with connect(embedded.hosts, session_timeout=settings.session_timeout, clock=clock) as registry:
-            yield registry, embedded.hosts, embedded.keep_running
-        is_to_stop = not ending.is_keeping
+            yield registry, embedded
     finally:
-        if is_to_stop:
+        if not embedded.outlives_us:
             with trio.CancelScope(shield=True):
                 await embedded.stop()
 
@@ -190,9 +181,14 @@ def _cloud(options: RunOptions, clock: SystemClock) -> Cloud:
     return LocalCloud(desired.environment, options.state, desired.cloud.local, clock, own_command())
 
 
+def _admin(options: RunOptions) -> Listen:
+    admin = options.desired.admin
+    return options.admin or Listen(address=admin.address, port=admin.port)
+
+
 def _candidate(options: RunOptions) -> Candidate:
     """Give what the other appliances of the environment are told of this one."""
-    admin, host = options.desired.admin, socket.gethostname()
+    admin, host = _admin(options), socket.gethostname()
     address = host if ip_address(admin.address).is_unspecified else admin.address
     # The state directory's lock makes sure that only one lives at a time.
     identity = options.state / "appliance"
@@ -208,7 +204,8 @@ def _compose(
 ) -> _Appliance:
     settings = options.desired
     cloud = _cloud(options, clock)
-    nginx = NginxProxy(options.state / "nginx")
+    listen = (options.endpoint.address, options.endpoint.port) if options.endpoint is not None else None
+    nginx = NginxProxy(options.state / "nginx", listen=listen)
     metrics = Metrics()
     bus.subscribe("metrics", metrics)
     backends = Backends(
@@ -225,10 +222,11 @@ def _compose(
         entropy=SystemEntropy(),
         sink=bus,
         us=_candidate(options),
+        listen=listen,
     )
     plane = ControlPlane(backends, settings, observe_plan=metrics.observe_plan)
     return _Appliance(
-        control=ApplianceControl(plane, registry=registry, cloud=cloud, bus=bus, clock=clock),
+        control=ApplianceControl(plane, registry=registry, bus=bus, clock=clock),
         plane=plane,
         proxy=nginx,
         metrics=metrics,
@@ -238,56 +236,34 @@ def _compose(
 
 async def _live(
     options: RunOptions,
-    ending: _Ending,
     appliance: _Appliance,
-    keep_registry: Part | None,
+    embedded: EmbeddedRegistry | None,
     signals: AsyncIterator[int],
     show: View,
-) -> None:
-    admin = options.desired.admin
+) -> Ending:
+    admin, plane = _admin(options), appliance.plane
     shutdown = trio.Event()
+
+    async def interrupted() -> None:
+        async for _ in signals:
+            break
+
     async with trio.open_nursery() as nursery:
         api = build(appliance.control, appliance.metrics.expose)
         try:
             await nursery.start(partial(serve, api, admin.address, admin.port, shutdown=shutdown))
         except PortError as error:
-            raise CannotStart(f"admin API: {error.words}; set [admin] listen") from error
-        if keep_registry is not None:
-            nursery.start_soon(appliance.supervised("embedded registry", keep_registry))
-        plane = partial(appliance.plane.run, options.source, str(options.file))
-        nursery.start_soon(appliance.supervised("control plane", plane))
+            raise CannotStart(f"admin API: {error.words}; set [admin] listen, or give --admin") from error
+        if embedded is not None:
+            nursery.start_soon(appliance.supervised("embedded registry", embedded.keep_running))
+        run_plane = partial(plane.run, options.source, str(options.file))
+        nursery.start_soon(appliance.supervised("control plane", run_plane))
         nursery.start_soon(show, appliance.control)
-        await _or_signal(signals, appliance.control.wait_down)
-        ending.is_keeping = options.keep and not appliance.control.is_down
-        if not ending.is_keeping:
-            ending.left = await _close(appliance, signals)
-            # What could not be ended must not lose its registry and its endpoint.
-            ending.is_keeping = bool(ending.left)
+        await first_of(interrupted, plane.desired.wait_closing)
+        ending = await end(plane, is_keeping=options.keep, interrupted=interrupted)
         shutdown.set()
         nursery.cancel_scope.cancel()
-    if not ending.is_keeping:
+    if not ending.keeps_proxy:
         with trio.CancelScope(shield=True):
             await appliance.proxy.stop()
-
-
-async def _or_signal(signals: AsyncIterator[int], wait: Callable[[], Awaitable[None]]) -> None:
-    """Wait for the next signal or for `wait`, whichever comes first."""
-    async with trio.open_nursery() as nursery:
-
-        async def wait_signal() -> None:
-            async for _ in signals:
-                break
-            nursery.cancel_scope.cancel()
-
-        nursery.start_soon(wait_signal)
-        await wait()
-        nursery.cancel_scope.cancel()
-
-
-async def _close(appliance: _Appliance, signals: AsyncIterator[int]) -> tuple[str, ...]:
-    """Retire every server; a second signal, or too long a wait, leaves what is left: given back."""
-    appliance.plane.close()
-    with trio.move_on_after(to_seconds(CLOSE_WITHIN)):
-        await _or_signal(signals, appliance.plane.reconciler.wait_closed)
-    plan = appliance.plane.reconciler.plan
-    return tuple(sorted(plan.verdicts)) if plan is not None else ()
+    return ending

@@ -132,7 +132,7 @@ class Incarnation:
             mischief=sim.mischief,
         )
         self.plane = ControlPlane(backends, settings, observe_plan=sim.observe_plan)
-        self.control = ApplianceControl(self.plane, registry=self.registry, cloud=self.cloud, bus=sim.bus, clock=clock)
+        self.control = ApplianceControl(self.plane, registry=self.registry, bus=sim.bus, clock=clock)
 
     def emit(self, actor: str, event: Event, *, cause: int | None = None) -> int:
         """Tell the stream; implements the port's EventSink. The dead tell nothing."""

@@ -15,7 +15,7 @@ from hfs_appliance.cli import render, wait
 from hfs_appliance.cli.client import Api, segment
 from hfs_appliance.cli.failures import Failure
 from hfs_appliance.config import load_file
-from hfs_appliance.model.reports import Applied, PlanReport
+from hfs_appliance.model.reports import Applied, HandedOver, PlanReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +57,13 @@ def scale(api: Api, wanted: Scale, console: Console, *, is_waiting: bool, is_jso
     after = wait.last_seq(api)
     text = api.call("POST", f"/services/{segment(wanted.service)}/scale", body)
     _finish(api, console, after, text, is_waiting=is_waiting, is_json=is_json)
+
+
+def handover(api: Api, *, is_json: bool) -> None:
+    """Have another appliance lead. Errors: Failure."""
+    answer = api.call("POST", "/handover", {})
+    leader = api.read(HandedOver, answer).leader
+    click.echo(answer if is_json else f"{leader.name} leads now, epoch {leader.epoch}: {leader.address}")
 
 
 def down(api: Api, console: Console, *, is_sure: bool, is_waiting: bool, is_json: bool) -> None:

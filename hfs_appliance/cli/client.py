@@ -10,7 +10,7 @@ from urllib.parse import quote
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
-from hfs_appliance.cli.failures import Failure, Foreign, Mistaken, Unavailable, Unknown
+from hfs_appliance.cli.failures import Failure, Foreign, Mistaken, Unavailable, Unknown, program
 from hfs_appliance.config.mistakes import Mistake
 from hfs_appliance.model.reports import EventReport, ServerReport, Status
 
@@ -21,6 +21,7 @@ _OURS: Final = frozenset({"application/json", "application/x-ndjson"})
 """What a page of somebody else's is not."""
 _ADVICE: Final[Mapping[str, str]] = {
     "conflict": "somebody else changed the environment meanwhile: look again with `hfs plan` or `hfs status`",
+    "standby": "try again in a moment; `hfs status` shows who leads",
     "transient": "try again in a moment; `hfs status` shows the state of the registry session",
     "ambiguous": "look with `hfs status` whether it happened before you repeat it",
     "exhausted": "wait, or raise the limits; `hfs status` shows what is held and why",
@@ -136,7 +137,15 @@ class Api:
         if "mistakes" in problem:
             raise Mistaken([str(Mistake(**mistake)) for mistake in problem["mistakes"]])
         kind = Unknown if problem["kind"] == "unknown-name" else Failure
-        raise kind(problem["detail"], _ADVICE.get(problem["kind"], ""))
+        raise kind(problem["detail"], _advice(problem))
+
+
+def _advice(problem: Mapping[str, Any]) -> str:
+    """Say what to do about a problem; whoever stands by names the one to ask."""
+    leader = problem.get("leader")
+    if leader is not None:
+        return f"ask it: {program()} --api {leader['address']} … (127.0.0.1 is the leader's own machine)"
+    return _ADVICE.get(problem["kind"], "")
 
 
 def _problem(response: httpx.Response) -> dict[str, Any]:

@@ -41,7 +41,8 @@ def frame(
     told = [render.event(event) for event in events if not render.is_background(event)][-EVENTS_SHOWN:]
     for line in told:
         line.no_wrap, line.overflow = True, "ellipsis"
-    parts: list[RenderableType] = [head, Text(_summary(status), "dim"), *render.holds(status.holds), Text()]
+    parts: list[RenderableType] = [head, Text(_summary(status), "dim")]
+    parts += [*render.appliances(status), *render.holds(status.holds), Text()]
     if bars.row_count:
         parts += [bars, Text()]
     parts.append(render.servers_line(status))
@@ -87,6 +88,8 @@ def _summary(status: Status) -> str:
         words = f"{up} of {desired} instances are up; the endpoint refuses their routes"
     elif routed < up:
         words += f"; {up - routed} more {'is' if up - routed == 1 else 'are'} up, not routed yet"
+    if status.mode == "standby":
+        return f"{words}; this appliance stands by"
     return words if status.mode == "active" else f"{words}; nothing destructive is done ({status.mode})"
 
 

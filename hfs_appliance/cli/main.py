@@ -75,8 +75,12 @@ def main() -> None:
 @click.argument("file", type=_FILE)
 @click.option("--state", type=click.Path(file_okay=False, path_type=Path), help="State directory.")
 @click.option("--keep", "is_keeping", is_flag=True, help="Leave the servers running at the end.")
+@click.option("--admin", metavar="ADDRESS:PORT", help="Admin API of this appliance, if not as in FILE.")
+@click.option("--endpoint", metavar="ADDRESS:PORT", help="Endpoint of this appliance, if not as in FILE.")
 @_json
-def run(file: Path, state: Path | None, *, is_keeping: bool, is_json: bool) -> None:
+def run(
+    file: Path, state: Path | None, admin: str | None, endpoint: str | None, *, is_keeping: bool, is_json: bool
+) -> None:
     """Build the environment FILE describes and keep it so, until Ctrl-C.
 
     \b
@@ -85,10 +89,11 @@ def run(file: Path, state: Path | None, *, is_keeping: bool, is_json: bool) -> N
 
     On a terminal it shows the progress; elsewhere it writes one line for each event (--json: one JSON object).
     The state directory is $XDG_STATE_HOME/hfs/ENVIRONMENT unless given.
+    A second hfs run of the environment stands by, and takes over when the first one dies.
     """
     from hfs_appliance.cli.start import start
 
-    start(file, state, is_keeping=is_keeping, is_json=is_json)
+    start(file, state, admin=admin, endpoint=endpoint, is_keeping=is_keeping, is_json=is_json)
 
 
 @cli.command()
@@ -247,6 +252,23 @@ def kill(url: str, server: str, *, is_json: bool) -> None:
     """
     answer = _api(url).of_server("POST", server, "/kill", {})
     click.echo(answer if is_json else f"{server} is broken; watch it heal with: hfs events --follow")
+
+
+@cli.command()
+@_json
+@click.pass_obj
+def handover(url: str, *, is_json: bool) -> None:
+    """Have another appliance lead the environment.
+
+    What is under way ends first, for 10 s at most. This appliance stands by from then on.
+
+    \b
+    Example:
+      hfs handover
+    """
+    from hfs_appliance.cli import change
+
+    change.handover(_api(url), is_json=is_json)
 
 
 @cli.command()

@@ -37,6 +37,7 @@ def status(report: Status) -> RenderableType:
     """Show the environment at a glance."""
     return Group(
         headline(report),
+        *appliances(report),
         Text(),
         _services(report),
         Text(),
@@ -55,6 +56,20 @@ def headline(report: Status) -> Text:
         line.append(f"  registry {report.session}", "yellow")
     line.append(f"  {report.endpoint}", "cyan underline")
     return line
+
+
+def appliances(report: Status) -> list[Text]:
+    """Say who leads and who stands by; nothing when there is only one."""
+    if report.leader is not None and not report.standing_by:
+        return []
+    line = Text.assemble(("leader", "bold"), "  ")
+    if report.leader is None:
+        line.append("none now", "yellow")
+    else:
+        line.append(f"{report.leader.name}, {report.leader.address}, epoch {report.leader.epoch}")
+    if report.standing_by:
+        line.append(f"  standing by: {', '.join(report.standing_by)}", "dim")
+    return [line]
 
 
 def state(report: Status) -> Text:

@@ -23,7 +23,13 @@ if TYPE_CHECKING:
 def run(start: Start) -> None:
     """Run the appliance until it is asked to end. Errors: Failure."""
     options = app.RunOptions(
-        file=start.file, source=start.source, desired=start.desired, state=start.state, keep=start.is_keeping
+        file=start.file,
+        source=start.source,
+        desired=start.desired,
+        state=start.state,
+        keep=start.is_keeping,
+        admin=start.admin,
+        endpoint=start.endpoint,
     )
     view = View(console=Output(highlight=False), is_json=start.is_json, began_s=start.began_s)
     failure: Failure | None = None

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
+from pydantic_core import PydanticCustomError
 
 from hfs_appliance import __version__
 from hfs_appliance.cli.failures import program
 from hfs_appliance.config import load_file
+from hfs_appliance.config.spellings import Listen, read_listen
 from hfs_appliance.model.desired import DesiredState
 from hfs_appliance.model.ids import EnvironmentName
 
@@ -26,6 +28,9 @@ class Start:
     source: str
     desired: DesiredState
     state: Path
+    admin: Listen | None
+    endpoint: Listen | None
+    """Where this appliance listens, if not where the file says."""
     is_keeping: bool
     is_json: bool
     began_s: float
@@ -33,10 +38,20 @@ class Start:
 
     def take_over(self) -> str:
         """Give the command line that takes over, wherever it is typed, what this one leaves running."""
-        return f"{program()} {shlex.join(['run', '--state', str(self.state), '--keep', str(self.file)])}"
+        listen = (("--admin", self.admin), ("--endpoint", self.endpoint))
+        given = [text for option, place in listen if place is not None for text in (option, str(place))]
+        return f"{program()} {shlex.join(['run', '--state', str(self.state), *given, '--keep', str(self.file)])}"
 
 
-def start(file: Path, state: Path | None, *, is_keeping: bool, is_json: bool) -> None:
+def start(
+    file: Path,
+    state: Path | None,
+    *,
+    is_keeping: bool,
+    is_json: bool,
+    admin: str | None = None,
+    endpoint: str | None = None,
+) -> None:
     """Run the appliance until it is asked to end. Errors: ConfigError, Failure."""
     began_s = time.monotonic()
     desired, source = load_file(file)
@@ -45,6 +60,8 @@ def start(file: Path, state: Path | None, *, is_keeping: bool, is_json: bool) ->
         source=source,
         desired=desired,
         state=(state or default_state(desired.environment)).absolute(),
+        admin=_listen("--admin", admin),
+        endpoint=_listen("--endpoint", endpoint),
         is_keeping=is_keeping,
         is_json=is_json,
         began_s=began_s,
@@ -55,6 +72,14 @@ def start(file: Path, state: Path | None, *, is_keeping: bool, is_json: bool) ->
     from hfs_appliance.cli.run import run
 
     run(starting)
+
+
+def _listen(option: str, text: str | None) -> Listen | None:
+    try:
+        return read_listen(text) if text is not None else None
+    except PydanticCustomError as error:
+        told = error.context or {}
+        raise click.BadParameter(f"{told['words']}: {told['hint']}", param_hint=option) from error
 
 
 def default_state(environment: EnvironmentName) -> Path:

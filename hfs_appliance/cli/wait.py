@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 LOOK_EVERY_S: Final = 0.3
 RUN_GIVES_UP_S: Final = 60
-"""`hfs run` leaves what it could not retire in that time (app.CLOSE_WITHIN, which is dear to import)."""
+"""`hfs run` leaves what it could not retire in that time (runtime.ending.CLOSE_WITHIN, which is dear to import)."""
 GONE_WITHIN_S: Final = 90
 """By then it should have ended, one way or the other."""
 

@@ -69,6 +69,8 @@ class LocalCloud(Table):
 
     network: Annotated[str, spellings.NETWORK] = _default(desired.LocalCloud, "network")
     """Loopback network from which the servers get their addresses."""
+    directory: Annotated[str | None, spellings.FILLED] = None
+    """Where the servers lie, relative to this file, to share it with other appliances. Else: in the state directory."""
     boot: Annotated[Duration, _STAGE] = _default(desired.LocalCloud, "boot")
     """How long a new server takes to boot."""
     updates: Annotated[Duration, _STAGE] = _default(desired.LocalCloud, "updates")

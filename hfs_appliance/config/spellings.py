@@ -127,7 +127,8 @@ def _read_port(text: str) -> int:
     return int(text)
 
 
-def _read_listen(text: str) -> Listen:
+def read_listen(text: str) -> Listen:
+    """Read `ADDRESS:PORT`. Errors: `misspelt`."""
     address, colon, port = text.rpartition(":")
     if not colon:
         raise misspelt(f"{quote(text)} is not an address and a port", 'write it like "127.0.0.1:8080"')
@@ -214,7 +215,7 @@ POOL_NAME: Final = _matching(
 VERSION_NAME: Final = _matching(
     VERSION.pattern, "is not a version", "letters, digits and . _ + -, 64 at most, beginning with a letter or digit"
 )
-LISTEN: Final = Spelling(_read_listen, {"pattern": r"^[0-9.]+:[0-9]{1,5}$"})
+LISTEN: Final = Spelling(read_listen, {"pattern": r"^[0-9.]+:[0-9]{1,5}$"})
 REGISTRY_HOST: Final = Spelling(_read_registry_host, {"pattern": r"^[A-Za-z0-9.-]+:[0-9]{1,5}$"})
 NETWORK: Final = Spelling(_read_network, {"pattern": r"^127\.[0-9.]+/[0-9]{1,2}$"})
 URL_PATH: Final = Spelling(_read_path, {"pattern": f"^{_PATH}$"})

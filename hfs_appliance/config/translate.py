@@ -44,7 +44,7 @@ def to_model(file: shape.File, *, generation: int, base: Path) -> DesiredState:
             session_timeout=file.registry.session_timeout,
             embedded_port=file.registry.embedded_port,
         ),
-        cloud=_cloud(file.cloud),
+        cloud=_cloud(file.cloud, base),
         endpoint=Endpoint(
             address=endpoint.listen.address,
             port=endpoint.listen.port,
@@ -73,13 +73,15 @@ def to_model(file: shape.File, *, generation: int, base: Path) -> DesiredState:
     )
 
 
-def _cloud(cloud: shape.Cloud) -> CloudSettings:
+def _cloud(cloud: shape.Cloud, base: Path) -> CloudSettings:
+    directory = cloud.local.directory
     return CloudSettings(
         provider=CloudProvider(cloud.provider),
         azs=tuple(map(AvailabilityZone, cloud.azs)),
         poll=cloud.poll,
         local=LocalCloud(
             network=cloud.local.network,
+            directory=None if directory is None else str(base / directory),
             boot=cloud.local.boot,
             updates=cloud.local.updates,
             configuration=cloud.local.configuration,

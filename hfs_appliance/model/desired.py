@@ -61,6 +61,8 @@ class LocalCloud:
 
     network: str = "127.77.0.0/16"
     """Loopback network, CIDR, from which each server gets an address of its own."""
+    directory: str | None = None
+    """Where the servers lie; None: in the state directory of the appliance, which then is the only one."""
     boot: Duration = seconds(2)
     updates: Duration = seconds(1)
     configuration: Duration = seconds(1)

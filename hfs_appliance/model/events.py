@@ -246,7 +246,7 @@ class OperatorAsked(_Event):
     kind: ClassVar[str] = "operator-asked"
     severity: ClassVar[Severity] = Severity.WARNING
     what: str
-    """`kill` or `down`."""
+    """`kill`, `handover` or `down`."""
     subject: str
 
 

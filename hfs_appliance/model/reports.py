@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hfs_appliance.model.ids import PoolName, ServerId, ServiceName, Version
+from hfs_appliance.model.leadership import Leader
 from hfs_appliance.model.plan import Hold, PoolCount, VersionCount
 
 
@@ -31,6 +32,17 @@ class Status:
     routed: Mapping[ServiceName, int]
     """Members that the proxy serves, by service."""
     holds: tuple[Hold, ...] = ()
+    leader: Leader | None = None
+    """Who leads the environment; None: nobody now, or not known."""
+    standing_by: tuple[str, ...] = ()
+    """The other appliances that live, by name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandedOver:
+    """Another appliance leads."""
+
+    leader: Leader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,5 +22,7 @@ class StoredDesired:
     """TOML, exactly as the operator wrote it."""
     offered: str = ""
     """SHA-256 of the file that `hfs run` was last started with: offered again, it is not news."""
+    is_closing: bool = False
+    """Everything is to be retired (`hfs down`), whoever leads; the next `hfs run` begins anew from its file."""
     counts: Mapping[ServiceName, Mapping[Version, int]] = field(default_factory=dict)
     """What `hfs scale` has set since the source was applied."""

@@ -16,13 +16,14 @@ from hfs_appliance.mcp.decide import decide
 from hfs_appliance.model.desired import DesiredState
 from hfs_appliance.model.events import OperatorAsked
 from hfs_appliance.model.ids import ServerId, ServiceName, Version
-from hfs_appliance.model.instants import between, format_instant, to_seconds
+from hfs_appliance.model.instants import between, format_instant, seconds, to_seconds
 from hfs_appliance.model.leadership import Mode
 from hfs_appliance.model.plan import Action, Claim, Create, Phase, Plan, Verdict
 from hfs_appliance.model.reports import (
     Applied,
     EventReport,
     Explanation,
+    HandedOver,
     PlannedStep,
     PlanReport,
     ServerReport,
@@ -30,7 +31,6 @@ from hfs_appliance.model.reports import (
 )
 from hfs_appliance.model.world import World
 from hfs_appliance.ports.clock import Clock
-from hfs_appliance.ports.cloud import Cloud
 from hfs_appliance.ports.errors import Missing, Rejected, Transient, UnknownName, Unsupported
 from hfs_appliance.ports.registry import Registry
 from hfs_appliance.runtime.evidence import evidence
@@ -40,31 +40,32 @@ from hfs_appliance.telemetry.words import report
 
 LOG_LINES: Final = 40
 EVENTS_TOLD: Final = 50
+HAND_OVER_WITHIN: Final = seconds(10)
+"""What is under way has so long to end before the office is laid down."""
+TAKEN_WITHIN: Final = seconds(5)
 
 
 class ApplianceControl:
     """Implements the web room's Control over a running control plane."""
 
-    def __init__(self, plane: ControlPlane, *, registry: Registry, cloud: Cloud, bus: EventBus, clock: Clock) -> None:
+    def __init__(self, plane: ControlPlane, *, registry: Registry, bus: EventBus, clock: Clock) -> None:
         self._plane = plane
         self._registry = registry
-        self._cloud = cloud
         self._bus = bus
         self._clock = clock
-        self._down = trio.Event()
         self._started_at = clock.now()
 
     def status(self) -> Status:
         """Tell how the environment stands."""
         plan = self._plane.reconciler.plan or Plan()
-        desired = self._plane.desired.current
+        desired, leadership = self._plane.desired.current, self._plane.leadership
         return Status(
             environment=desired.environment if desired is not None else "",
             generation=desired.generation if desired is not None else 0,
             converged=self._plane.convergence.is_reached(),
             mode=self._mode(plan),
             session=self._registry.session().state.value,
-            endpoint=_url(desired) if desired is not None else "",
+            endpoint=_url(self._plane.endpoint()),
             uptime_s=int(to_seconds(between(self._started_at, self._clock.now()))),
             services=plan.counts,
             pools=plan.pools,
@@ -72,7 +73,9 @@ class ApplianceControl:
             servers_total=sum(plan.phases.values()) - plan.phases.get(Phase.GONE, 0),
             servers_max=desired.limits.max_servers if desired is not None else 0,
             routed=self._plane.routes.routed(),
-            holds=(*self._plane.leadership.holds(), *plan.holds, *self._plane.routes.holds()),
+            holds=(*self._plane.holds(), *plan.holds, *self._plane.routes.holds()),
+            leader=leadership.leader if leadership.leader.name else None,
+            standing_by=leadership.standing_by,
         )
 
     def _mode(self, plan: Plan) -> str:
@@ -118,7 +121,7 @@ class ApplianceControl:
             raise UnknownName("server", server, _nearest(server, plan.verdicts))
         world = self._plane.reconciler.world()
         try:
-            log = await self._cloud.log(server, LOG_LINES)
+            log = await self._plane.cloud.log(server, LOG_LINES)
         except (Missing, Unsupported, Transient) as error:
             log = f"(no log: {error.words})"
         return Explanation(
@@ -167,7 +170,8 @@ class ApplianceControl:
         return wanted
 
     async def apply(self, source: str, file: str, author: str, base_generation: int | None) -> Applied:
-        """Store `source` as the next generation. Errors: ConfigError, Conflict."""
+        """Store `source` as the next generation. Errors: Standby, ConfigError, Conflict."""
+        self._demand_change()
         wanted = self._load(source, file)
         current = self._plane.desired.current
         needed = restart_needed(current, wanted) if current is not None else ()
@@ -179,7 +183,8 @@ class ApplianceControl:
         return await self._plane.desired.apply(source, file, author or getpass.getuser(), base_generation)
 
     async def scale(self, service: ServiceName, version: Version | None, instances: int, author: str) -> Applied:
-        """Store another count. Errors: UnknownName, Rejected, ConfigError, Conflict."""
+        """Store another count. Errors: Standby, UnknownName, Rejected, ConfigError, Conflict."""
+        self._demand_change()
         desired = self._plane.desired.current
         services = desired.services if desired is not None else {}
         if service not in services:
@@ -195,32 +200,43 @@ class ApplianceControl:
         return await self._plane.desired.scale(service, chosen, instances, author or getpass.getuser())
 
     async def kill(self, server: ServerId) -> None:
-        """Break a server. Errors: UnknownName, Unsupported."""
+        """Break a server. Errors: Standby, UnknownName, Unsupported."""
+        self._plane.leadership.demand_office()
         try:
-            await self._cloud.kill(server)
+            await self._plane.cloud.kill(server)
             self._bus.emit("api", OperatorAsked(what="kill", subject=server))
         except Missing:
             plan = self._plane.reconciler.plan or Plan()
             raise UnknownName("server", server, _nearest(server, plan.verdicts)) from None
 
     async def down(self) -> None:
-        """Retire everything; the appliance ends by itself when nothing is left. Errors: PortError."""
+        """Retire everything; every appliance ends by itself when nothing is left. Errors: PortError."""
+        self._plane.leadership.demand_office()
         self._bus.emit("api", OperatorAsked(what="down", subject=""))
-        await self._plane.desired.clear()
-        self._down.set()
+        await self._plane.desired.close(getpass.getuser())
 
-    @property
-    def is_down(self) -> bool:
-        """Whether `down` was asked."""
-        return self._down.is_set()
+    async def hand_over(self) -> HandedOver:
+        """Have another appliance lead. Errors: Standby, Rejected (there is no other), Transient (none has taken it)."""
+        leadership = self._plane.leadership
+        leadership.demand_office()
+        if not leadership.others:
+            raise Rejected("no other appliance of this environment stands by: start another `hfs run` first")
+        self._bus.emit("api", OperatorAsked(what="handover", subject=""))
+        await leadership.hand_over(HAND_OVER_WITHIN)
+        with trio.move_on_after(to_seconds(TAKEN_WITHIN)):
+            while (leader := leadership.followed()) is None:
+                await leadership.wait_change()
+            return HandedOver(leader=leader)
+        raise Transient("no appliance has taken the office yet")
 
-    async def wait_down(self) -> None:
-        """Wait until `down` was asked."""
-        await self._down.wait()
+    def _demand_change(self) -> None:
+        self._plane.leadership.demand_office()
+        if self._plane.reconciler.is_closing:
+            raise Rejected("the environment is being ended: nothing of it can be changed any more")
 
 
-def _url(desired: DesiredState) -> str:
-    return f"http://{desired.endpoint.address}:{desired.endpoint.port}"
+def _url(place: tuple[str, int] | None) -> str:
+    return f"http://{place[0]}:{place[1]}" if place is not None else ""
 
 
 def _step(world: World, action: Action) -> PlannedStep:

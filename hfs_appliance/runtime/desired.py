@@ -44,6 +44,7 @@ class DesiredStore:
         self._sink = sink
         self._dirty = dirty
         self._mzxid = -1
+        self._closing = trio.Event()
         self.stored: StoredDesired | None = None
         self.current: DesiredState | None = None
 
@@ -53,18 +54,44 @@ class DesiredStore:
             return
         try:
             stored = read_desired(znode.value)
-            current = effective(stored)
+            current = effective(stored) if not stored.is_closing else None
         except (FormatError, ConfigError) as error:
             self._mzxid = znode.mzxid
             self._sink.emit("desired", DesiredRefused(words=str(error)))
             return
-        before, self.stored, self.current = self.current, stored, current
         self._mzxid = znode.mzxid
+        self.stored = stored
+        if current is None:
+            self._hear_closing(stored)
+            return
+        before, self.current = self.current, current
         words = describe(differences(before, current)) if before is not None else stored.file
         event = DesiredChanged(generation=stored.generation, author=stored.author, words=words)
         self._sink.emit("desired", event)
         for dirty in self._dirty:
             dirty.mark()
+
+    def _hear_closing(self, stored: StoredDesired) -> None:
+        """Everything is to be retired; whoever was started after that (it knows of nothing yet) begins anew."""
+        if self.current is not None:
+            words = "everything is to be retired"
+            self._sink.emit("desired", DesiredChanged(generation=stored.generation, author=stored.author, words=words))
+            self._closing.set()
+            for dirty in self._dirty:
+                dirty.mark()
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether everything is to be retired."""
+        return self._closing.is_set()
+
+    async def wait_closing(self) -> None:
+        """Wait until everything is to be retired."""
+        await self._closing.wait()
+
+    def is_news(self, source: str) -> bool:
+        """Tell whether a file says something else than the one that was offered, or applied, last."""
+        return self.stored is None or (self.stored.offered != _digest(source) and self.stored.source != source)
 
     async def offer(self, source: str, file: str, author: str) -> None:
         """Make the file that `hfs run` was started with the desired state, if it is news.
@@ -74,9 +101,8 @@ class DesiredStore:
         Errors: ConfigError, PortError, TooSlowError.
         """
         await self._read()
-        digest = hashlib.sha256(source.encode()).hexdigest()
-        if self.stored is None or digest != self.stored.offered:
-            await self._apply(source, file, author, offered=digest)
+        if self.stored is None or self.stored.is_closing or _digest(source) != self.stored.offered:
+            await self._apply(source, file, author, offered=_digest(source))
 
     async def apply(self, source: str, file: str, author: str, base_generation: int | None) -> Applied:
         """Store a source as the next generation. Errors: ConfigError; Conflict: `base_generation` is not in force."""
@@ -110,12 +136,15 @@ class DesiredStore:
 
         return await self._change(change)
 
-    async def clear(self) -> None:
-        """Remove the entry: the next `hfs run` starts from its file. Errors: PortError."""
-        znode = await self._read()
-        if znode is not None:
-            with trio.fail_after(to_seconds(WRITE_WITHIN)):
-                await self._registry.delete(self._path, version=znode.version)
+    async def close(self, author: str) -> None:
+        """Have everything retired; what was applied and scaled is forgotten. Errors: PortError."""
+
+        def change(stored: StoredDesired | None) -> StoredDesired:
+            generation = stored.generation + 1 if stored is not None else 1
+            now = self._clock.now()
+            return StoredDesired(generation=generation, author=author, at=now, file="", source="", is_closing=True)
+
+        await self._store(change)
 
     async def _read(self) -> Znode | None:
         with trio.fail_after(to_seconds(WRITE_WITHIN)):
@@ -127,16 +156,31 @@ class DesiredStore:
         return znode
 
     async def _change(self, change: Callable[[StoredDesired | None], StoredDesired]) -> Applied:
+        changes: tuple[Change, ...] = ()
+
+        def judged(stored: StoredDesired | None) -> StoredDesired:
+            nonlocal changes
+            changed = change(stored)
+            changes = differences(self.current, effective(changed))  # what cannot be in force is not stored
+            return changed
+
+        stored = await self._store(judged)
+        return Applied(generation=stored.generation, changes=changes)
+
+    async def _store(self, change: Callable[[StoredDesired | None], StoredDesired]) -> StoredDesired:
         znode = await self._read()
         stored = change(self.stored)
-        before, after = self.current, effective(stored)
         with trio.fail_after(to_seconds(WRITE_WITHIN)):
             if znode is None:
                 await self._registry.create(self._path, write(stored))
             else:
                 await self._registry.set(self._path, write(stored), version=znode.version)
         await self._read()
-        return Applied(generation=stored.generation, changes=differences(before, after))
+        return stored
+
+
+def _digest(source: str) -> str:
+    return hashlib.sha256(source.encode()).hexdigest()
 
 
 def effective(stored: StoredDesired) -> DesiredState:

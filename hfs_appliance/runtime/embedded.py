@@ -40,6 +40,8 @@ class EmbeddedRegistry:
         self._sink = sink
         self._pidfile = directory / "registry.pid"
         self._log = directory / "registry.log"
+        self.outlives_us = False
+        """Whether the server goes on when the appliance ends in order."""
 
     @property
     def hosts(self) -> tuple[str, ...]:

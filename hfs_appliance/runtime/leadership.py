@@ -46,6 +46,10 @@ class Duties(Protocol):
         """Stop everything that is under way, now."""
         ...
 
+    def follow(self) -> None:
+        """Hear that another appliance leads."""
+        ...
+
     async def wait_idle(self) -> None:
         """Wait until nothing is under way."""
         ...
@@ -90,10 +94,9 @@ class Leadership:
         self._may_succeed_itself = True
         self.leader: Leader = NOBODY
         """The last one known; without a name, nobody leads."""
+        self._followed: Leader | None = None
         self.others: tuple[Candidate, ...] = ()
         """The other appliances of this environment."""
-        self.has_followed = False
-        """Whether another one has led since we live: what we were started with may be older than what it did."""
         self.entries = FencedRegistry(registry, layout, lambda: self._term, self._refused)
         """Where the leader writes."""
 
@@ -114,6 +117,20 @@ class Leadership:
         """What was seen before this instant must not be acted upon: the beginning of the term in which we act."""
         return self._began_at if self._mode is Mode.ACTIVE else Instant(0)
 
+    def leads(self) -> bool:
+        """Tell whether the office is ours."""
+        return self._term is not None
+
+    def followed(self) -> Leader | None:
+        """Give the other appliance that leads, if one does."""
+        return self._followed
+
+    @property
+    def standing_by(self) -> tuple[str, ...]:
+        """Names of the appliances that live and do not lead."""
+        everyone = (*self.others, self._us)
+        return tuple(sorted(candidate.name for candidate in everyone if candidate.name != self.leader.name))
+
     def demand_lease(self) -> None:
         """Be sure that we lead and will for some moments more; a permit, called from any thread. Errors: Fenced."""
         term, session = self._term, self._registry.session()
@@ -126,7 +143,7 @@ class Leadership:
     def demand_office(self) -> None:
         """Be the one to change something. Errors: Standby."""
         if self.acting is None:
-            raise Standby(self._describe(), self.leader if self.leader.name and self._term is None else None)
+            raise Standby(self._describe(), self.followed())
 
     def holds(self) -> tuple[Hold, ...]:
         """Tell why this appliance does not stand for election though it could."""
@@ -255,7 +272,7 @@ class Leadership:
         """
         term = self._term
         if term is None or self._is_leaving:
-            raise Standby(self._describe(), self.leader if self.leader.name else None)
+            raise Standby(self._describe(), self.followed())
         self._is_leaving = True
         self._mark()
         try:
@@ -277,7 +294,6 @@ class Leadership:
                 leader = Leader(name=self._us.name, address=self._us.address, epoch=found.epoch)
             case Follows():
                 leader = found.leader
-                self.has_followed = True
                 self._may_succeed_itself = False
             case Vacant():
                 is_ours = bool(found.remains)  # a former life of ours holds it still, and we take it in a moment
@@ -287,6 +303,7 @@ class Leadership:
             case _:
                 assert_never(found)
         self._seen = max(self._seen, leader.epoch)
+        self._followed = leader if isinstance(found, Follows) else None
         self._tell_hold(is_astray=isinstance(found, Astray))
         before, self.leader = (self.leader, self.others), leader
         self.others = sight.others
@@ -294,6 +311,8 @@ class Leadership:
             is_ours = isinstance(found, Leads)
             event = LeaderChanged(leader=leader.name, address=leader.address, epoch=leader.epoch, is_ours=int(is_ours))
             self._sink.emit("leadership", event)
+            if isinstance(found, Follows):
+                self._duties.follow()
         if (self.leader, self.others) != before:
             self._mark()
 

@@ -9,9 +9,10 @@ from typing import Final
 import trio
 
 from hfs_appliance.model.desired import DesiredState
+from hfs_appliance.model.events import HoldChanged
 from hfs_appliance.model.instants import seconds, to_seconds
 from hfs_appliance.model.leadership import Candidate
-from hfs_appliance.model.plan import Plan
+from hfs_appliance.model.plan import Hold, Plan
 from hfs_appliance.ports.clock import Clock, Entropy
 from hfs_appliance.ports.cloud import Cloud
 from hfs_appliance.ports.errors import Conflict
@@ -19,7 +20,7 @@ from hfs_appliance.ports.events import EventSink
 from hfs_appliance.ports.load import LoadSource
 from hfs_appliance.ports.mischief import PEACE, Mischief
 from hfs_appliance.ports.probe import Prober
-from hfs_appliance.ports.registry import Registry
+from hfs_appliance.ports.registry import Registry, Znode
 from hfs_appliance.ports.web import Proxy, SpecSource
 from hfs_appliance.ports.worker import Worker
 from hfs_appliance.proxy.table import RouteTable
@@ -68,6 +69,8 @@ class Backends:
     sink: EventSink
     us: Candidate
     """This appliance, as the others of the environment are told."""
+    listen: tuple[str, int] | None = None
+    """Where the proxy of this host listens; None: where the desired state says."""
     tunables: Tunables = PRODUCTION
     mischief: Mischief = PEACE
 
@@ -80,6 +83,8 @@ class ControlPlane:
         self._layout = layout = Layout(settings.environment)
         self._file: tuple[str, str] | None = None
         """What `hfs run` was started with, until it was offered."""
+        self._has_followed = False
+        """Another one has led since we live: what we were started with may be older than what it did."""
         clock, sink, registry = backends.clock, backends.sink, backends.registry
         tunables, mischief = backends.tunables, backends.mischief
         timeout = settings.registry.session_timeout
@@ -90,12 +95,14 @@ class ControlPlane:
             registry, layout, backends.us, timeout, self, clock=clock, sink=sink, dirty=(to_plan, to_tell)
         )
         entries = self.leadership.entries
+        self.cloud = LeasedCloud(backends.cloud, self.leadership.demand_lease)
+        self._file_hold: Hold | None = None
         self.desired = DesiredStore(entries, layout, clock=clock, sink=sink, dirty=everyone)
         self.ledger = LedgerStore(entries, layout, sink)
         self.view = RegistryObserver(
             registry, layout, timeout, clock=clock, sink=sink, dirty=everyone, tunables=tunables, mischief=mischief
         )
-        self.view.on_entry(layout.desired, self.desired.hear)
+        self.view.on_entry(layout.desired, self._hear_desired)
         self.view.on_entry(layout.ledger, self.ledger.hear)
         self.servers = CloudObserver(
             backends.cloud,
@@ -146,7 +153,7 @@ class ControlPlane:
     def _executor(self, backends: Backends, to_plan: Dirty) -> Executor:
         parts = ExecutorParts(
             registry=self.leadership.entries,
-            cloud=LeasedCloud(backends.cloud, self.leadership.demand_lease),
+            cloud=self.cloud,
             layout=self._layout,
             clock=backends.clock,
             entropy=backends.entropy,
@@ -190,6 +197,28 @@ class ControlPlane:
             self._part("convergence", self.convergence.run),
         )
 
+    def holds(self) -> tuple[Hold, ...]:
+        """Tell what this appliance withholds, beside its plan's and its endpoint's."""
+        return (*self.leadership.holds(), *((self._file_hold,) if self._file_hold is not None else ()))
+
+    def endpoint(self) -> tuple[str, int] | None:
+        """Tell where the proxy of this host listens."""
+        desired = self.desired.current
+        return self._backends.listen or ((desired.endpoint.address, desired.endpoint.port) if desired else None)
+
+    def _hear_desired(self, znode: Znode | None) -> None:
+        self.desired.hear(znode)
+        self._look_at_file()
+
+    def _look_at_file(self) -> None:
+        """Tell whether we were started with a file that is not in force and that we shall not offer."""
+        is_other = self._file is not None and self._has_followed and self.desired.is_news(self._file[0])
+        if is_other != (self._file_hold is not None):
+            words = "the file that this appliance was started with is not in force: `hfs apply` makes it so"
+            hold = Hold(scope="environment", rule="file-not-applied", words=words if is_other else "")
+            self._file_hold = hold if is_other else None
+            self._backends.sink.emit("desired", HoldChanged(scope=hold.scope, rule=hold.rule, words=hold.words))
+
     def close(self) -> None:
         """End the environment: every server is retired, nothing is routed anew."""
         self.routes.close()
@@ -205,7 +234,7 @@ class ControlPlane:
         for parent in self._layout.parents:
             await self._ensure(parent)
         await self.ledger.load()
-        if self._file is not None and not (self.leadership.has_followed or self.reconciler.is_closing):
+        if self._file is not None and not (self._has_followed or self.reconciler.is_closing):
             # Before anything acts on what may be an older one.
             await self.desired.offer(*self._file, OFFERED_BY)
             self._file = None
@@ -218,6 +247,11 @@ class ControlPlane:
         """Stop what is under way: somebody else may lead already."""
         self.executor.abandon()
         self.ledger.leave()
+
+    def follow(self) -> None:
+        """Hear that another appliance leads: what is in force is its business now."""
+        self._has_followed = True
+        self._look_at_file()
 
     async def wait_idle(self) -> None:
         """Wait until nothing is under way."""

@@ -97,7 +97,7 @@ class ProxyPublisher:
         self._router = Router()  # what made this part fail is not carried over
         while True:
             desired, view = self._desired.current, self._registry.observation()
-            if desired is not None and view is not None and not self._is_closing:
+            if desired is not None and view is not None and not (self._is_closing or self._desired.is_closing):
                 believed = self._registry.are_removals_believed()
                 # The table follows from these three alone, and settles: the same objects give the one in force.
                 inputs = (desired, view.value.registrations, believed)

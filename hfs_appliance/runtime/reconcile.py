@@ -76,7 +76,7 @@ class Reconciler:
     @property
     def is_closing(self) -> bool:
         """Whether everything is being retired."""
-        return self._is_closing
+        return self._is_closing or self._sources.desired.is_closing
 
     def close(self) -> None:
         """Retire everything from now on."""
@@ -106,7 +106,7 @@ class Reconciler:
             load=sources.load.observation(),
             ledger=sources.ledger.ledger,
             in_flight=sources.executor.in_flight,
-            is_closing=self._is_closing,
+            is_closing=self.is_closing,
         )
 
     async def run(self) -> None:
@@ -129,7 +129,7 @@ class Reconciler:
         causes = self._tell(world, plan)
         if term is not None and not await self._carry_out(term, world, plan, causes):
             return seconds(1)
-        if self._is_closing and plan.is_converged and not plan.verdicts:
+        if self.is_closing and plan.is_converged and not plan.verdicts:
             self._closed.set()
         if plan.requeue_at is None:
             return self._tunables.longest_wait

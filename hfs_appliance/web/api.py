@@ -89,6 +89,7 @@ def build(control: Control, metrics: Callable[[], bytes]) -> Starlette:
         Route(f"{BASE}/plan", api.plan, methods=post),
         Route(f"{BASE}/services/{{service}}/scale", api.scale, methods=post),
         Route(f"{BASE}/events", api.events, methods=get),
+        Route(f"{BASE}/handover", api.hand_over, methods=post),
         Route(f"{BASE}/down", api.down, methods=post),
     ]
     return Starlette(routes=routes, middleware=[Middleware(Border)], exception_handlers=HANDLERS)
@@ -161,6 +162,11 @@ class _Api:
         if not (after.isascii() and after.isdigit() and len(after) < 19) or follow not in {"0", "1"}:
             raise BadRequest(HTTPStatus.BAD_REQUEST, "`after` is the number of an event, `follow` is 0 or 1")
         return EventStream(self._control, int(after), is_following=follow == "1", shutdown=request.state.shutdown)
+
+    async def hand_over(self, request: Request) -> Response:
+        """Have another appliance lead."""
+        await _read(request, _Nothing)
+        return _json(await self._control.hand_over())
 
     async def down(self, request: Request) -> Response:
         """Retire everything."""

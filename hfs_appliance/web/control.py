@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
 from hfs_appliance.model.ids import ServerId, ServiceName, Version
-from hfs_appliance.model.reports import Applied, EventReport, Explanation, PlanReport, ServerReport, Status
+from hfs_appliance.model.reports import Applied, EventReport, Explanation, HandedOver, PlanReport, ServerReport, Status
 
 
 class Control(Protocol):
@@ -49,6 +49,10 @@ class Control(Protocol):
 
     async def kill(self, server: ServerId) -> None:
         """Break a server (local provider only)."""
+        ...
+
+    async def hand_over(self) -> HandedOver:
+        """Have another appliance lead, and tell which one does."""
         ...
 
     async def down(self) -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _PORT_STATUS: Final[Mapping[type[errors.PortError], HTTPStatus]] = {
     errors.Conflict: HTTPStatus.CONFLICT,
     errors.Fenced: HTTPStatus.CONFLICT,
+    errors.Standby: HTTPStatus.CONFLICT,
     errors.Rejected: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.Missing: HTTPStatus.NOT_FOUND,
     errors.Unsupported: HTTPStatus.NOT_IMPLEMENTED,
@@ -59,7 +61,8 @@ def _bad_request(_: Request, error: Exception) -> Response:
 def _port_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, errors.PortError)
     status = _PORT_STATUS.get(type(error), HTTPStatus.INTERNAL_SERVER_ERROR)
-    return problem(status, type(error).__name__.lower(), error.words)
+    more = {"leader": error.leader and asdict(error.leader)} if isinstance(error, errors.Standby) else {}
+    return problem(status, type(error).__name__.lower(), error.words, **more)
 
 
 def _unknown_name(_: Request, error: Exception) -> Response:

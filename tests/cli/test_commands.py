@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 import trio
 
-from hfs_appliance import app
 from hfs_appliance.cli import wait
 from hfs_appliance.model.events import CloudUnreachable, DocumentsMerged
 from hfs_appliance.model.instants import to_seconds
+from hfs_appliance.model.leadership import Leader
 from hfs_appliance.model.plan import Hold
 from hfs_appliance.model.reports import Status
-from hfs_appliance.ports.errors import Conflict, Transient
+from hfs_appliance.ports.errors import Conflict, Standby, Transient
+from hfs_appliance.runtime import ending
 from tests.cli.conftest import Commands
 from tests.support.control import status
 
@@ -55,6 +56,35 @@ async def test_status_for_people_and_for_machines(hfs: Commands) -> None:
     assert answer == (await hfs.served.client.get("/api/v1/status")).text + "\n"
     assert json.loads(answer)["services"]["dns"]["1.0.0"]["serving"] == 1
     assert json.loads(answer)["converged"] is False
+
+
+async def test_who_leads_and_who_stands_by(hfs: Commands) -> None:
+    assert "leader" not in (await hfs("status")).output, "with one appliance, nobody asks"
+    hfs.control.now = replace(status(), standing_by=("b:8081",))
+    assert "leader  a:8081, http://a:8081, epoch 1  standing by: b:8081" in (await hfs("status")).output
+    hfs.control.now = replace(status(), leader=None, standing_by=("a:8081", "b:8081"), mode="standby")
+    shown = (await hfs("status")).output
+    assert "local  standby" in shown
+    assert "leader  none now  standing by: a:8081, b:8081" in shown
+
+
+async def test_handing_over_tells_to_whom(hfs: Commands) -> None:
+    assert (await hfs("handover")).output == "b:8082 leads now, epoch 8: http://b:8082\n"
+    assert json.loads((await hfs("handover", "--json")).output)["leader"]["epoch"] == 8
+    assert hfs.control.asked == [("handover",)] * 2
+
+
+async def test_who_stands_by_says_whom_to_ask(hfs: Commands) -> None:
+    words = "b:8081 leads the environment, this appliance stands by"
+    hfs.control.failure = Standby(words, Leader(name="b:8081", address="http://b:8081", epoch=7))
+    done = await hfs("scale", "dns", "3")
+    assert done.exit_code == 1
+    first, second = done.stderr.splitlines()
+    assert first == words
+    assert second.startswith("ask it: ")
+    assert "--api http://b:8081" in second
+    hfs.control.failure = Standby("no appliance leads the environment now", None)
+    assert "try again" in (await hfs("scale", "dns", "3")).stderr.splitlines()[1]
 
 
 @pytest.mark.parametrize(
@@ -243,7 +273,7 @@ async def test_down_does_not_wait_for_ever(hfs: Commands, monkeypatch: pytest.Mo
 
 
 async def test_down_tells_when_something_may_be_left(hfs: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert to_seconds(app.CLOSE_WITHIN) == wait.RUN_GIVES_UP_S < wait.GONE_WITHIN_S
+    assert to_seconds(ending.CLOSE_WITHIN) == wait.RUN_GIVES_UP_S < wait.GONE_WITHIN_S
     monkeypatch.setattr(wait, "RUN_GIVES_UP_S", 0)
     looks: list[str] = []
 

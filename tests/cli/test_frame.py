@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from rich.console import Console
 
 from hfs_appliance.cli.frame import frame
+from hfs_appliance.model.leadership import Leader
 from hfs_appliance.model.plan import Hold
 from hfs_appliance.model.reports import ServerReport, Status
 from tests.support.control import DNS, server, status
@@ -49,6 +50,13 @@ def test_holds_come_before_the_bars_and_the_endpoint_comes_first() -> None:
     coloured = drawn(status(serving=1, holds=(LIMIT, TAKEN)), [], is_coloured=True)
     assert "\x1b[1;31mheld: endpoint" in coloured
     assert "\x1b[33mheld: pool" in coloured
+
+
+def test_one_of_several_appliances_says_who_leads() -> None:
+    leader = Leader(name="b:8081", address="http://b:8081", epoch=7)
+    lines = drawn(replace(status(), mode="standby", leader=leader, standing_by=("a:8081",)), []).splitlines()
+    assert lines[1] == "2 of 2 instances serve at http://127.0.0.1:8080; this appliance stands by"
+    assert lines[2].startswith("leader  b:8081, http://b:8081, epoch 7")
 
 
 def test_only_what_the_endpoint_routes_serves_there() -> None:

@@ -73,6 +73,16 @@ def test_it_says_at_once_what_it_starts(tmp_path: Path, asked: list[app.RunOptio
     assert hfs_run(str(LOCAL), "--state", str(tmp_path), "--json").output == ""
 
 
+def test_an_appliance_may_listen_elsewhere_than_its_file_says(tmp_path: Path, asked: list[app.RunOptions]) -> None:
+    given = ("--state", str(tmp_path), "--admin", "127.0.0.1:9081", "--endpoint", "127.0.0.2:9080")
+    assert hfs_run(str(LOCAL), *given).exit_code == 0
+    assert (str(asked[0].admin), str(asked[0].endpoint)) == ("127.0.0.1:9081", "127.0.0.2:9080")
+    refused = hfs_run(str(LOCAL), "--state", str(tmp_path), "--admin", "localhost:9081")
+    assert refused.exit_code == 2
+    assert '"localhost" is not an IPv4 address' in refused.stderr
+    assert len(asked) == 1
+
+
 def test_it_says_so_before_anything_heavy_is_loaded(tmp_path: Path) -> None:
     program = f"""
 import sys
@@ -98,13 +108,16 @@ def test_what_was_kept_is_taken_over_with_the_command_it_names(
             await view(FakeControl(now=replace(status(), mode="closing" if is_down else "active")))
 
     monkeypatch.setattr(app, "run", keep)
-    monkeypatch.setattr(run, "Output", lambda **_: Console(force_terminal=True, no_color=True, width=40))
+    monkeypatch.setattr(
+        run, "Output", lambda **_: Console(force_terminal=True, no_color=True, width=40, highlight=False)
+    )
     state = tmp_path / "my state"
-    told = hfs_run(str(LOCAL), "--keep", "--state", str(state)).stdout
+    told = hfs_run(str(LOCAL), "--keep", "--state", str(state), "--admin", "127.0.0.1:9081").stdout
     assert ("go on running" in told) is not is_down
     if not is_down:
         command = told.splitlines()[-1].strip()
         assert command.startswith(f"{program()} run ")
+        assert "--admin 127.0.0.1:9081" in command
         hfs_run(*shlex.split(command.removeprefix(f"{program()} run ")))
         assert asked[0] == asked[1]
         assert (asked[0].state, asked[0].keep) == (state, True)

@@ -32,6 +32,7 @@ azs = ["a", "b"]
 poll = "1s500ms"
 [cloud.local]
 network = "127.78.0.0/16"
+directory = "/var/lib/hfs/servers"
 boot = "3s"
 updates = "2s"
 configuration = "4s"

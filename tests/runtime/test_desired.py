@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+import trio
 
 from hfs_appliance.config import ConfigError
 from hfs_appliance.model.ids import ServiceName, Version
 from hfs_appliance.ports.errors import Conflict, Transient
+from hfs_appliance.runtime.desired import DesiredStore
 from tests.support.parts import SOURCE, Bench, running, simulated
 
 DNS, V1 = ServiceName("dns"), Version("1.0.0")
@@ -68,3 +70,44 @@ async def test_without_a_connection_nothing_is_believed_to_be_stored(bench: Benc
     with pytest.raises(Transient):
         await bench.store.scale(DNS, V1, 5, "me")
     assert wanted(bench) == 2
+
+
+@simulated
+async def test_what_is_being_ended_is_ended_by_everyone_who_was_there_and_begun_anew_by_who_comes(bench: Bench) -> None:
+    await bench.store.offer(SOURCE, "a.toml", "run")
+    await bench.store.scale(DNS, V1, 5, "me")
+    late = DesiredStore(bench.other, bench.layout, clock=bench.clock, sink=bench.sink, dirty=())
+    there = DesiredStore(bench.other, bench.layout, clock=bench.clock, sink=bench.sink, dirty=())
+    there.hear(await bench.other.get(bench.layout.desired))
+    await bench.store.close("me")
+    for store in (there, late):
+        store.hear(await bench.other.get(bench.layout.desired))
+    assert [store.is_closing for store in (bench.store, there, late)] == [True, True, False]
+    assert [store.current is None for store in (bench.store, there, late)] == [False, False, True]
+    with trio.fail_after(1):
+        await there.wait_closing()
+    await late.offer(SOURCE, "a.toml", "run")
+    assert late.current is not None
+    assert late.current.services[DNS].versions[V1] == 2, "what was scaled is forgotten"
+    assert late.current.generation == 4
+    assert not late.is_closing
+
+
+@simulated
+async def test_a_file_is_news_unless_it_was_offered_or_applied(bench: Bench) -> None:
+    other = SOURCE.replace("instances = 2", "instances = 4")
+    assert bench.store.is_news(SOURCE)
+    await bench.store.offer(SOURCE, "a.toml", "run")
+    assert not bench.store.is_news(SOURCE)
+    assert bench.store.is_news(other)
+    await bench.store.apply(other, "a.toml", "me", None)
+    assert not bench.store.is_news(other)
+    assert not bench.store.is_news(SOURCE)
+
+
+@simulated
+async def test_an_environment_whose_stored_state_is_spoilt_can_be_ended(bench: Bench) -> None:
+    await bench.store.offer(SOURCE, "a.toml", "run")
+    await bench.other.set(bench.layout.desired, b"{broken")
+    await bench.store.close("me")
+    assert bench.store.is_closing

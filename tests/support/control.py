@@ -10,12 +10,14 @@ from hfs_appliance.config.mistakes import ConfigError, Mistake
 from hfs_appliance.model.events import Event
 from hfs_appliance.model.ids import PoolName, ServerId, ServiceName, Version
 from hfs_appliance.model.instants import Instant, format_instant
+from hfs_appliance.model.leadership import Leader
 from hfs_appliance.model.plan import Hold, PoolCount, VersionCount
 from hfs_appliance.model.reports import (
     Applied,
     Change,
     EventReport,
     Explanation,
+    HandedOver,
     PlannedStep,
     PlanReport,
     ServerReport,
@@ -62,6 +64,7 @@ def status(*, serving: int = 2, desired: int = 2, generation: int = 1, holds: tu
         servers_max=40,
         routed={DNS: serving},
         holds=holds,
+        leader=Leader(name="a:8081", address="http://a:8081", epoch=1),
     )
 
 
@@ -173,6 +176,13 @@ class FakeControl:
         self.asked.append(("kill", server_id))
         if server_id == "small-0002":
             raise Unsupported("only local servers can be killed")
+
+    async def hand_over(self) -> HandedOver:
+        self._fail()
+        self.asked.append(("handover",))
+        leader = Leader(name="b:8082", address="http://b:8082", epoch=8)
+        self.now = replace(self.now, mode="standby", leader=leader)
+        return HandedOver(leader=leader)
 
     async def down(self) -> None:
         self.asked.append(("down",))

@@ -29,7 +29,7 @@ class Office:
         self.barrier.set()
         self.idle = trio.Event()
         self.idle.set()
-        self.laid_down = 0
+        self.laid_down = self.followed = 0
         us = Candidate(appliance=name, name=name, address=f"http://{name}")
         self.leadership = Leadership(registry, layout, us, timeout, self, clock=clock, sink=self.sink, dirty=())
 
@@ -38,6 +38,9 @@ class Office:
 
     def lay_down(self) -> None:
         self.laid_down += 1
+
+    def follow(self) -> None:
+        self.followed += 1
 
     async def wait_idle(self) -> None:
         await self.idle.wait()

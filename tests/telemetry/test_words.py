@@ -56,6 +56,19 @@ SMALL_7 = ServerId("small-0007")
             ),
             "claim small-0007 for dns 1.0.0: 2 of 3",
         ),
+        (
+            events.LeaderChanged(leader="b:8081", address="http://b:8081", epoch=7, is_ours=0),
+            "b:8081 leads the environment, epoch 7: http://b:8081",
+        ),
+        (
+            events.LeaderChanged(leader="a:8081", address="http://a:8081", epoch=8, is_ours=1),
+            "this appliance leads the environment, epoch 8",
+        ),
+        (
+            events.LeaderChanged(leader="", address="", epoch=8, is_ours=0),
+            "no appliance leads the environment (epoch 8)",
+        ),
+        (events.ModeChanged(mode="sync", words="takes over, epoch 8"), "mode sync: takes over, epoch 8"),
         (events.ActionDone(action="create", server=SMALL_7, elapsed_ms=4100), "create small-0007 is done, took 4.1s"),
         (events.HoldChanged(scope="pool/small", rule="limit", words=""), "pool/small no longer held by limit"),
         (

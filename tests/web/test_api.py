@@ -11,6 +11,7 @@ import trio
 import trio.testing
 
 from hfs_appliance.model.events import CloudUnreachable
+from hfs_appliance.model.leadership import Leader
 from hfs_appliance.ports import errors
 from tests.support.control import MISTAKE
 from tests.support.served import Served
@@ -82,6 +83,18 @@ async def test_port_errors_become_problems(served: Served, error: errors.PortErr
     served.control.failure = error
     content = is_problem(await served.client.get(f"{API}/status"), status, type(error).__name__.lower())
     assert content["detail"] == error.words
+
+
+async def test_who_stands_by_names_the_leader(served: Served) -> None:
+    leader = Leader(name="b:8081", address="http://b:8081", epoch=7)
+    served.control.failure = errors.Standby("b:8081 leads", leader)
+    told = is_problem(await served.client.post(f"{API}/handover", json={}), 409, "standby")
+    assert told["leader"] == {"name": "b:8081", "address": "http://b:8081", "epoch": 7}
+    served.control.failure = errors.Standby("nobody leads", None)
+    told = is_problem(await served.client.post(f"{API}/handover", json={}), 409, "standby")
+    assert told["leader"] is None
+    handed = await served.client.post(f"{API}/handover", json={})
+    assert handed.json() == {"leader": {"name": "b:8082", "address": "http://b:8082", "epoch": 8}}
 
 
 async def test_unknown_names_come_with_the_nearest_one(served: Served) -> None:

@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 
 class LocalCloud:
-    """Servers of one environment below one state directory."""
+    """Servers of one environment below one directory, which several appliances may share."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class LocalCloud:
         command: Sequence[str],
     ) -> None:
         self._environment: Final = environment
-        self._root: Final = state / "servers"
+        self._root: Final = Path(settings.directory) if settings.directory is not None else state / "servers"
         self._settings: Final = settings
         self._clock: Final = clock
         self._command: Final = tuple(command)

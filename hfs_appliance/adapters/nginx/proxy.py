@@ -17,6 +17,7 @@ import signal as signals
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -64,8 +65,10 @@ class _Log:
 class NginxProxy:
     """One nginx on this host, with all its files below one directory."""
 
-    def __init__(self, directory: Path, executable: str = "nginx") -> None:
+    def __init__(self, directory: Path, executable: str = "nginx", *, listen: tuple[str, int] | None = None) -> None:
         self._files = Files(directory)
+        self._listen = listen
+        """Where this host's nginx listens, if not where the tables say."""
         self._executable = executable
         self._listener: socket.socket | None = None
         """Ours, when nginx runs on it; None after we adopted an nginx."""
@@ -76,6 +79,8 @@ class NginxProxy:
 
     async def publish(self, table: RouteTable) -> None:
         """Serve `table`; see the port."""
+        if self._listen is not None:
+            table = replace(table, address=self._listen[0], port=self._listen[1])
         async with self._lock:
             with _disk_trouble_is_transient():
                 await self._serve(table)

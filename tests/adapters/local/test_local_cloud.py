@@ -61,6 +61,18 @@ async def wait_logged(cloud: LocalCloud, server: ServerId, words: str) -> None:
             await trio.sleep(0.01)
 
 
+async def test_two_appliances_share_the_servers_of_one_directory(state: Path) -> None:
+    settings = desired.LocalCloud(boot=seconds(0), directory=str(state / "servers"))
+    places = (state / "one", state / "two")
+    one, two = (LocalCloud(ENVIRONMENT, place, settings, SystemClock(), IDLE_AGENT) for place in places)
+    made = await one.create(spec(ENVIRONMENT, ONE))
+    assert await two.create(spec(ENVIRONMENT, ONE)) == made
+    assert list((await two.servers()).servers) == [ONE]
+    await two.delete(ONE)
+    with trio.fail_after(20):
+        await wait_gone(one, ONE)
+
+
 async def test_a_server_is_a_process_group_and_session_of_its_own(state: Path) -> None:
     cloud = provider(state)
     await cloud.create(spec(ENVIRONMENT, ONE))

@@ -37,6 +37,15 @@ async def test_what_is_published_is_served_when_publish_returns(site: Site) -> N
     assert len(list((site.directory / "conf").iterdir())) <= 2
 
 
+async def test_an_appliance_may_have_its_endpoint_elsewhere_than_the_tables_say(site: Site) -> None:
+    dns = await site.upstream("127.0.0.2")
+    table = site.table({"dns": (dns.member,)})
+    site.proxy = NginxProxy(site.directory, listen=(table.address, table.port))
+    await site.proxy.publish(replace(table, address="127.0.0.1", port=1))
+    assert (await site.get("/dns/")).status_code == 200
+    assert site.proxy.last_good() == table
+
+
 async def test_a_refused_table_changes_nothing(site: Site) -> None:
     dns = await site.upstream("127.0.0.2")
     good = site.table({"dns": (dns.member,)})
