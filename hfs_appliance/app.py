@@ -5,6 +5,7 @@ run
 ├─ embedded registry               (local) its process is kept running
 └─ control plane (runtime/plane.py)
    ├─ registry, cloud and probe observers   what is
+   ├─ leadership                            whether this appliance may act
    ├─ reconciler, executor                  what to do, and doing it
    └─ proxy publisher, document publisher   what the endpoint serves
 """

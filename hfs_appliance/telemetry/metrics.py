@@ -13,8 +13,9 @@ from typing import Final, TypeAlias
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from hfs_appliance.model.events import ActionDone, ActionFailed, ActionStarted, Recorded
+from hfs_appliance.model.events import ActionDone, ActionFailed, ActionStarted, LeaderChanged, ModeChanged, Recorded
 from hfs_appliance.model.ids import ServerId, ServiceName, Version
+from hfs_appliance.model.leadership import Mode
 from hfs_appliance.model.maps import Map, differing
 from hfs_appliance.model.plan import Plan, VersionCount
 
@@ -52,6 +53,8 @@ class Metrics:
         self._holds = Gauge("hfs_holds", "Things withheld, by rule.", ["rule"], registry=registry)
         self._pending = Gauge("hfs_pending_actions", "Actions of the newest plan.", registry=registry)
         self._is_converged = Gauge("hfs_converged", "1 when the environment is what was asked for.", registry=registry)
+        self._leads = Gauge("hfs_leads", "1 when this appliance leads the environment and acts.", registry=registry)
+        self._epoch = Gauge("hfs_epoch", "Epoch of the newest leader that is known.", registry=registry)
         self._causes: dict[ServerId, str] = {}
         """Cause of the action under way on a server: a lane holds one at a time."""
         self._shown: Map[ServiceName, _Counts] = Map()
@@ -68,6 +71,10 @@ class Metrics:
                 self._durations.labels(event.action).observe(event.elapsed_ms / 1000)
             case ActionFailed():
                 self._count(event, event.error)
+            case LeaderChanged():
+                self._epoch.set(event.epoch)
+            case ModeChanged():
+                self._leads.set(event.mode == Mode.ACTIVE)
             case _:
                 pass
 

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from hfs_appliance.model.events import ActionDone, ActionFailed, ActionStarted, Event, Recorded
+from hfs_appliance.model.events import (
+    ActionDone,
+    ActionFailed,
+    ActionStarted,
+    Event,
+    LeaderChanged,
+    ModeChanged,
+    Recorded,
+)
 from hfs_appliance.model.ids import PoolName, ServerId, ServiceName, Version
 from hfs_appliance.model.instants import Instant
 from hfs_appliance.model.maps import Map
@@ -36,6 +44,20 @@ def test_actions_are_counted_by_cause_and_result() -> None:
     assert 'hfs_events_total{kind="action-started",severity="info"} 2.0' in shown
     assert 'hfs_action_duration_seconds_bucket{action="create",le="2.0"} 1.0' in shown
     assert 'hfs_action_duration_seconds_sum{action="create"} 1.5' in shown
+
+
+def test_who_leads_is_shown() -> None:
+    metrics = Metrics()
+    assert "hfs_leads 0.0" in lines(metrics)
+    tell(
+        metrics,
+        LeaderChanged(leader="a", address="", epoch=7, is_ours=1),
+        ModeChanged(mode="sync", words=""),
+        ModeChanged(mode="active", words=""),
+    )
+    assert {"hfs_epoch 7.0", "hfs_leads 1.0"} <= set(lines(metrics))
+    tell(metrics, ModeChanged(mode="standby", words=""))
+    assert "hfs_leads 0.0" in lines(metrics)
 
 
 def test_gauges_are_the_newest_plan_and_nothing_older() -> None:
