@@ -9,7 +9,6 @@ from typing import Final
 import trio
 
 from hfs_appliance.model.desired import DesiredState
-from hfs_appliance.model.events import HoldChanged
 from hfs_appliance.model.instants import seconds, to_seconds
 from hfs_appliance.model.leadership import Candidate
 from hfs_appliance.model.plan import Hold, Plan
@@ -20,7 +19,7 @@ from hfs_appliance.ports.events import EventSink
 from hfs_appliance.ports.load import LoadSource
 from hfs_appliance.ports.mischief import PEACE, Mischief
 from hfs_appliance.ports.probe import Prober
-from hfs_appliance.ports.registry import Registry, Znode
+from hfs_appliance.ports.registry import Registry
 from hfs_appliance.ports.web import Proxy, SpecSource
 from hfs_appliance.ports.worker import Worker
 from hfs_appliance.proxy.table import RouteTable
@@ -38,12 +37,12 @@ from hfs_appliance.runtime.observe_cloud import CloudObserver
 from hfs_appliance.runtime.observe_load import LoadObserver
 from hfs_appliance.runtime.observe_probes import ProbeObserver
 from hfs_appliance.runtime.observe_registry import RegistryObserver
+from hfs_appliance.runtime.own_file import OwnFile
 from hfs_appliance.runtime.publish import ProxyPublisher
 from hfs_appliance.runtime.reconcile import Reconciler, Sources
 from hfs_appliance.runtime.supervise import Part, restarting, together
 from hfs_appliance.runtime.tunables import PRODUCTION, Tunables
 
-OFFERED_BY: Final = "hfs run"
 SYNC_WITHIN: Final = seconds(10)
 LIST_WITHIN: Final = seconds(10)
 """A new leader waits so long for the cloud's list."""
@@ -81,10 +80,6 @@ class ControlPlane:
     def __init__(self, backends: Backends, settings: DesiredState, *, observe_plan: Callable[[Plan], None]) -> None:
         self._backends = backends
         self._layout = layout = Layout(settings.environment)
-        self._file: tuple[str, str] | None = None
-        """What `hfs run` was started with, until it was offered."""
-        self._has_followed = False
-        """Another one has led since we live: what we were started with may be older than what it did."""
         clock, sink, registry = backends.clock, backends.sink, backends.registry
         tunables, mischief = backends.tunables, backends.mischief
         timeout = settings.registry.session_timeout
@@ -96,13 +91,13 @@ class ControlPlane:
         )
         entries = self.leadership.entries
         self.cloud = LeasedCloud(backends.cloud, self.leadership.demand_lease)
-        self._file_hold: Hold | None = None
         self.desired = DesiredStore(entries, layout, clock=clock, sink=sink, dirty=everyone)
+        self._file = OwnFile(self.desired, sink)
         self.ledger = LedgerStore(entries, layout, sink)
         self.view = RegistryObserver(
             registry, layout, timeout, clock=clock, sink=sink, dirty=everyone, tunables=tunables, mischief=mischief
         )
-        self.view.on_entry(layout.desired, self._hear_desired)
+        self.view.on_entry(layout.desired, self._file.hear)
         self.view.on_entry(layout.ledger, self.ledger.hear)
         self.servers = CloudObserver(
             backends.cloud,
@@ -183,7 +178,7 @@ class ControlPlane:
 
         `source` is what an appliance that leads from its start offers as the desired state.
         """
-        self._file = (source, file)
+        self._file.start_with(source, file)
         await together(
             self._part("registry observer", self.view.run),
             self._part("cloud observer", self.servers.run),
@@ -199,25 +194,12 @@ class ControlPlane:
 
     def holds(self) -> tuple[Hold, ...]:
         """Tell what this appliance withholds, beside its plan's and its endpoint's."""
-        return (*self.leadership.holds(), *((self._file_hold,) if self._file_hold is not None else ()))
+        return (*self.leadership.holds(), *self._file.holds())
 
     def endpoint(self) -> tuple[str, int] | None:
         """Tell where the proxy of this host listens."""
         desired = self.desired.current
         return self._backends.listen or ((desired.endpoint.address, desired.endpoint.port) if desired else None)
-
-    def _hear_desired(self, znode: Znode | None) -> None:
-        self.desired.hear(znode)
-        self._look_at_file()
-
-    def _look_at_file(self) -> None:
-        """Tell whether we were started with a file that is not in force and that we shall not offer."""
-        is_other = self._file is not None and self._has_followed and self.desired.is_news(self._file[0])
-        if is_other != (self._file_hold is not None):
-            words = "the file that this appliance was started with is not in force: `hfs apply` makes it so"
-            hold = Hold(scope="environment", rule="file-not-applied", words=words if is_other else "")
-            self._file_hold = hold if is_other else None
-            self._backends.sink.emit("desired", HoldChanged(scope=hold.scope, rule=hold.rule, words=hold.words))
 
     def close(self) -> None:
         """End the environment: every server is retired, nothing is routed anew."""
@@ -234,10 +216,8 @@ class ControlPlane:
         for parent in self._layout.parents:
             await self._ensure(parent)
         await self.ledger.load()
-        if self._file is not None and not (self._has_followed or self.reconciler.is_closing):
-            # Before anything acts on what may be an older one.
-            await self.desired.offer(*self._file, OFFERED_BY)
-            self._file = None
+        if not self.reconciler.is_closing:
+            await self._file.offer()
         await self.view.read_anew()
         # A cloud that does not answer holds up what needs it (the World hides older lists), not the claims.
         with trio.move_on_after(to_seconds(LIST_WITHIN)):
@@ -250,8 +230,7 @@ class ControlPlane:
 
     def follow(self) -> None:
         """Hear that another appliance leads: what is in force is its business now."""
-        self._has_followed = True
-        self._look_at_file()
+        self._file.come_late()
 
     async def wait_idle(self) -> None:
         """Wait until nothing is under way."""

@@ -1,0 +1,56 @@
+"""The file that this appliance was started with: offered once, if nobody else has led since then."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hfs_appliance.model.events import HoldChanged
+from hfs_appliance.model.plan import Hold
+from hfs_appliance.ports.events import EventSink
+from hfs_appliance.ports.registry import Znode
+from hfs_appliance.runtime.desired import DesiredStore
+
+OFFERED_BY: Final = "hfs run"
+
+
+class OwnFile:
+    """Whoever has stood by offers nothing: what was applied meanwhile is newer than what it was started with."""
+
+    def __init__(self, desired: DesiredStore, sink: EventSink) -> None:
+        self._desired = desired
+        self._sink = sink
+        self._file: tuple[str, str] | None = None
+        self._is_late = False
+        self._hold: Hold | None = None
+
+    def start_with(self, source: str, file: str) -> None:
+        """Note the source, and the name that it came under."""
+        self._file = (source, file)
+
+    def hear(self, znode: Znode | None) -> None:
+        """Take the entry of the desired state, and compare."""
+        self._desired.hear(znode)
+        self._compare()
+
+    def come_late(self) -> None:
+        """Hear that another appliance leads: what is in force is its business now."""
+        self._is_late = True
+        self._compare()
+
+    async def offer(self) -> None:
+        """Offer the file, before anything acts on what may be an older one. Errors: ConfigError, PortError."""
+        if self._file is not None and not self._is_late:
+            await self._desired.offer(*self._file, OFFERED_BY)
+            self._file = None
+
+    def holds(self) -> tuple[Hold, ...]:
+        """Tell whether it is another file than the one in force, and will not be applied."""
+        return (self._hold,) if self._hold is not None else ()
+
+    def _compare(self) -> None:
+        is_other = self._file is not None and self._is_late and self._desired.is_news(self._file[0])
+        if is_other != (self._hold is not None):
+            words = "the file that this appliance was started with is not in force: `hfs apply` makes it so"
+            hold = Hold(scope="environment", rule="file-not-applied", words=words if is_other else "")
+            self._hold = hold if is_other else None
+            self._sink.emit("desired", HoldChanged(scope=hold.scope, rule=hold.rule, words=hold.words))
