@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeAlias, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 import trio
 
@@ -22,6 +22,7 @@ from hfs_appliance.model.observed import ServerRecord
 from hfs_appliance.model.plan import (
     Action,
     Adopt,
+    Cause,
     Claim,
     Condemn,
     ConfirmBuilt,
@@ -45,6 +46,9 @@ from hfs_appliance.runtime.tunables import PRODUCTION, Tunables
 
 T = TypeVar("T")
 RecordChange: TypeAlias = Callable[[ServerRecord], ServerRecord]
+
+_SAY_DEAD: Final = frozenset({Cause.REMEDIATION, Cause.BUILD_FAILED, Cause.NEVER_READY})
+"""Causes that say that a server is no good: then its absence from a list is evidence, and must be true."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,6 +193,9 @@ class Acts:
         def decided(record: ServerRecord) -> ServerRecord:
             return replace(record, delete_at=record.delete_at or now, leave_cause=action.reason.cause.value)
 
+        listed = self._parts.servers.observation()
+        if action.reason.cause in _SAY_DEAD and listed is not None and action.server not in listed.value.servers:
+            await self._demand_absent(action.server)
         touched = await self._change(action.server, decided)
         with suppress(Missing):  # nothing left to delete is what the record waits for
             await self._ask_cloud(partial(self._parts.cloud.delete, action.server))
@@ -196,15 +203,19 @@ class Acts:
 
     async def _forget(self, action: Forget) -> tuple[str, ...]:
         parts = self._parts
-        with suppress(Missing):  # the second witness agrees with the list
-            await self._ask_cloud(partial(parts.cloud.server, action.server))
-            raise Conflict("the list of servers does not name it, but the cloud knows it by its id")
+        await self._demand_absent(action.server)
         path = parts.layout.record(action.server)
         operations: list[Operation] = [DeleteOp(path=path)]
         if await self._assignment_of(action.server) is not None:
             operations.insert(0, DeleteOp(path=parts.layout.assignment(action.server)))
         await parts.registry.transact(operations)
         return (path,)
+
+    async def _demand_absent(self, server: ServerId) -> None:
+        """Have the cloud say by id, too, that a server is not there: a list leaves servers out when a cell is down."""
+        with suppress(Missing):
+            await self._ask_cloud(partial(self._parts.cloud.server, server))
+            raise Conflict("the list of servers does not name it, but the cloud knows it by its id")
 
     async def _adopt(self, action: Adopt) -> tuple[str, ...]:
         parts = self._parts

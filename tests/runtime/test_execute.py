@@ -7,9 +7,9 @@ from dataclasses import replace
 import trio
 
 from hfs_appliance.model.events import ActionFailed
-from hfs_appliance.model.ids import ServerId
+from hfs_appliance.model.ids import AvailabilityZone, ServerId
 from hfs_appliance.model.leadership import Term
-from hfs_appliance.model.plan import Delete
+from hfs_appliance.model.plan import Cause, Delete, Reason
 from hfs_appliance.registry.formats import read_record
 from hfs_appliance.runtime.execute import Executor
 from hfs_appliance.runtime.fence import FencedRegistry
@@ -139,3 +139,24 @@ async def test_whoever_is_deposed_asks_the_cloud_for_nothing_that_was_intended_b
     assert doubted == [over] * 3
     assert bench.cloud.calls == calls
     assert deposed.take_failures() == (), "not the pool's fault"
+
+
+@simulated
+async def test_a_list_that_leaves_a_server_out_is_not_believed_without_the_clouds_word_by_id(bench: Bench) -> None:
+    dead = Delete(server=ServerId("small-0001"), reason=Reason(cause=Cause.REMEDIATION, words="not listed"))
+    async with running(bench.executor.run, bench.servers.run):
+        bench.submit(create(1))
+        await bench.sink.wait("action-done")
+        bench.datacentre.faults.unlisted_zones = {AvailabilityZone("az1")}
+        await pass_time(10)
+        bench.submit(dead)
+        (failed,) = await bench.sink.wait("action-failed")
+        assert isinstance(failed, ActionFailed)
+        assert failed.error == "Conflict"
+        assert bench.datacentre.deletions == 0
+        bench.datacentre.vanish(dead.server)
+        await pass_time(10)
+        bench.submit(dead)
+        await bench.sink.wait("action-done", 2)
+    record = read_record((await bench.registry.get(bench.layout.record(dead.server))).value)
+    assert record.delete_at is not None
