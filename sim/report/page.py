@@ -20,6 +20,7 @@ from markupsafe import Markup
 from hfs_appliance import __version__
 from hfs_appliance.model.instants import MILLISECOND, Duration, format_duration, seconds
 from sim.checkers import CHECKERS
+from sim.checkers.base import KEPT_OF_ONE
 from sim.faults import MENU
 from sim.outcome import Availability, Outcome, Requests, Spread
 from sim.report import barcharts, timecharts
@@ -280,9 +281,14 @@ def _line(line: Line) -> Mapping[str, Any]:
 def _checked(outcome: Outcome) -> Iterator[Mapping[str, Any]]:
     accused = Counter(violation.checker for violation in outcome.violations)
     for checker in CHECKERS:
-        yield {"name": checker.name, "promise": checker.promise, "broken": accused.pop(checker.name, 0)}
+        yield _verdict_of(checker.name, checker.promise, " ".join(checker.ids), accused.pop(checker.name, 0))
     for name, times in sorted(accused.items()):
-        yield {"name": name, "promise": "what the scenario demands", "broken": times}
+        yield _verdict_of(name, "what the scenario demands", "", times)
+
+
+def _verdict_of(name: str, promise: str, ids: str, times: int) -> Mapping[str, Any]:
+    more = " or more" if times >= KEPT_OF_ONE else ""
+    return {"name": name, "promise": promise, "ids": ids, "broken": f"no, {times}×{more}" if times else ""}
 
 
 def _write_s(value: int) -> str:
