@@ -18,15 +18,18 @@ from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from hfs_appliance import __version__
-from hfs_appliance.model.instants import MILLISECOND, Duration, format_duration, seconds
+from hfs_appliance.config import load_text
+from hfs_appliance.model.instants import MILLISECOND, SECOND, Duration, format_duration, seconds
 from sim.checkers import CHECKERS
 from sim.checkers.base import KEPT_OF_ONE
 from sim.faults import MENU
+from sim.fleet import FILE
 from sim.outcome import Availability, Outcome, Requests, Spread
+from sim.play import source
 from sim.report import barcharts, timecharts
 from sim.report.peers import PEERS
 from sim.report.scales import clock
-from sim.report.series import Grid, grid
+from sim.report.series import Grid, grid, within
 from sim.report.words import done, elasticity, lead, percent, verdict
 from sim.scenario import Scenario
 from sim.story import SIGNS, Chapter, Deed, Line, Story, Tone, since_beginning
@@ -84,6 +87,7 @@ def _context(run: Run) -> dict[str, Any]:
         **_machines(data),
         **_speed(run),
         **_work(outcome),
+        **_budget(run.scenario, data),
         **_services(outcome),
         **_story(run.story),
         "charts": _charts(outcome, data),
@@ -210,6 +214,19 @@ def _work(outcome: Outcome) -> Mapping[str, Any]:
             {"call": call, "made": f"{made:,}", "failed": f"{calls.rejected_kinds.get(call, 0):,}"}
             for call, made in sorted(calls.kinds.items())
         ],
+    }
+
+
+def _budget(scenario: Scenario, data: Grid) -> Mapping[str, Any]:
+    """Tell how much of the destruction budget was used: of the environment's, the widest of all."""
+    limit = load_text(source(scenario.layout), FILE).guard.destroy_budget
+    allowed = limit.tokens(scenario.layout.servers + scenario.layout.pool)
+    spent = within(data, "destroyed/", limit.window // SECOND)
+    return {
+        "budget_chart": timecharts.budget(data, spent, allowed),
+        "budget_words": f"Servers that were taken away within {format_duration(limit.window)}, whatever the cause: "
+        f"{max(spent, default=0):,} at most, where {allowed:,} are allowed. What is spent comes back "
+        "when its window has passed and the cloud has confirmed the deletion.",
     }
 
 

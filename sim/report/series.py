@@ -32,6 +32,18 @@ class Grid:
         return self.levels.get(name, (0,) * self.columns)
 
 
+def within(data: Grid, prefix: str, window_s: int) -> list[int]:
+    """Sum all counts of a prefix over the window that ends with each column."""
+    columns = [values for name, values in data.counts.items() if name.startswith(prefix)]
+    each = [sum(values) for values in zip(*columns, strict=True)] or [0] * data.columns
+    span = max(1, window_s // data.step_s)
+    total, sums = 0, []
+    for place, count in enumerate(each):
+        total += count - (each[place - span] if place >= span else 0)
+        sums.append(total)
+    return sums
+
+
 def grid(timeline: Timeline) -> Grid:
     """Thin a timeline: of a level the last value of a column (or the least, if it is about that), of counts the sum."""
     length = max(map(len, (*timeline.levels.values(), *timeline.counts.values())), default=0)

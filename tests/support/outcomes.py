@@ -63,6 +63,8 @@ def timeline() -> Timeline:
             "machines/dark": tuple(33 if 31 <= at < 60 else 0 for at in range(points)),
         },
         counts={
+            "destroyed/build-failed": tuple(1 if at in (90, 91, 95) else 0 for at in range(points)),
+            "destroyed/remediation": tuple(1 if 60 <= at < 66 else 0 for at in range(points)),
             "api_calls": tuple(3 + (20 if 31 <= at < 45 else 0) for at in range(points)),
             "api_rejected": tuple(1 if 60 <= at < 150 and at % 3 == 0 else 0 for at in range(points)),
         },

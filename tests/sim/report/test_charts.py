@@ -7,7 +7,7 @@ import pytest
 from sim.outcome import Histogram, Timeline
 from sim.report import barcharts, svg
 from sim.report.scales import Scale, clock, count_ticks, time_ticks
-from sim.report.series import COLUMNS, grid
+from sim.report.series import COLUMNS, grid, within
 
 
 @pytest.mark.parametrize(
@@ -58,6 +58,12 @@ def test_thinning_keeps_dips_ends_and_sums() -> None:
     assert thin.level("serving")[:2] == [3, 7]
     assert sum(thin.counts["api_calls"]) == points
     assert list(thin.level("warm")) == [0] * COLUMNS
+
+
+def test_what_is_spent_within_a_window_comes_back_when_it_has_passed() -> None:
+    counts = {"destroyed/a": (1, 0, 2, 0, 0, 0), "destroyed/b": (0, 1, 0, 0, 0, 0), "created/a": (9,) * 6}
+    assert within(grid(Timeline(step_s=60, counts=counts)), "destroyed/", 180) == [1, 2, 4, 3, 2, 0]
+    assert within(grid(Timeline(step_s=60, levels={"serving": (1, 1)})), "destroyed/", 180) == [0, 0]
 
 
 def test_an_odd_rest_is_a_column_too() -> None:
