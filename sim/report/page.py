@@ -220,13 +220,13 @@ def _work(outcome: Outcome) -> Mapping[str, Any]:
 def _budget(scenario: Scenario, data: Grid) -> Mapping[str, Any]:
     """Tell how much of the destruction budget was used: of the environment's, the widest of all."""
     limit = load_text(source(scenario.layout), FILE).guard.destroy_budget
-    allowed = limit.tokens(scenario.layout.servers + scenario.layout.pool)
+    machines = data.together("machines/")
     spent = within(data, "destroyed/", limit.window // SECOND)
     return {
-        "budget_chart": timecharts.budget(data, spent, allowed),
+        "budget_chart": timecharts.budget(data, spent, [limit.tokens(count) for count in machines]),
         "budget_words": f"Servers that were taken away within {format_duration(limit.window)}, whatever the cause: "
-        f"{max(spent, default=0):,} at most, where {allowed:,} are allowed. What is spent comes back "
-        "when its window has passed and the cloud has confirmed the deletion.",
+        f"{max(spent, default=0):,} at most. Allowed is a share of the servers that there are, at least {limit.min:,} "
+        f"and at most {limit.max:,}; what is spent comes back when its window has passed and the cloud has confirmed.",
     }
 
 

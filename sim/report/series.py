@@ -31,6 +31,11 @@ class Grid:
         """Give a level; one that was not measured is zero."""
         return self.levels.get(name, (0,) * self.columns)
 
+    def together(self, prefix: str) -> Sequence[int]:
+        """Sum all levels of a prefix."""
+        columns = [values for name, values in self.levels.items() if name.startswith(prefix)]
+        return [sum(values) for values in zip(*columns, strict=True)] or (0,) * self.columns
+
 
 def within(data: Grid, prefix: str, window_s: int) -> list[int]:
     """Sum all counts of a prefix over the window that ends with each column."""
@@ -48,9 +53,11 @@ def grid(timeline: Timeline) -> Grid:
     """Thin a timeline: of a level the last value of a column (or the least, if it is about that), of counts the sum."""
     length = max(map(len, (*timeline.levels.values(), *timeline.counts.values())), default=0)
     together = max(1, -(-length // COLUMNS))
-    levels = {
+    levels: dict[str, Sequence[int]] = {
         name: _thinned(values, together, min if name == _LEAST else _last) for name, values in timeline.levels.items()
     }
+    if least := levels.get(_LEAST):  # a fleet that stands at the beginning was not built in an instant
+        levels[_LEAST] = (levels["serving"][0], *least[1:])
     counts = {name: _thinned(values, together, sum) for name, values in timeline.counts.items()}
     return Grid(timeline.step_s * together, -(-length // together), levels, counts)
 

@@ -112,22 +112,21 @@ def calls(data: Grid) -> Markup:
     )
 
 
-def budget(data: Grid, spent: Sequence[int], allowed: int) -> Markup:
+def budget(data: Grid, spent: Sequence[int], allowed: Sequence[int]) -> Markup:
     """Draw how many servers were taken away within one window of the budget, against what it allows."""
-    plot = _Plot(data, max(allowed, *spent) if spent else allowed)
-    limit = [(plot.x(0), plot.y(allowed)), (plot.x(data.until_s), plot.y(allowed))]
+    plot = _Plot(data, max((*spent, *allowed), default=0))
     parts = [
         *plot.axes("servers"),
         svg.element("path", d=_area(plot.at(spent), plot.bottom), class_="area spent"),
         svg.element("path", d=svg.steps(plot.at(spent)), class_="curve spent"),
-        svg.element("path", d=svg.steps(limit), class_="curve desired"),
+        svg.element("path", d=svg.steps(plot.at(allowed)), class_="curve desired"),
     ]
     return svg.picture(
         "budget",
         WIDTH,
         int(plot.bottom + _AXIS),
         "Destruction budget used over time",
-        f"At most {max(spent, default=0):,} of {allowed:,}.",
+        f"At most {max(spent, default=0):,} were taken away within one window.",
         *parts,
     )
 

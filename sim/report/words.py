@@ -15,6 +15,7 @@ _ACTIONS: Final[Mapping[str, str]] = {
     "create": "servers created",
     "claim": "servers given a service",
     "adopt": "servers adopted",
+    "condemn": "servers given up",
     "drain": "instances drained",
     "delete": "servers deleted",
 }
@@ -54,10 +55,20 @@ def lead(outcome: Outcome, scenario: Scenario, data: Grid) -> str:
     work = f"hfs started {_servers(started)} and destroyed {_servers(destroyed)}."
     if outcome.requests.asked:
         work += f" Of {outcome.requests.asked:,} requests {percent(outcome.requests.lost_ppm)} were lost."
-    least, desired = data.level("serving_least"), data.level("desired")
-    if not least:
-        return f"{begin}, {work}"
-    return f"{begin}, {work} At the worst moment {min(least):,} instances served, where {max(desired):,} were desired."
+    worst = _worst(data)
+    return f"{begin}, {work} {worst}".rstrip()
+
+
+def _worst(data: Grid) -> str:
+    """Tell of the moment that lacked most, of those since the fleet first stood."""
+    moments = list(zip(data.level("serving_least"), data.level("desired"), strict=True))
+    stood = next((place for place, (least, desired) in enumerate(moments) if least >= desired), len(moments))
+    if not moments[stood:]:
+        return ""
+    least, desired = min(moments[stood:], key=lambda moment: moment[0] - moment[1])
+    if least >= desired:
+        return "At each moment as many instances served as were desired."
+    return f"At the worst moment {least:,} instances served, where {desired:,} were desired."
 
 
 def percent(ppm: int) -> str:

@@ -25,7 +25,6 @@ from hfs_appliance.cli.simulation.output import for_machines
 from sim import scenarios, shelf
 from sim.outcome import Outcome, Violation
 from sim.play import play
-from sim.report.words import percent
 from tests.support import outcomes
 
 Capture = pytest.CaptureFixture[str]
@@ -317,7 +316,3 @@ def test_whoever_stops_reading_ends_it() -> None:
     assert started.wait(timeout=60) == 0
     assert started.stderr.read() == ""
     started.stderr.close()
-
-
-def test_all_but_everything_never_reads_as_everything() -> None:
-    assert [percent(ppm) for ppm in (1_000_000, 999_999, 999_000, 12)] == ["100 %", "99.9999 %", "99.9 %", "0.0012 %"]

@@ -66,6 +66,11 @@ def test_what_is_spent_within_a_window_comes_back_when_it_has_passed() -> None:
     assert within(grid(Timeline(step_s=60, levels={"serving": (1, 1)})), "destroyed/", 180) == [0, 0]
 
 
+def test_a_fleet_that_stands_did_not_dip_at_the_beginning() -> None:
+    timeline = Timeline(levels={"serving": (9, 9, 9), "serving_least": (1, 9, 7)})
+    assert list(grid(timeline).level("serving_least")) == [9, 9, 7]
+
+
 def test_an_odd_rest_is_a_column_too() -> None:
     thin = grid(Timeline(levels={"serving": (5,) * (COLUMNS + 1)}))
     assert thin.columns == len(thin.level("serving")) == COLUMNS // 2 + 1
