@@ -13,6 +13,7 @@ from enum import StrEnum
 from hfs_appliance.model.guard import Guard, ServiceGuard
 from hfs_appliance.model.ids import AvailabilityZone, EnvironmentName, PoolName, ServiceName, Version
 from hfs_appliance.model.instants import SECOND, Duration, seconds
+from hfs_appliance.model.rollout import ROLLOUT, RolloutSettings, Wish
 from hfs_appliance.model.shares import Share, percent
 
 
@@ -172,6 +173,9 @@ class Service:
     floor: int = 0
     """Instances, of all versions together, below which hfs never takes the service by its own hand."""
     guard: ServiceGuard = ServiceGuard()
+    rollout: RolloutSettings = ROLLOUT
+    wishes: Mapping[Version, Wish] = field(default_factory=dict)
+    """How requests are to be divided among versions that stay; who is not named has no wish."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
