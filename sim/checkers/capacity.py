@@ -10,12 +10,14 @@ from hfs_appliance.model.instants import Instant, seconds
 from hfs_appliance.model.observed import CloudStatus
 from sim.census import Census, Key, Recent
 from sim.entries import (
+    Announced,
     DesiredStored,
     RecordGone,
     RecordWritten,
     Registered,
     RoleGiven,
     RoleTaken,
+    Unannounced,
     Unregistered,
 )
 from sim.truth import (
@@ -66,6 +68,8 @@ class Capacity:
         RoleTaken,
         Registered,
         Unregistered,
+        Announced,
+        Unannounced,
         DesiredStored,
     )
 
@@ -88,6 +92,8 @@ class Capacity:
                 self._take_desired(now)
             case Registered() | Unregistered():
                 self._look(now, fact.instance, is_made=False)
+            case Announced() | Unannounced():
+                self._look(now, fact.server, is_made=False)
             case MachineMade():
                 self._look(now, fact.server, is_made=True)
             case _:
@@ -123,10 +129,14 @@ class Capacity:
         if census.is_leaving(server) or machine.status not in _LIVING:
             return None
         if record.service is None or record.version is None:
+            if machine.condition is Condition.WARM:
+                # Cut off from the registry it is nobody's to claim: another one may be built in its place.
+                return record.pool if census.announced.get(server) == record.nonce else None
             is_coming = machine.condition in _COMING or not machine.has_run
             return record.pool if is_coming else None
         entry = census.registered.get(server)
-        is_up = entry is not None and entry.is_up and entry.nonce == record.nonce
+        is_right = entry is not None and (entry.nonce, entry.version) == (record.nonce, record.version)
+        is_up = entry is not None and entry.is_up and is_right
         if is_up or (not record.is_ready and machine.condition in _COMING):
             return record.service, record.version
         return None

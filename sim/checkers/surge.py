@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from hfs_appliance.model.events import HoldChanged, Recorded
 from hfs_appliance.model.ids import PoolName, ServerId
 from hfs_appliance.model.instants import MINUTE, Duration, Instant, seconds
 from hfs_appliance.model.observed import CloudStatus
+from sim.census import LATELY
 from sim.checkers.base import Case, Checker
 from sim.checkers.capacity import Capacity
 from sim.entries import Author, RecordGone, RecordWritten, RoleGiven
@@ -19,11 +21,13 @@ class Surge(Checker):
     name = "surge"
     ids = ("S4", "S8")
     promise = "a server is made only for a pool or an instance that lacks one, and what is too many leaves in minutes"
+    hears = (HoldChanged,)
     sees = (*Capacity.SEES, ApiCalled)
 
     GIVEN_UP_AFTER: Final = seconds(20)
     """Nobody waits for a call that takes longer: another server may have been asked for in its place."""
     LEAVES_WITHIN: Final = Duration(5 * MINUTE)
+    HOLDING: Final = frozenset({"destroy-budget", "storm"})
 
     def __init__(self, case: Case) -> None:
         super().__init__(case)
@@ -31,6 +35,15 @@ class Surge(Checker):
         self._made: MachineMade | None = None
         self._too_many_since: dict[PoolName, Instant] = {}
         self._removed_at = Instant(0)
+        self._holding: set[tuple[str, str]] = set()
+        """What keeps the control plane from taking servers away, as it says: by scope and rule."""
+
+    def hear(self, recorded: Recorded) -> None:
+        """Note that nothing may leave now, or that it may again."""
+        event = recorded.event
+        if isinstance(event, HoldChanged) and event.rule in self.HOLDING:
+            (self._holding.add if event.words else self._holding.discard)((event.scope, event.rule))
+            self._removed_at = recorded.at
 
     def see(self, now: Instant, fact: Fact) -> None:
         """Judge what the API was asked to make; look now and then for what is left over."""
@@ -66,6 +79,8 @@ class Surge(Checker):
             self.accuse(f"{role.server} was given to {words}")
 
     def _look_for_the_left_over(self, now: Instant) -> None:
+        if self._holding:
+            return
         able_since = self._weather.able_since
         for pool, size in self._capacity.sizes.items():
             # Those in building are left to finish first.
@@ -89,39 +104,43 @@ class Limits(Checker):
     def __init__(self, case: Case) -> None:
         super().__init__(case)
         self._made: ServerId | None = None
-        self._building: dict[ServerId, None] = {}
-        self._deleting: dict[ServerId, None] = {}
+        self._building: dict[ServerId, Instant] = {}
+        """With the instants since when."""
+        self._deleting: dict[ServerId, Instant] = {}
 
     def see(self, now: Instant, fact: Fact) -> None:
         """Count."""
         match fact:
             case MachineMade():
                 self._made = fact.server
-                self._sort(fact.server)
+                self._sort(now, fact.server)
             case StatusChanged() | MachineGone() | MachineHidden() | RecordWritten() | RecordGone():
-                self._sort(fact.server)
+                self._sort(now, fact.server)
             case ApiCalled(call="create") if self._made is not None and fact.server == self._made:
                 self._made = None
                 self._judge_creation(now)
             case DeletionBegun():
-                self._deleting[fact.server] = None
+                self._deleting[fact.server] = now
                 self._judge_deletion(now)
 
-    def _sort(self, server: ServerId) -> None:
+    def _sort(self, now: Instant, server: ServerId) -> None:
         """Of what nobody's record asks for, the control plane may not know."""
         machine, record = self._census.machines.get(server), self._census.records.get(server)
         is_known = machine is not None and record is not None and machine.nonce == record.nonce
         status = machine.status if machine is not None else None
         is_wanted = is_known and record is not None and not record.is_deleting
-        _put(self._building, server, is_in=is_wanted and status is CloudStatus.BUILDING)
-        _put(self._deleting, server, is_in=is_known and status is CloudStatus.DELETING)
+        _put(self._building, server, now, is_in=is_wanted and status is CloudStatus.BUILDING)
+        _put(self._deleting, server, now, is_in=is_known and status is CloudStatus.DELETING)
 
     def _judge_creation(self, now: Instant) -> None:
         lately = self._census.lately(now)
         machines, most = len(self._census.machines), max((d.limits.max_servers for d in lately), default=0)
         if machines > most:
             self.accuse(f"{machines} servers exist with the one just made, max_servers is {most}")
-        building, most = len(self._building), max((d.limits.max_creating for d in lately), default=0)
+        # A build that is stuck beyond its time is given up: it must not keep others from being tried.
+        patience = max((pool.build_within for d in lately for pool in d.pools.values()), default=0)
+        building = sum(1 for since in self._building.values() if now - since <= patience - LATELY)
+        most = max((d.limits.max_creating for d in lately), default=0)
         if building > most:
             self.accuse(f"{building} servers are being created at one time, max_creating is {most}")
 
@@ -131,8 +150,8 @@ class Limits(Checker):
             self.accuse(f"{deleting} servers are being deleted at one time, max_deleting is {most}")
 
 
-def _put(among: dict[ServerId, None], server: ServerId, *, is_in: bool) -> None:
+def _put(among: dict[ServerId, Instant], server: ServerId, now: Instant, *, is_in: bool) -> None:
     if is_in:
-        among[server] = None
+        among.setdefault(server, now)
     else:
         among.pop(server, None)
