@@ -23,6 +23,7 @@ _TOP: Final = 30
 _PLOT: Final = 230
 _AXIS: Final = 34
 _ROW: Final = 20
+_HALF_A_LABEL: Final = 12
 _LINES_AT_MOST: Final = 80
 """Faults that get a line through the plot; the rows below show all of them."""
 CONDITIONS: Final = (
@@ -157,7 +158,10 @@ class _Plot:
             yield svg.text(_LEFT - 8, self.y(value) + 4, f"{value:,}", anchor="end", class_="tick")
         for at_s in time_ticks(self._data.until_s):
             yield svg.line(self.x(at_s), self.bottom, self.x(at_s), self.bottom + 5, "axis")
-            yield svg.text(self.x(at_s), self.bottom + 19, clock(at_s), anchor="middle", class_="tick")
+            is_at_end = self.x(at_s) > WIDTH - _RIGHT - _HALF_A_LABEL
+            right = WIDTH - 2 if is_at_end else self.x(at_s)
+            anchor = "end" if is_at_end else "middle"
+            yield svg.text(right, self.bottom + 19, clock(at_s), anchor=anchor, class_="tick")
         yield svg.line(_LEFT, self.bottom, WIDTH - _RIGHT, self.bottom, "axis")
         yield svg.text(_LEFT - 8, self.top - 14, unit, anchor="end", class_="unit")
 

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 _STORY_LINES: Final = 30
 _CHAPTERS_OF_A_KIND: Final = 2
-_LINES_OF_A_CHAPTER: Final = 5
+_LINES_OF_A_CHAPTER: Final = 4
+"""At least."""
 _VIOLATIONS_SHOWN: Final = 10
 
 
@@ -90,17 +91,17 @@ def _story(story: Story) -> Iterator[Text]:
 
 def _chosen(chapters: Sequence[Chapter]) -> Iterator[tuple[Chapter, Sequence[Line]]]:
     room, before = _STORY_LINES, Counter[str]()
-    each = max(_LINES_OF_A_CHAPTER, _STORY_LINES // max(len(chapters), 1) - 1)
+    kinds = len({kind for chapter in chapters for kind in chapter.kinds})
+    each = max(_LINES_OF_A_CHAPTER, _STORY_LINES // max(kinds, 1) - 1)
     rounds: list[tuple[int, Chapter]] = []
     for chapter in chapters:
         rounds.append((min(before[kind] for kind in chapter.kinds), chapter))
         before.update(chapter.kinds)
     for number, chapter in sorted(rounds, key=lambda pair: pair[0]):
         lines = chapter.lines[:each]
-        room -= len(chapter.faults) + len(lines)
-        if number >= _CHAPTERS_OF_A_KIND or room < 0:
-            return
-        yield chapter, lines
+        if number < _CHAPTERS_OF_A_KIND and room >= len(chapter.faults) + len(lines):
+            room -= len(chapter.faults) + len(lines)
+            yield chapter, lines
 
 
 def _fitted(line: Text) -> Text:
