@@ -8,8 +8,9 @@ from typing import Final
 import click
 from click.shell_completion import CompletionItem
 
-DEFAULT: Final = "zone-loss"
-"""What is played when nothing is named: short, and there is something to see."""
+DEFAULT: Final = "fleet-day"
+DEFAULT_SERVERS: Final = 100
+"""What is played when nothing is named: a whole day within a minute, and there is something to see."""
 _OUTPUT: Final = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -57,13 +58,14 @@ def simulate(
 ) -> None:
     """Play SCENARIO: the real hfs over a simulated datacentre, in virtual time, while faults fly.
 
-    SCENARIO is a name (--list) or the path of a TOML file. Equal scenarios and seeds give equal runs, to the byte. The
-    exit code is 1 when hfs broke a promise; the last line is the command that plays it again.
+    SCENARIO is a name (--list) or the path of a TOML file; none is a day of a hundred servers. Equal scenarios and
+    seeds give equal runs, to the byte. The exit code is 1 when hfs broke a promise; the last line is the command that
+    plays it again.
 
     \b
     Example:
       hfs simulate zone-loss --seed 7
-      hfs simulate fleet-day --servers 500 --hours 6 --report day.html
+      hfs simulate --report day.html
       hfs simulate --swarm 100 --json
       hfs simulate ./my.toml --journal my.journal
     """
@@ -85,7 +87,7 @@ def simulate(
         run.Wish(
             scenario=scenario or DEFAULT,
             seed=seed,
-            servers=servers,
+            servers=servers if servers is not None or scenario is not None else DEFAULT_SERVERS,
             hours=hours,
             is_json=is_json,
             is_verbose=is_verbose,

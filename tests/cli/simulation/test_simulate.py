@@ -133,6 +133,12 @@ def test_a_page_that_cannot_be_written_is_told_before_anything_is_played(short: 
     assert done.stdout == ""
 
 
+def test_without_a_name_it_is_a_day_of_a_hundred_servers() -> None:
+    found = in_json("--hours", "0.01")
+    assert (found["scenario"], found["servers"]) == ("fleet-day", 100)
+    assert in_json("--hours", "0.01", "--servers", "7")["servers"] == 7
+
+
 def test_both_ways_to_call_it_are_one(short: str) -> None:
     first = in_json(short, "--seed", "3")
     other = json.loads(CliRunner().invoke(cli, ["--simulate", short, "--seed", "3", "--json"]).stdout)
