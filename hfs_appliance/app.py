@@ -44,6 +44,7 @@ from hfs_appliance.model.leadership import Candidate
 from hfs_appliance.ports.cloud import Cloud
 from hfs_appliance.ports.errors import PortError
 from hfs_appliance.ports.registry import Registry
+from hfs_appliance.runtime.collector import collecting_seldom
 from hfs_appliance.runtime.control import ApplianceControl
 from hfs_appliance.runtime.embedded import EmbeddedRegistry, RegistryFailed
 from hfs_appliance.runtime.ending import Ending, end, first_of
@@ -100,7 +101,7 @@ class _Appliance:
 async def run(options: RunOptions, show: View) -> None:
     """Run the appliance until SIGINT, SIGTERM or `hfs down`. Errors: CannotStart, Unfinished."""
     options.state.mkdir(parents=True, exist_ok=True)
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+    with collecting_seldom(), trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with _only_one(options.state):
             await _run_alone(options, signals, show)
 

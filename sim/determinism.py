@@ -14,6 +14,7 @@ from typing import TypeVar
 import trio
 from trio._core import _run as trio_run
 
+from hfs_appliance.runtime.collector import collecting_seldom
 from sim.clock import WakeWatch, WorldClock
 from sim.streams import Stream, Streams
 
@@ -32,7 +33,7 @@ def run(
         with clock.watched():
             return await main()
 
-    with _scheduled(streams.named("schedule")):
+    with collecting_seldom(), _scheduled(streams.named("schedule")):
         return trio.run(within, clock=clock, instruments=[WakeWatch(clock), *instruments])
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import chain
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from hfs_appliance.model.desired import DesiredState, Service
 from hfs_appliance.model.ids import ServerId, ServiceName
 from hfs_appliance.model.instants import Duration, Instant, seconds
-from hfs_appliance.model.maps import flat
+from hfs_appliance.model.maps import flat, side_by_side
 from hfs_appliance.model.observed import CloudServer, PoolEntry, Registration, RegistryView, ServerRecord
 from hfs_appliance.model.probes import Probe
 from hfs_appliance.model.world import World
@@ -24,6 +23,9 @@ CREATE_RETRY_AFTER = seconds(5)
 """A record whose server the cloud does not list by then is asked for again: perhaps nothing was ever sent."""
 DRAIN_MARGIN = seconds(15)
 """Beyond its drain time, an instance gets this long to say that it has stopped."""
+
+quickly: Final = tuple.__new__
+"""Makes a NamedTuple in a quarter of the time that its own constructor takes; a pass makes three for each server."""
 
 
 class Facts(NamedTuple):
@@ -91,17 +93,18 @@ def _terms(services: Mapping[ServiceName, Service]) -> Mapping[ServiceName, tupl
 
 def join(view: RegistryView, servers: Mapping[ServerId, CloudServer]) -> Iterator[Facts]:
     """Give the facts of every server that a record, the cloud or the pool knows, in no order."""
-    flat_view = replace(
-        view,
-        records=flat(view.records),
-        pool=flat(view.pool),
-        registrations={service: flat(entries) for service, entries in flat(view.registrations).items()},
-    )
-    servers = flat(servers)
-    records, pool = flat_view.records, flat_view.pool
-    others = (server for known in (servers, pool) for server in known if server not in records)
-    for server in dict.fromkeys(chain(records, others)):
-        yield look_up(flat_view, servers, server)
+    pool = flat(view.pool)
+    registrations = {service: flat(entries) for service, entries in flat(view.registrations).items()}
+    for records, found in side_by_side(view.records, servers):
+        part = replace(view, records=records, pool=pool, registrations=registrations)
+        for server in records:
+            yield look_up(part, found, server)
+        for server in found:
+            if server not in records:
+                yield look_up(part, found, server)
+    for server in pool:
+        if server not in view.records and server not in servers:
+            yield look_up(view, servers, server)
 
 
 def look_up(view: RegistryView, servers: Mapping[ServerId, CloudServer], server: ServerId) -> Facts:
@@ -125,4 +128,4 @@ def look_up(view: RegistryView, servers: Mapping[ServerId, CloudServer], server:
                 registration = None
         elif entry is None:
             registration = view.registered(server, record.nonce)
-    return Facts(server, record, found, entry, registration)
+    return quickly(Facts, (server, record, found, entry, registration))

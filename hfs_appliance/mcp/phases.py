@@ -1,6 +1,6 @@
 """The rule table: which phase a server is in. Ordered, first match wins; each row serves an incident or an invariant.
 
-A rule only believes, it never acts: `converge` turns phases into actions. A row first says which sources must know a
+A rule only believes, it never acts: `converge` turns phases into actions. A row first says what must be known of a
 server (True), must not (False), or may (None), then what else must hold. Rows that rest on *absence* ask for a fresh,
 whole list (`is_cloud_known`) or for the end of the recovery grace (`are_removals_believed`): absence is not death.
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from hfs_appliance.mcp import moments, witnesses
-from hfs_appliance.mcp.facts import Circumstances, Facts
+from hfs_appliance.mcp.facts import Circumstances, Facts, quickly
 from hfs_appliance.model.instants import Instant
 from hfs_appliance.model.observed import CloudStatus, InstanceStatus, ServerRecord
 from hfs_appliance.model.plan import Phase, Verdict
@@ -47,6 +47,10 @@ class Rule:
     registration: bool | None = None
     role: bool | None = None
     """The record says which service it is for."""
+    drained: bool | None = None
+    """The record says that it is to be drained."""
+    deleted: bool | None = None
+    """The record says that it is to be deleted."""
     matches: Condition | None = None
     """What else must hold; None: nothing."""
 
@@ -68,13 +72,13 @@ def _has_build_error(f: Facts, _r: ServerRecord, c: Circumstances) -> bool:
     return has_error and c.is_cloud_known and c.are_removals_believed
 
 
-def _is_deleted_and_listed_since(_f: Facts, r: ServerRecord, c: Circumstances) -> bool:
-    return r.delete_at is not None and c.is_cloud_known and c.listed_at > r.delete_at
+def _is_listed_since_deleted(f: Facts, r: ServerRecord, c: Circumstances) -> bool:
+    return c.is_cloud_known and c.listed_at > moments.deleted(f, r, c)
 
 
 def _is_draining(f: Facts, r: ServerRecord, c: Circumstances) -> bool:
     has_left = f.registration is None and c.are_removals_believed
-    return r.drain_at is not None and not has_left and c.now < moments.drain_ends(f, r, c)
+    return not has_left and c.now < moments.drain_ends(f, r, c)
 
 
 def _is_misregistered(f: Facts, r: ServerRecord, _c: Circumstances) -> bool:
@@ -98,14 +102,15 @@ RULES: Final[tuple[Rule, ...]] = (
         cloud=False,
         pool=False,
         registration=False,
-        matches=_is_deleted_and_listed_since,
+        deleted=True,
+        matches=_is_listed_since_deleted,
         since=moments.deleted,
     ),
     Rule(
         name="delete",  # L7: what is to be deleted is deleted, whatever happens meanwhile
         phase=Phase.DELETING,
         words="its deletion was decided; waiting for the cloud to say that it is gone",
-        matches=lambda _f, r, _c: r.delete_at is not None,
+        deleted=True,
         since=moments.deleted,
     ),
     Rule(
@@ -189,6 +194,7 @@ RULES: Final[tuple[Rule, ...]] = (
         name="draining",
         phase=Phase.DRAINING,
         words="out of traffic; lets its open requests end",
+        drained=True,
         matches=_is_draining,
         since=moments.drained,
         until=moments.drain_ends,
@@ -197,7 +203,7 @@ RULES: Final[tuple[Rule, ...]] = (
         name=DRAINED,
         phase=Phase.DRAINING,
         words="drained: its instance has left",
-        matches=lambda _f, r, _c: r.drain_at is not None,
+        drained=True,
         since=moments.drained,
     ),
     Rule(
@@ -336,19 +342,20 @@ RULES: Final[tuple[Rule, ...]] = (
 
 def _rows(signature: int) -> tuple[Rule, ...]:
     """Give the rows that may match servers of one signature, in order."""
-    knows = [bool(signature >> bit & 1) for bit in range(4)]
+    knows = [bool(signature >> bit & 1) for bit in range(6)]
     return tuple(
         rule
         for rule in RULES
-        if all(
-            wanted in (None, known)
-            for wanted, known in zip((rule.cloud, rule.pool, rule.registration, rule.role), knows, strict=True)
-        )
+        if all(wanted in (None, known) for wanted, known in zip(_wants(rule), knows, strict=True))
     )
 
 
-_BY_SIGNATURE: Final = tuple(_rows(signature) for signature in range(16))
-"""What the sources know of a server leaves few of the rows: half of the time of a whole pass."""
+def _wants(rule: Rule) -> tuple[bool | None, ...]:
+    return (rule.cloud, rule.pool, rule.registration, rule.role, rule.drained, rule.deleted)
+
+
+_BY_SIGNATURE: Final = tuple(_rows(signature) for signature in range(64))
+"""What is known of a server leaves few of the rows: three of them for one that serves."""
 
 
 def classify(f: Facts, c: Circumstances) -> tuple[Verdict, Instant | None]:
@@ -362,12 +369,12 @@ def classify(f: Facts, c: Circumstances) -> tuple[Verdict, Instant | None]:
         | (f.pool_entry is not None) << 1
         | (f.registration is not None) << 2
         | (record.service is not None) << 3
+        | (record.drain_at is not None) << 4
+        | (record.delete_at is not None) << 5
     )
     for rule in _BY_SIGNATURE[signature]:
         if rule.matches is None or rule.matches(f, record, c):
-            verdict = Verdict(
-                server=f.server, phase=rule.phase, rule=rule.name, since=rule.since(f, record, c), words=rule.words
-            )
+            verdict = quickly(Verdict, (f.server, rule.phase, rule.name, rule.since(f, record, c), rule.words))
             return verdict, None if rule.until is None else rule.until(f, record, c)
     raise AssertionError("the last row matches everything")
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from heapq import heappop, heappush
 from typing import Final
 
-from hfs_appliance.mcp.facts import Circumstances, Facts, are_alike, join, look_up
+from hfs_appliance.mcp.facts import Circumstances, Facts, are_alike, join, look_up, quickly
 from hfs_appliance.mcp.phases import classify
 from hfs_appliance.mcp.tally import Standing, Tally, place
 from hfs_appliance.model.ids import ServerId, ServiceName
@@ -93,13 +93,14 @@ class Standings:
         in_flight, next_serial = flat(world.in_flight), world.ledger.next_serial
         verdicts: dict[ServerId, Verdict] = {}
         for facts in join(_view(world), _listed(world)):
-            verdict = self._judge(facts, in_flight.get(facts.server), c, next_serial)
+            server = facts.server
+            verdict = self._judge(facts, in_flight.get(server), c, next_serial)
             assert verdict is not None
-            verdicts[facts.server] = verdict
+            verdicts[server] = verdict
         for server, action in in_flight.items():
             if server not in verdicts:
                 self._judge(Facts(server, None, None, None, None), action, c, next_serial)
-        self.verdicts = self.verdicts.became(verdicts)
+        self.verdicts = self.verdicts.became(verdicts) if self.verdicts else Map(verdicts)
 
     def _look_at(self, servers: Iterable[ServerId], world: World, c: Circumstances) -> None:
         view, listed, next_serial = _view(world), _listed(world), world.ledger.next_serial
@@ -111,6 +112,8 @@ class Standings:
                 self.tally.remove(before)
                 self._unlisted.discard(server)
             verdict = self._judge(look_up(view, listed, server), world.in_flight.get(server), c, next_serial)
+            if server in self._standings:
+                self._stir(self._standings[server])
             had = before.verdict if before is not None else None
             verdicts[server] = had if verdict == had else verdict
         self.verdicts = self.verdicts.updated(verdicts)
@@ -129,9 +132,8 @@ class Standings:
         elif action is None:
             return None
         spot = place(self.tally, facts, verdict, action, next_serial)
-        standing = self._standings[server] = Standing(facts, verdict, until, action, spot)
+        standing = self._standings[server] = quickly(Standing, (facts, verdict, until, action, spot))
         self.tally.add(standing)
-        self._stir(standing)
         if until is not None:
             heappush(self._untils, (until, server))
         if facts.cloud is None:

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from hfs_appliance.mcp.facts import Facts
 from hfs_appliance.mcp.phases import DRAINED, QUESTIONED, UNCOUNTED
@@ -23,6 +23,7 @@ from hfs_appliance.model.instants import Instant
 from hfs_appliance.model.observed import ServerRecord
 from hfs_appliance.model.plan import Action, Claim, Create, Delete, Phase, Verdict, VersionCount
 
+_SERVING: Final = Phase.SERVING
 Zones: TypeAlias = Counter[AvailabilityZone]
 
 
@@ -63,6 +64,8 @@ class InstanceTally:
     missing: Group = field(default_factory=dict)
     """Suspects in whose place capacity is added."""
     draining: Group = field(default_factory=dict)
+    shared: dict[tuple[PoolName, AvailabilityZone], Place] = field(default_factory=dict)
+    """Where those stand that serve and whose records say so, made once."""
     unrecorded: Group = field(default_factory=dict)
     """They serve though no record of ours says so: until they are adopted, nothing is added in their place."""
 
@@ -215,6 +218,8 @@ def place(tally: Tally, facts: Facts, verdict: Verdict | None, action: Action | 
     """Tell where a server counts; what an action in flight will bring already does."""
     if verdict is None:
         found = _place_unknown(tally, action)
+    elif verdict.phase is _SERVING and action is None and facts.record is not None:
+        found = _place_serving(tally, facts.record, verdict)
     elif facts.record is None or verdict.phase is Phase.AMBIGUOUS:
         found = _place_unrecorded(tally, facts)
     elif isinstance(action, Claim) and verdict.phase is Phase.WARM:
@@ -253,6 +258,19 @@ def _place_unrecorded(tally: Tally, facts: Facts) -> Place:
     if entry is not None:
         return Place((tally.ambiguous, tally.pool(entry.pool).unrecorded))
     return Place((tally.ambiguous,))
+
+
+def _place_serving(tally: Tally, record: ServerRecord, verdict: Verdict) -> Place:
+    """Nearly all servers serve and are recorded as serving: those of one service and zone share one place."""
+    service, version = record.service, record.version
+    if service is None or version is None or record.ready_at is None:
+        return _place_known(tally, record, verdict)
+    instance = tally.instance(service, version)
+    found = instance.shared.get((record.pool, record.az))
+    if found is None:
+        found = Place((instance.serving,), service, tally.pool(record.pool), record.az)
+        instance.shared[record.pool, record.az] = found
+    return found
 
 
 def _place_known(tally: Tally, record: ServerRecord, verdict: Verdict) -> Place:

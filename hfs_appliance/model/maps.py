@@ -9,7 +9,7 @@ The rules to keep: values are never None (in a change, None removes), and the or
 
 from __future__ import annotations
 
-from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
+from collections.abc import ItemsView, Iterator, KeysView, Mapping, Sequence, ValuesView
 from itertools import chain
 from typing import Final, TypeVar, overload
 from zlib import crc32
@@ -28,9 +28,9 @@ class Map(Mapping[K, V]):
     __slots__ = ("_shards", "_size")
 
     def __init__(self, entries: Mapping[K, V] | None = None) -> None:
-        shards: list[dict[K, V]] = [dict(flat(entries)) if entries is not None else {}]
-        self._size = len(shards[0])
-        self._shards = _spread(shards, self._size)
+        # Entries are spread over shards by the first change; a Map that never sees one costs no more than a dict.
+        self._shards: tuple[dict[K, V], ...] = (dict(flat(entries)) if entries is not None else {},)
+        self._size = len(self._shards[0])
 
     def __getitem__(self, key: K) -> V:
         return self._shard(key)[key]
@@ -85,7 +85,7 @@ class Map(Mapping[K, V]):
 
     def updated(self, changes: Mapping[K, V | None]) -> Map[K, V]:
         """Give the Map with changes made; None removes. Without any change it is this same Map."""
-        shards, size, copied = list(self._shards), self._size, set[int]()
+        shards, size, copied = list(_spread(self._shards, self._size)), self._size, set[int]()
         mask = len(shards) - 1
         for key, value in changes.items():
             place = crc32(key.encode()) & mask
@@ -105,7 +105,7 @@ class Map(Mapping[K, V]):
             return self
         made: Map[K, V] = Map.__new__(Map)
         made._size = size
-        made._shards = _spread(shards, size)
+        made._shards = tuple(_spread(shards, size))
         return made
 
     def became(self, entries: Mapping[K, V]) -> Map[K, V]:
@@ -125,6 +125,17 @@ class Map(Mapping[K, V]):
 def flat(entries: Mapping[K, V]) -> Mapping[K, V]:
     """Give a form of any mapping in which look-ups are quick."""
     return entries.flat() if isinstance(entries, Map) else entries
+
+
+def side_by_side(one: Mapping[K, V], other: Mapping[K, T]) -> Iterator[tuple[Mapping[K, V], Mapping[K, T]]]:
+    """Give parts of two mappings with all entries of the same keys in the same part: shards, if both have as many.
+
+    Looking up all keys of one in the other stays within a few KiB; within 55,000 each look would leave the caches.
+    """
+    if isinstance(one, Map) and isinstance(other, Map) and len(one._shards) == len(other._shards):  # noqa: SLF001
+        yield from zip(one._shards, other._shards, strict=True)  # noqa: SLF001  # this module's own class
+    else:
+        yield flat(one), flat(other)
 
 
 def differing(before: Mapping[K, V], after: Mapping[K, V]) -> set[K]:
@@ -149,13 +160,13 @@ def _note_differing(old: Mapping[K, V], new: Mapping[K, V], found: set[K]) -> No
     found.update(key for key in old if key not in new)
 
 
-def _spread(shards: list[dict[K, V]], size: int) -> tuple[dict[K, V], ...]:
+def _spread(shards: Sequence[dict[K, V]], size: int) -> Sequence[dict[K, V]]:
     """Have enough shards for so many entries. Where an entry lies depends on its key alone, on every machine."""
     count = len(shards)
     while size > FULL * count:
         count *= 4
     if count == len(shards):
-        return tuple(shards)
+        return shards
     wider: tuple[dict[K, V], ...] = tuple({} for _ in range(count))
     for shard in shards:
         for key, value in shard.items():

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hfs_appliance.model.maps import FULL, Map, differing, flat
+from hfs_appliance.model.maps import FULL, Map, differing, flat, side_by_side
 
 ENTRIES = st.dictionaries(st.text(max_size=2), st.integers(0, 9))
 CHANGES = st.dictionaries(st.text(max_size=2), st.none() | st.integers(0, 9))
@@ -68,6 +68,17 @@ def test_growing_step_by_step_is_like_being_made_at_once() -> None:
     assert grown == Map(numbers) == numbers
     assert differing(grown, Map(numbers)) == set()
     assert differing(Map(), grown) == numbers.keys()
+
+
+def test_the_same_keys_lie_side_by_side() -> None:
+    names = [f"{number}" for number in range(6 * FULL)]
+    one, other = (Map[str, int]().updated(dict.fromkeys(names, value)) for value in (1, 2))
+    for pair in ((one, other), (one, Map({"7": 2})), ({"7": 1}, other), (Map[str, int](), other)):
+        parts = list(side_by_side(*pair))
+        assert sorted(key for part, _ in parts for key in part) == sorted(pair[0])
+        assert sorted(key for _, part in parts for key in part) == sorted(pair[1])
+        assert sum(len(left.keys() & right.keys()) for left, right in parts) == len(pair[0].keys() & pair[1].keys())
+    assert len(list(side_by_side(one, other))) > 1
 
 
 def test_without_a_change_it_is_the_same_map() -> None:
