@@ -117,6 +117,9 @@ class Census:
 
     def __init__(self) -> None:
         self.machines: dict[ServerId, Machine] = {}
+        self.gone: dict[ServerId, Machine] = {}
+        """Machines that went at this very instant."""
+        self._gone_at = Instant(0)
         self.conditions: Counter[Condition] = Counter()
         self.warm: Counter[PoolName] = Counter()
         self.records: dict[ServerId, RecordWritten] = {}
@@ -231,10 +234,15 @@ class Census:
     def _going(self, _: Instant, fact: DeletionBegun) -> None:
         self.machines[fact.server].is_going = True
 
-    def _gone(self, _: Instant, fact: MachineGone | MachineHidden) -> None:
+    def _gone(self, now: Instant, fact: MachineGone | MachineHidden) -> None:
         machine = self.machines.pop(fact.server, None)  # None: a ghost, which nobody can do anything about
-        if machine is not None:
-            self._count(machine, -1)
+        if machine is None:
+            return
+        self._count(machine, -1)
+        if now != self._gone_at:
+            self._gone_at = now
+            self.gone.clear()
+        self.gone[fact.server] = machine
 
     # Entries of the registry
 

@@ -44,6 +44,8 @@ class RecordWritten(Fact):
     version: Version | None
     slot: int | None
     is_ready: bool
+    has_failed: bool
+    """Its failure is counted: whatever it is yet, nobody waits for it."""
     is_draining: bool
     is_deleting: bool
 
@@ -223,6 +225,7 @@ def _record(entry: Mapping[str, Any], author: Author) -> RecordWritten:
         version=entry.get("version"),
         slot=entry.get("slot"),
         is_ready=entry.get("ready_at") is not None,
+        has_failed=entry.get("failed_at") is not None,
         is_draining=entry.get("drain_at") is not None,
         is_deleting=entry.get("delete_at") is not None,
     )

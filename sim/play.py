@@ -97,7 +97,7 @@ def play(
         violations_total=docket.total,
         strikes=coverage.matrix,
         requests=measure.requests(),
-        **panel.metrics.findings(),
+        **panel.findings(sim.clock.now()),
     )
 
 

@@ -92,8 +92,6 @@ class Capacity:
                 self._take_desired(now)
             case Registered() | Unregistered():
                 self._look(now, fact.instance, is_made=False)
-            case Announced() | Unannounced():
-                self._look(now, fact.server, is_made=False)
             case MachineMade():
                 self._look(now, fact.server, is_made=True)
             case _:
@@ -126,18 +124,17 @@ class Capacity:
         machine, record = census.machines.get(server), census.records.get(server)
         if machine is None or machine.is_going or record is None or record.nonce != machine.nonce:
             return None
-        if census.is_leaving(server) or machine.status not in _LIVING:
+        if record.has_failed or census.is_leaving(server) or machine.status not in _LIVING:
             return None
         if record.service is None or record.version is None:
-            if machine.condition is Condition.WARM:
-                # Cut off from the registry it is nobody's to claim: another one may be built in its place.
-                return record.pool if census.announced.get(server) == record.nonce else None
+            if record.is_built and census.announced.get(server) != record.nonce:
+                return None  # cut off from the registry it is nobody's to claim: another one may be built in its place
             is_coming = machine.condition in _COMING or not machine.has_run
             return record.pool if is_coming else None
         entry = census.registered.get(server)
-        is_right = entry is not None and (entry.nonce, entry.version) == (record.nonce, record.version)
-        is_up = entry is not None and entry.is_up and is_right
-        if is_up or (not record.is_ready and machine.condition in _COMING):
+        is_up = entry is not None and entry.is_up and entry.nonce == record.nonce
+        is_right = entry is None or (entry.service, entry.version) == (record.service, record.version)
+        if is_right and (is_up or (not record.is_ready and machine.condition in _COMING)):
             return record.service, record.version
         return None
 

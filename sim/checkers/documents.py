@@ -14,6 +14,7 @@ from sim.truth import DocumentGiven, Fact, FilesServed
 
 FILE: Final = "swagger.json"
 STATUS: Final = "x-hfs-status"
+METHODS: Final = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace"})
 
 
 class Documents(Checker):
@@ -57,7 +58,8 @@ class Documents(Checker):
     def _judge(self, now: Instant, name: ServiceName, left: int, had: int, status: dict[str, Any]) -> None:
         is_desired = all(name in desired.services for desired in self._census.lately(now))
         gives = self._given.get(name, (0, had))[1]
-        if is_desired and not status.get("reason") and left < min(had, gives):
+        is_said = status.get("reason") or status.get("left_out")
+        if is_desired and not is_said and left < min(had, gives):
             self.accuse(f"the merged document has {left} of {had} paths of {name}, and does not say why")
 
     def _compare(self, status: dict[str, dict[str, Any]], digest: str) -> None:
@@ -72,6 +74,6 @@ class Documents(Checker):
 
 def _count(content: bytes) -> int:
     try:
-        return len(json.loads(content)["paths"])
-    except (ValueError, KeyError, TypeError):
+        return sum(1 for item in json.loads(content)["paths"].values() if not METHODS.isdisjoint(item))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return 0

@@ -40,7 +40,7 @@ class ApiRate(Checker):
         self._actions.add(recorded.at)
 
     def see(self, now: Instant, fact: Fact) -> None:
-        """Count calls."""
+        """Count calls; a control plane that starts looks at once."""
         if isinstance(fact, ControlPlaneStarted):
             self._actions.add(now)
             return

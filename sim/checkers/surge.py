@@ -84,7 +84,8 @@ class Surge(Checker):
         able_since = self._weather.able_since
         for pool, size in self._capacity.sizes.items():
             # Those in building are left to finish first.
-            if min(self._capacity.spares_too_many(pool), self._census.warm[pool] - size) <= 0:
+            too_many = min(self._capacity.spares_too_many(pool), self._census.warm[pool] - size)
+            if too_many <= 0:
                 self._too_many_since.pop(pool, None)
                 continue
             since = self._too_many_since.setdefault(pool, now)
@@ -128,7 +129,7 @@ class Limits(Checker):
         machine, record = self._census.machines.get(server), self._census.records.get(server)
         is_known = machine is not None and record is not None and machine.nonce == record.nonce
         status = machine.status if machine is not None else None
-        is_wanted = is_known and record is not None and not record.is_deleting
+        is_wanted = is_known and record is not None and not (record.is_deleting or record.has_failed)
         _put(self._building, server, now, is_in=is_wanted and status is CloudStatus.BUILDING)
         _put(self._deleting, server, now, is_in=is_known and status is CloudStatus.DELETING)
 

@@ -72,8 +72,7 @@ class Watcher:
         """Stop showing anything."""
 
     def _reconcile(self, playing: Playing) -> Spread:
-        found = playing.metrics.findings().get("reconcile_ms")
-        return found if isinstance(found, Spread) else Spread()
+        return playing.metrics.reconcile_ms()
 
     def _instances_wanted(self, playing: Playing) -> int:
         """Count what is desired now; what a dead control plane wanted is still wanted."""
