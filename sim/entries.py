@@ -43,6 +43,7 @@ class RecordWritten(Fact):
     service: ServiceName | None
     version: Version | None
     slot: int | None
+    is_built: bool
     is_ready: bool
     has_failed: bool
     """Its failure is counted: whatever it is yet, nobody waits for it."""
@@ -224,6 +225,7 @@ def _record(entry: Mapping[str, Any], author: Author) -> RecordWritten:
         service=entry.get("service"),
         version=entry.get("version"),
         slot=entry.get("slot"),
+        is_built=entry.get("built_at") is not None,
         is_ready=entry.get("ready_at") is not None,
         has_failed=entry.get("failed_at") is not None,
         is_draining=entry.get("drain_at") is not None,

@@ -77,8 +77,8 @@ class RegistryObserver:
         return Observation(value=self._view, observed_at=self._last_in_step, revision=self._revision)
 
     def are_removals_believed(self) -> bool:
-        """Tell whether the recovery grace is over."""
-        return self._view is not None and self._clock.now() >= self._removals_believed_at
+        """Tell whether the recovery grace is over; it is not while the registry is out of reach: who could be back?"""
+        return self._is_in_step and self._clock.now() >= self._removals_believed_at
 
     async def run(self) -> None:
         """Follow the registry until cancelled."""

@@ -49,6 +49,8 @@ _AboutServer: TypeAlias = (
     | RecordGone
     | RoleGiven
     | RoleTaken
+    | Announced
+    | Unannounced
 )
 
 
@@ -66,6 +68,8 @@ class Capacity:
         RecordGone,
         RoleGiven,
         RoleTaken,
+        Announced,
+        Unannounced,
         Registered,
         Unregistered,
         Announced,
@@ -130,7 +134,8 @@ class Capacity:
             if record.is_built and census.announced.get(server) != record.nonce:
                 return None  # cut off from the registry it is nobody's to claim: another one may be built in its place
             is_coming = machine.condition in _COMING or not machine.has_run
-            return record.pool if is_coming else None
+            is_known = not record.is_built or census.announced.get(server) == record.nonce
+            return record.pool if is_coming and is_known else None
         entry = census.registered.get(server)
         is_up = entry is not None and entry.is_up and entry.nonce == record.nonce
         is_right = entry is None or (entry.service, entry.version) == (record.service, record.version)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from hfs_appliance.model.events import ActionStarted, Recorded
-from hfs_appliance.model.ids import ServerId
+from hfs_appliance.model.ids import Nonce, ServerId
 from hfs_appliance.model.instants import MINUTE, Duration, Instant
 from hfs_appliance.model.plan import Cause
 from sim.census import Recent
 from sim.checkers.base import Case, Checker
-from sim.truth import HEALTHY, Condition, DeletionBegun, Fact, MachineGone
+from sim.entries import Announced, Registered
+from sim.truth import Condition, DeletionBegun, Fact, MachineGone
 
 ACCUSING: Final = frozenset({Cause.REMEDIATION.value, Cause.BUILD_FAILED.value, Cause.NEVER_READY.value})
 """Causes that say that a server is no good."""
@@ -23,11 +24,13 @@ class HealthyDestroyed(Checker):
     ids = ("S1", "S10", "S12")
     promise = "nothing that serves or waits warm is deleted as dead, failed, never ready, or without a cause"
     hears = (ActionStarted,)
-    sees = (DeletionBegun, MachineGone)
+    sees = (DeletionBegun, MachineGone, Announced, Registered)
 
     def __init__(self, case: Case) -> None:
         super().__init__(case)
         self._causes: dict[ServerId, str] = {}
+        self._shown: dict[ServerId, Nonce] = {}
+        """Servers that have been in the registry, warm or with a role; of others nobody can know that they are well."""
         self._allowed = case.scenario.bounds.healthy_destroyed
 
     def hear(self, recorded: Recorded) -> None:
@@ -39,15 +42,27 @@ class HealthyDestroyed(Checker):
     def see(self, now: Instant, fact: Fact) -> None:
         """Compare the reason with the truth."""
         del now
-        if isinstance(fact, MachineGone):
-            self._causes.pop(fact.server, None)
-        elif isinstance(fact, DeletionBegun) and fact.condition in HEALTHY:
-            cause = self._causes.get(fact.server)
-            if cause in ACCUSING or cause is None:
-                self._allowed -= 1
-                if self._allowed < 0:
-                    words = f"for {cause}" if cause is not None else "and no cause was told"
-                    self.accuse(f"{fact.server} was {fact.condition} and is deleted {words}")
+        match fact:
+            case Announced():
+                self._shown[fact.server] = fact.nonce
+            case Registered():
+                self._shown[fact.instance] = fact.nonce
+            case MachineGone():
+                self._causes.pop(fact.server, None)
+                self._shown.pop(fact.server, None)
+            case DeletionBegun(condition=Condition.WARM | Condition.SERVING) if fact.server in self._shown:
+                self._judge(fact)
+            case _:
+                pass
+
+    def _judge(self, fact: DeletionBegun) -> None:
+        cause = self._causes.get(fact.server)
+        if cause is not None and cause not in ACCUSING:
+            return
+        self._allowed -= 1
+        if self._allowed < 0:
+            words = f"for {cause}" if cause is not None else "and no cause was told"
+            self.accuse(f"{fact.server} was {fact.condition} and is deleted {words}")
 
 
 class BlastRadius(Checker):

@@ -89,6 +89,30 @@ def test_a_registry_out_of_reach_destroys_nothing(seed: int, absence: str) -> No
     play(story, seed=seed)
 
 
+def test_a_grace_that_passes_while_the_registry_is_away_again_unroutes_nobody(seed: int) -> None:
+    async def story(sim: Simulation) -> None:
+        await settled(sim)
+        assert sim.now is not None
+        victim, plane = sim.serving("domains")[0], sim.now.registry.link
+        agent = sim.server(victim).link
+        assert agent is not None
+        plane.cut()
+        agent.cut()
+        sim.ensemble.expire(agent.session_id)
+        plane.heal()
+        await sim.pass_time(seconds(5))
+        plane.cut()
+        await sim.pass_time(MINUTE)
+        assert sim.proxy.table is not None
+        assert victim in {member.instance for member in sim.proxy.table.routes[ServiceName("domains")].members}
+        agent.heal()
+        plane.heal()
+        await whole_again(sim)
+        assert untouched(sim)
+
+    play(story, seed=seed)
+
+
 def test_sessions_that_flap_destroy_nothing(seed: int) -> None:
     async def story(sim: Simulation) -> None:
         await settled(sim)
