@@ -51,6 +51,8 @@ _AboutServer: TypeAlias = (
     | RoleTaken
     | Announced
     | Unannounced
+    | Announced
+    | Unannounced
 )
 
 
