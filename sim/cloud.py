@@ -15,15 +15,19 @@ from hfs_appliance.ports.cloud import Permit, ServerSpec, unconditional
 from hfs_appliance.ports.errors import Ambiguous, Exhausted, Missing, PortError, Rejected, Transient
 from sim.clock import Reply
 from sim.datacentre import Datacentre
-from sim.truth import ApiCalled
+from sim.truth import ApiCalled, MutationSent
 
 T = TypeVar("T")
+
+MUTATIONS: Final = frozenset({"create", "delete", "kill"})
 
 
 class SimCloud:
     """One client of the API; implements the port's Cloud."""
 
-    def __init__(self, datacentre: Datacentre, environment: EnvironmentName) -> None:
+    def __init__(self, datacentre: Datacentre, environment: EnvironmentName, *, client: int = 0) -> None:
+        self.client: Final = client
+        """Number of the link by which the same process is connected to the registry."""
         self._datacentre: Final = datacentre
         self._environment: Final = environment
         self._is_severed = False
@@ -69,6 +73,8 @@ class SimCloud:
         """Send a call and wait for its answer; a call that was sent is carried out though nobody waits any more."""
         await trio.lowlevel.checkpoint()
         permit()
+        if call in MUTATIONS and not self._is_severed:
+            self._datacentre.truth.tell(MutationSent(client=self.client, call=call, server=server))
         datacentre, clock = self._datacentre, self._datacentre.clock
         reply: Reply[T] = Reply()
         self.calls += 1

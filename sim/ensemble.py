@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from hfs_appliance.model.instants import MILLISECOND, SECOND, Duration
-from sim import entries
+from sim import entries, terms
 from sim.clock import Act, Timer, WorldClock
 from sim.entries import Author
 from sim.streams import Stream, Table
@@ -245,6 +245,8 @@ class Ensemble:
     def write(self, request: Write, link: Link) -> Result:
         """Carry out a change."""
         outcome = self.core.write(request, self._caller(link), zxid=self.core.zxid + 1, time_ms=self._time_ms())
+        if outcome.transaction is not None and link.author is Author.PLANE:
+            terms.tell(self.truth, request, link.number)
         self._publish(outcome, link.author)
         if outcome.transaction is not None and self.stream.chance(self.loses_answers_per_mille):
             link.break_off()
@@ -271,6 +273,7 @@ class Ensemble:
     def _publish(self, outcome: Outcome, author: Author) -> None:
         if outcome.transaction is not None:
             entries.tell(self.truth, outcome.transaction.effects, author)
+            terms.tell_gone(self.truth, outcome.transaction.effects)
         for watcher, event in outcome.notifications:
             link = self._links.get(watcher)
             if link is not None:

@@ -10,41 +10,35 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
 from hashlib import blake2b
 from typing import Final, TypeVar
 
 import trio
 
 from hfs_appliance.config import load_text
-from hfs_appliance.model.events import ApplianceStarted, Event, Recorded
+from hfs_appliance.model.events import Recorded
 from hfs_appliance.model.ids import ServerId, ServiceName, Version
 from hfs_appliance.model.instants import Duration, format_duration, to_seconds
-from hfs_appliance.model.leadership import Candidate
 from hfs_appliance.model.observed import CloudStatus
 from hfs_appliance.model.plan import Plan
 from hfs_appliance.model.probes import Answer, Target
 from hfs_appliance.ports.mischief import PEACE
 from hfs_appliance.registry.paths import Layout
-from hfs_appliance.runtime.control import ApplianceControl
-from hfs_appliance.runtime.plane import Backends, ControlPlane
-from hfs_appliance.runtime.supervise import restarting
 from hfs_appliance.runtime.tunables import PRODUCTION
 from hfs_appliance.telemetry import canonical
 from hfs_appliance.telemetry.bus import EventBus
 from sim.asking import Request, ask
-from sim.clock import SkewedClock, WorldClock
-from sim.cloud import SimCloud
+from sim.clock import WorldClock
 from sim.datacentre import Datacentre
 from sim.determinism import run
 from sim.ensemble import Ensemble
+from sim.incarnation import FILE, FIRST, Incarnation, Place
 from sim.machine import Life, Machine, Pace
 from sim.mischief import SimMischief, perturbed
 from sim.overlaps import Overlaps
 from sim.pace import ServerPace
 from sim.prober import SimProber
-from sim.proxy import SimProxy, SimSpecs, SimWorker
-from sim.registry import SimRegistry
+from sim.proxy import SimProxy, SimSpecs
 from sim.servers import SimServer
 from sim.servicefaults import ServiceFaults
 from sim.streams import SimEntropy, Streams
@@ -54,8 +48,6 @@ from sim.truth import ControlPlaneKilled, ControlPlaneStarted, Truth
 from sim.uplink import Uplink
 
 T = TypeVar("T")
-
-FILE: Final = "simulated.toml"
 
 
 class TooLate(AssertionError):
@@ -93,64 +85,6 @@ class Journal:
     def digest(self) -> str:
         """Give the hash of all lines so far."""
         return self._hash.hexdigest()
-
-
-class Incarnation:
-    """One life of the control plane, from its start to its kill -9."""
-
-    def __init__(self, simulation: Simulation) -> None:
-        sim = simulation
-        settings = load_text(sim.source, FILE)
-        self._bus = sim.bus
-        self.is_alive = True
-        self.scope = trio.CancelScope()
-        clock = SkewedClock(sim.clock, sim.clock_error)
-        self.registry = SimRegistry(
-            sim.ensemble,
-            session_timeout=settings.registry.session_timeout,
-            uplink=sim.uplink,
-            ahead=sim.clock_error,
-        )
-        self.cloud = SimCloud(sim.datacentre, settings.environment)
-        self.environment = settings.environment
-        self.source = sim.source
-        backends = Backends(
-            registry=self.registry,
-            registry_hosts=("registry:2181",),
-            cloud=self.cloud,
-            proxy=sim.proxy,
-            last_good=sim.proxy.table,
-            prober=sim.prober,
-            load=sim.load,
-            specs=sim.specs,
-            worker=SimWorker(sim.clock),
-            clock=clock,
-            entropy=sim.entropy,
-            sink=self,
-            us=Candidate(appliance="mcp-1", name="mcp-1", address="http://mcp-1:8081"),
-            tunables=sim.tunables,
-            mischief=sim.mischief,
-        )
-        self.plane = ControlPlane(backends, settings, observe_plan=sim.observe_plan)
-        self.control = ApplianceControl(self.plane, registry=self.registry, bus=sim.bus, clock=clock)
-
-    def emit(self, actor: str, event: Event, *, cause: int | None = None) -> int:
-        """Tell the stream; implements the port's EventSink. The dead tell nothing."""
-        return self._bus.emit(actor, event, cause=cause) if self.is_alive else self._bus.last_seq
-
-    async def live(self, clock: WorldClock) -> None:
-        """Run as the composition root does, until killed."""
-        with self.scope:
-            self.emit("appliance", ApplianceStarted(version="simulated", environment=self.environment))
-            part = partial(self.plane.run, self.source, FILE)
-            await restarting("control plane", part, sink=self, clock=clock)()
-
-    def kill(self) -> None:
-        """End at once: what was sent arrives, nothing else is sent, the session ends by itself."""
-        self.is_alive = False
-        self.registry.sever()
-        self.cloud.sever()
-        self.scope.cancel(reason="killed")
 
 
 class KillAtStep(trio.abc.Instrument):
@@ -194,8 +128,6 @@ class Simulation:
         self.desired: Final = load_text(source, FILE)
         """What that says; operators may have changed it since."""
         self.layout: Final = Layout(self.desired.environment)
-        self.clock_error = Duration(0)
-        """How far the clock of the control plane's host is ahead, for those that start now."""
         self.uplink: Final = Uplink()
         """The control plane's way to the registry."""
         self.truth: Final = Truth(self.clock.now)
@@ -218,7 +150,10 @@ class Simulation:
         self.prober: Final = SimProber(self.clock, self.streams.named("probes"), self._answer)
         self.specs: Final = SimSpecs(self.clock, self.streams.named("documents"), self._whose, self.truth)
         self.proxy: SimProxy
-        self.now: Incarnation | None = None
+        self.places: Final[dict[str, Place]] = {}
+        """Where appliances run or have run, by name."""
+        self.appliances: Final[dict[str, Incarnation]] = {}
+        """The last life of each."""
         self._nursery: trio.Nursery
         self._looked = trio.Event()
         self.reconciles = 0
@@ -229,33 +164,60 @@ class Simulation:
     async def open(self) -> AsyncIterator[None]:
         """Let tasks run in the block, and end them with it."""
         self.proxy = SimProxy(self.clock, self.truth)
+        self.places[FIRST] = Place(FIRST, self.proxy, self.entropy, self.uplink)
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             yield
-            if self.now is not None:
-                self.now.kill()
+            for appliance in self.appliances.values():
+                appliance.kill()
             nursery.cancel_scope.cancel()
 
-    def start(self) -> None:
-        """Start the control plane."""
-        assert self.now is None or not self.now.is_alive
-        self.now = Incarnation(self)
-        self.truth.tell(ControlPlaneStarted())
-        self._nursery.start_soon(self.now.live, self.clock)
+    @property
+    def now(self) -> Incarnation | None:
+        """Give the last life of the first appliance."""
+        return self.appliances.get(FIRST)
 
-    def kill(self) -> None:
-        """Kill the control plane as kill -9 does."""
-        assert self.now is not None
-        self.note("killed")
-        self.now.kill()
+    def start(self, name: str = FIRST) -> None:
+        """Start an appliance."""
+        assert name not in self.appliances or not self.appliances[name].is_alive
+        appliance = self.appliances[name] = Incarnation(self, self._place(name))
+        self.truth.tell(ControlPlaneStarted())
+        self._nursery.start_soon(appliance.live, self.clock)
+
+    def kill(self, name: str = FIRST) -> None:
+        """Kill an appliance as kill -9 does."""
+        self.note("killed" if name == FIRST else f"{name} killed")
+        self.appliances[name].kill()
         self.truth.tell(ControlPlaneKilled())
         self._look()
 
     def restart(self) -> None:
-        """Kill the control plane and start it again, if it lives."""
+        """Kill the first appliance and start it again, if it lives."""
         if self.now is not None and self.now.is_alive:
             self.kill()
             self.start()
+
+    def freeze(self, name: str = FIRST) -> None:
+        """X5: let an appliance stand still, as under SIGSTOP."""
+        self.note(f"{name} frozen")
+        self.appliances[name].freeze()
+
+    def resume(self, name: str = FIRST) -> None:
+        """Let an appliance go on."""
+        self.note(f"{name} goes on")
+        self.appliances[name].resume()
+
+    def acting(self) -> Incarnation | None:
+        """Give the appliance that believes that it may act; of several, the one of the highest epoch."""
+        believers = [appliance for appliance in self.appliances.values() if appliance.is_acting]
+        return max(believers, key=lambda one: one.plane.leadership.leader.epoch, default=None)
+
+    def _place(self, name: str) -> Place:
+        if name not in self.places:
+            entropy = SimEntropy(self.streams.named(f"entropy/{name}"))
+            # A proxy of its own, of which nobody takes account: the endpoint that is judged is the first one's.
+            self.places[name] = Place(name, SimProxy(self.clock), entropy, Uplink())
+        return self.places[name]
 
     def ask(self, what: str, request: Request) -> None:
         """Ask the control plane for something, as an operator does; its answer is noted in the journal."""
@@ -276,9 +238,9 @@ class Simulation:
 
     def is_converged(self) -> bool:
         """Tell whether the control plane believes so."""
-        assert self.now is not None
-        plan = self.now.plane.reconciler.plan
-        return plan is not None and plan.is_converged and self.now.control.status().converged
+        acting = self.acting()
+        plan = acting.plane.reconciler.plan if acting is not None else None
+        return acting is not None and plan is not None and plan.is_converged and acting.control.status().converged
 
     async def until(self, condition: Callable[[], bool], within: Duration, words: str) -> None:
         """Wait until a condition holds, looked at after each reconcile. Errors: TooLate."""
@@ -333,7 +295,8 @@ class Simulation:
 
     def describe(self) -> str:
         """Say in one line how things stand."""
-        plan = self.now.plane.reconciler.plan if self.now is not None else None
+        acting = self.acting() or self.now
+        plan = acting.plane.reconciler.plan if acting is not None else None
         statuses = [machine.listed.status for machine in self.datacentre.machines.values()]
         machines = {str(status): statuses.count(status) for status in CloudStatus if status in statuses}
         believed = "nothing planned" if plan is None else f"actions {len(plan.actions)}, holds {plan.holds}"

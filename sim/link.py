@@ -71,6 +71,10 @@ class Link:
         self._listener = listener
         self._is_cut = False
         self._is_dead = False
+        self._is_stopped = False
+        """Whether the client stands still, and notices nothing."""
+        self._is_broken = False
+        """Whether its connection is gone and it has not noticed."""
         self._turn = 0
         """Counts connections."""
         self._last_turn = 0
@@ -108,6 +112,9 @@ class Link:
         self._tell_truth(hears=False)
         if requests:
             self._ensemble.unheard(self.session_id)
+        self._notice_later(is_way_broken=is_way_broken)
+
+    def _notice_later(self, *, is_way_broken: bool = True) -> None:
         turn = self._turn
 
         def notice() -> None:
@@ -122,10 +129,39 @@ class Link:
         if self._ensemble.is_frozen or not self._uplink.is_whole:
             return
         self._is_cut = False
+        if self._is_stopped:
+            return
         if self.silent_since is not None:
             self._listen_again()
             self._ensemble.heard(self.session_id)
         self.try_again()
+
+    def stop(self) -> None:
+        """Let the client stand still (SIGSTOP): it says and takes nothing, while its kernel keeps the connection."""
+        self._is_stopped = True
+        if self.is_connected and self.silent_since is None:
+            self._holds_answers = True
+            self.silent_since = self._clock.now()
+            self._tell_truth(hears=False)
+            self._ensemble.unheard(self.session_id)
+
+    def go_on(self) -> None:
+        """Let the client go on (SIGCONT): a moment later it notices what has become of its connection."""
+        self._is_stopped = False
+
+        def notice() -> None:
+            if self._is_stopped or self._is_dead:
+                return
+            if self._is_broken:
+                self._is_broken = False
+                self._listener.suspended()
+                self.try_again()
+            elif self._ensemble.is_frozen or not self._uplink.is_whole:
+                self._notice_later()
+            else:
+                self.heal()
+
+        self._clock.after(2 * self._latency(), notice)
 
     def die(self) -> None:
         """End the client as kill -9 does: what it has sent arrives, nothing else is ever heard of it."""
@@ -187,6 +223,8 @@ class Link:
             else:
                 self._post(lambda: answer(result), costs)
 
+        if self._is_broken:
+            return
         if self._holds_requests:
             self._held.append(arrive)
             return
@@ -216,19 +254,22 @@ class Link:
         """Lose the connection now; try again as soon as that makes sense."""
         if self.is_connected:
             self._detach()
-            self._listener.suspended()
+            if self._is_stopped:
+                self._is_broken = True
+            else:
+                self._listener.suspended()
         self.try_again()
 
     def try_again(self) -> None:
         """Try to connect soon, if the servers can be reached."""
-        if self._is_dead or self.is_connected or not self._is_reachable():
+        if self._is_dead or self._is_stopped or self._is_broken or self.is_connected or not self._is_reachable():
             return
         self._turn += 1
         turn = self._turn
         asked_at = self._clock.now() + self._ensemble.stream.draw(RECONNECT)
 
         def arrive() -> None:
-            if self._turn == turn and self._is_reachable():
+            if self._turn == turn and self._is_reachable() and not self._is_stopped:
                 self._connect(Instant(asked_at))
 
         self._clock.at(asked_at + 2 * self._latency(), arrive)

@@ -18,7 +18,8 @@ from hfs_appliance.model.plan import Cause
 from hfs_appliance.ports.cloud import ServerSpec
 from hfs_appliance.registry import formats
 from hfs_appliance.registry.paths import Layout
-from sim.fleet import FILE, Simulation
+from sim.fleet import Simulation
+from sim.incarnation import FILE
 from sim.servers import SimServer
 
 

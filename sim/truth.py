@@ -172,6 +172,44 @@ class RegistryCut(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EpochTaken(Fact):
+    """A control plane moved the epoch on."""
+
+    client: int
+    """Number of its link."""
+    epoch: int
+    seat: str
+    """Name of the candidacy of who has taken it; empty when the office was laid down."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeatGone(Fact):
+    """A candidacy is gone, with its session or by hand."""
+
+    seat: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaneWrote(Fact):
+    """A write of a control plane was carried out."""
+
+    client: int
+    epoch: int | None
+    """The epoch that was checked with it; None: none was."""
+    paths: tuple[str, ...]
+    """What it created, set or deleted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MutationSent(Fact):
+    """A control plane sends the cloud something that changes something."""
+
+    client: int
+    call: str
+    server: ServerId | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryReplaced(Fact):
     """The registry restarts with another content: none, or an older one. Each entry that differs is told after it."""
 

@@ -13,6 +13,7 @@ from sim.checkers.floor import Floor
 from sim.checkers.generations import Generations
 from sim.checkers.identity import NewNames, OneOwner, OneRole, OwnNonce
 from sim.checkers.inputs import BadInput
+from sim.checkers.leadership import OneLeader
 from sim.checkers.rates import ApiRate, Direction, ReloadRate
 from sim.checkers.repair import Repair
 from sim.checkers.routes import Astray, InStep, Registrations
@@ -36,6 +37,7 @@ CHECKERS: Final[tuple[type[Checker], ...]] = (
     DecidedFirst,
     Audit,
     FailStatic,
+    OneLeader,
     BadInput,
     Direction,
     Registrations,

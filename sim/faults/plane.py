@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from hfs_appliance.model.instants import MILLISECOND, MINUTE, SECOND, Duration, format_duration
 from sim.faults.menu import Struck, kind
+from sim.incarnation import FIRST
 from sim.killing import KillAtEveryStep
 
 if TYPE_CHECKING:
@@ -75,7 +76,8 @@ def clock_jumps(sim: Simulation, fault: Fault) -> Struck:
     ahead = Duration((-1 if fault.target % 2 else 1) * fault.amount * SECOND)
 
     def jump(by: int) -> None:
-        sim.clock_error = Duration(sim.clock_error + by)
+        place = sim.places[FIRST]
+        place.clock_error = Duration(place.clock_error + by)
         sim.restart()
 
     jump(ahead)

@@ -43,8 +43,9 @@ def play(
 
 def demand_whole(sim: Simulation) -> None:
     """Demand that the truth is what is desired: every instance serves, the pool is full, nothing is left over."""
-    assert sim.now is not None
-    desired = sim.now.plane.desired.current
+    appliance = sim.acting() or sim.now
+    assert appliance is not None
+    desired = appliance.plane.desired.current
     assert desired is not None
     wanted = {
         (name, version): count
@@ -66,8 +67,9 @@ def demand_whole(sim: Simulation) -> None:
         if server.assignment is not None
     )
     assert not [slot for slot, holders in slots.items() if holders > 1], "two instances in one slot"
-    assert sim.proxy.table is not None
-    routed = {name: {m.instance for m in route.members} for name, route in sim.proxy.table.routes.items()}
+    table = appliance.place.proxy.table
+    assert table is not None
+    routed = {name: {m.instance for m in route.members} for name, route in table.routes.items()}
     assert routed == {
         name: {s for version in service.versions for s in sim.serving(name, version)}
         for name, service in desired.services.items()
