@@ -127,7 +127,8 @@ def _innermost(error: BaseException) -> BaseException:
 async def _tell(sim: Simulation, scenario: Scenario) -> None:
     if scenario.begins is Beginning.STANDING:
         let_stand(sim)
-    sim.start()
+    for number in range(1, scenario.layout.appliances + 1):
+        sim.start(f"mcp-{number}")
     await sim.converged(FIRST_CONVERGENCE)
     sim.truth.tell(StoryBegun())
     sim.flows.begin(scenario.traffic, sim.proxy.table)

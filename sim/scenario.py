@@ -80,6 +80,8 @@ class Layout:
     poll: Duration = seconds(5)
     """How often the cloud's list is read."""
     session_timeout: Duration = seconds(6)
+    appliances: int = 1
+    """One leads, the others stand by."""
 
 
 class Shape(StrEnum):

@@ -57,6 +57,8 @@ class LayoutTable(Table):
     """How often the cloud's list is read."""
     session_timeout: Annotated[Duration, span("1s", "5m")] = _default(scenario.Layout, "session_timeout")
     """How long an instance may be cut off from the registry."""
+    appliances: Annotated[int, Field(ge=1, le=9)] = _default(scenario.Layout, "appliances")
+    """How many look after the environment: one leads, the others stand by."""
 
 
 class TrafficTable(Table):

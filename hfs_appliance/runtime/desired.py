@@ -62,7 +62,9 @@ class DesiredStore:
         self._mzxid = znode.mzxid
         self.stored = stored
         if current is None:
-            self._hear_closing(stored)
+            # Whoever was started after that (it knows of nothing yet) begins anew.
+            if self.current is not None:
+                self.obey_closing()
             return
         before, self.current = self.current, current
         words = describe(differences(before, current)) if before is not None else stored.file
@@ -71,9 +73,10 @@ class DesiredStore:
         for dirty in self._dirty:
             dirty.mark()
 
-    def _hear_closing(self, stored: StoredDesired) -> None:
-        """Everything is to be retired; whoever was started after that (it knows of nothing yet) begins anew."""
-        if self.current is not None:
+    def obey_closing(self) -> None:
+        """Take it as meant for us, too, if everything is to be retired."""
+        stored = self.stored
+        if stored is not None and stored.is_closing and not self.is_closing:
             words = "everything is to be retired"
             self._sink.emit("desired", DesiredChanged(generation=stored.generation, author=stored.author, words=words))
             self._closing.set()
@@ -90,18 +93,26 @@ class DesiredStore:
         await self._closing.wait()
 
     def is_news(self, source: str) -> bool:
-        """Tell whether a file says something else than the one that was offered, or applied, last."""
-        return self.stored is None or (self.stored.offered != _digest(source) and self.stored.source != source)
+        """Tell whether something is stored, and a file is neither what was offered nor what was applied last."""
+        stored = self.stored
+        return (
+            stored is not None
+            and not stored.is_closing
+            and source != stored.source
+            and _digest(source) != stored.offered
+        )
 
-    async def offer(self, source: str, file: str, author: str) -> None:
+    async def offer(self, source: str, file: str, author: str, *, is_late: bool = False) -> None:
         """Make the file that `hfs run` was started with the desired state, if it is news.
 
-        A file that was offered before is not: what was applied and scaled since then stays.
+        A file that was offered before is not: what was applied and scaled since then stays. One that comes late, after
+        others have led, is news only where nothing was ever stored.
 
         Errors: ConfigError, PortError, TooSlowError.
         """
         await self._read()
-        if self.stored is None or self.stored.is_closing or _digest(source) != self.stored.offered:
+        stored = self.stored
+        if stored is None or (not is_late and (stored.is_closing or _digest(source) != stored.offered)):
             await self._apply(source, file, author, offered=_digest(source))
 
     async def apply(self, source: str, file: str, author: str, base_generation: int | None) -> Applied:

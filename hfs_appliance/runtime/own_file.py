@@ -1,4 +1,4 @@
-"""The file that this appliance was started with: offered once, if nobody else has led since then."""
+"""The file that this appliance was started with: offered once it leads, if nobody else has led since then."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OFFERED_BY: Final = "hfs run"
 
 
 class OwnFile:
-    """Whoever has stood by offers nothing: what was applied meanwhile is newer than what it was started with."""
+    """Whoever has stood by offers its file to a new environment only: what is in force may be newer than the file."""
 
     def __init__(self, desired: DesiredStore, sink: EventSink) -> None:
         self._desired = desired
@@ -39,15 +39,18 @@ class OwnFile:
 
     async def offer(self) -> None:
         """Offer the file, before anything acts on what may be an older one. Errors: ConfigError, PortError."""
-        if self._file is not None and not self._is_late:
-            await self._desired.offer(*self._file, OFFERED_BY)
-            self._file = None
+        if self._file is not None:
+            await self._desired.offer(*self._file, OFFERED_BY, is_late=self._is_late)
+            if not self._is_late:
+                self._file = None
 
     def holds(self) -> tuple[Hold, ...]:
         """Tell whether it is another file than the one in force, and will not be applied."""
         return (self._hold,) if self._hold is not None else ()
 
     def _compare(self) -> None:
+        if self._is_late:
+            self._desired.obey_closing()
         is_other = self._file is not None and self._is_late and self._desired.is_news(self._file[0])
         if is_other != (self._hold is not None):
             words = "the file that this appliance was started with is not in force: `hfs apply` makes it so"

@@ -32,7 +32,8 @@ class ApiRate(Checker):
         super().__init__(case)
         self._calls = Recent(MINUTE)
         self._actions = Recent(Duration(2 * MINUTE))
-        self._steady = 2 * MINUTE // max(case.scenario.layout.poll, SECOND)
+        layout = case.scenario.layout
+        self._steady = layout.appliances * 2 * MINUTE // max(layout.poll, SECOND)
         self._accused_at = Instant(0)
 
     def hear(self, recorded: Recorded) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sim.faults import (  # noqa: F401  # each puts its kinds on the menu
     cloud,
     datacentre,
+    leader,
     load,
     network,
     operator,
