@@ -23,7 +23,7 @@ from hfs_appliance.model.instants import MILLISECOND, SECOND, Duration, format_d
 from sim.checkers import CHECKERS
 from sim.checkers.base import KEPT_OF_ONE
 from sim.faults import MENU
-from sim.fleet import FILE
+from sim.incarnation import FILE
 from sim.outcome import Availability, Outcome, Requests, Spread
 from sim.play import source
 from sim.report import barcharts, timecharts
