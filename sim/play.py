@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from hfs_appliance.model.instants import MINUTE, SECOND, Duration, format_duration
@@ -83,7 +85,7 @@ def play(
         cause = _innermost(error)
         if not isinstance(cause, Exception) or isinstance(cause, OSError):  # Ctrl-C, and what those who watch fail in
             raise cause from None
-        docket.accuse("alive", f"the run ended with {type(cause).__name__}: {cause}")
+        docket.accuse("alive", f"the run ended with {type(cause).__name__} {_place(cause)}: {cause}")
     panel.demand_sound()
     return Outcome(
         scenario=scenario.name,
@@ -122,6 +124,12 @@ def _innermost(error: BaseException) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
+
+
+def _place(error: BaseException) -> str:
+    """Say where an error was raised, without where the code lies on this machine."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"in {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "nowhere"
 
 
 async def _tell(sim: Simulation, scenario: Scenario) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from dataclasses import replace
 from hashlib import blake2b
+
+import pytest
 
 from hfs_appliance.model.instants import MINUTE, Duration, seconds
 from sim.play import Playing, play
@@ -50,3 +54,26 @@ def test_what_does_not_settle_in_time_is_a_violation() -> None:
         bounds=Bounds(settle=seconds(1)),
     )
     assert [violation.checker for violation in play(late, 1).violations] == ["settled"]
+
+
+def failing_with(error: Exception) -> Callable[[Playing], None]:
+    """Let the world fail a minute after the beginning."""
+
+    def fail() -> None:
+        raise error
+
+    def watch(playing: Playing) -> None:
+        playing.sim.clock.after(MINUTE, fail)
+
+    return watch
+
+
+def test_a_run_that_cannot_go_on_is_a_violation() -> None:
+    (violation,) = play(BAD_HOUR, 1, watch=failing_with(ZeroDivisionError("by zero"))).violations
+    assert (violation.checker, violation.instant) == ("alive", "1m")
+    assert re.fullmatch(r"the run ended with ZeroDivisionError in test_play\.py:\d+: by zero", violation.words)
+
+
+def test_what_those_who_watch_fail_in_is_theirs() -> None:
+    with pytest.raises(BrokenPipeError):
+        play(BAD_HOUR, 1, watch=failing_with(BrokenPipeError()))
