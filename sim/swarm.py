@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from hfs_appliance.model.instants import MILLISECOND, MINUTE, Duration, seconds
+from hfs_appliance.model.instants import HOUR, MILLISECOND, MINUTE, Duration, seconds
 from sim.faults import MENU, Kind
 from sim.scenario import Beginning, Bounds, Fault, Layout, Scenario, Shape, Traffic
 from sim.streams import Stream, Streams
@@ -17,8 +17,8 @@ from sim.streams import Stream, Streams
 KINDS_AT_ONCE: Final = (1, 5)
 FAULTS: Final = (1, 10)
 LONGEST: Final = Duration(90 * MINUTE)
-SETTLE: Final = Duration(60 * MINUTE)
-"""More than twice the longest pause after failures, which may have begun just before the last fault ended."""
+SETTLE: Final = Duration(4 * HOUR)
+"""The destruction budget lets three of at most forty servers go in ten minutes; pauses after failures take longer."""
 
 
 def draw(seed: int, menu: Mapping[str, Kind] = MENU) -> Scenario:

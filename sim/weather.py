@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from hfs_appliance.model.events import Recorded, RoutesPublished, RoutesRefused
 from hfs_appliance.model.instants import Instant
@@ -19,6 +19,9 @@ from sim.truth import (
     RegistryReached,
     RegistryReplaced,
 )
+
+BLUR: Final = "list-unknown"
+"""The fault that makes lists say nothing of a server but its name."""
 
 
 class Weather:
@@ -42,6 +45,7 @@ class Weather:
         """When the last fault began or ended."""
         self.faults = 0
         """Faults that go on."""
+        self._blurs = 0
         self.is_proxy_refusing = False
         self._sighted_since = self._refused_at = EPOCH
         self._takes: Mapping[type[Fact], Callable[[Instant, Any], None]] = {
@@ -54,6 +58,11 @@ class Weather:
             FaultBegun: self._begun,
             FaultEnded: self._ended,
         }
+
+    @property
+    def are_lists_blurred(self) -> bool:
+        """Whether the cloud's lists call servers UNKNOWN."""
+        return self._blurs > 0
 
     @property
     def kinds(self) -> tuple[type[Fact], ...]:
@@ -114,10 +123,12 @@ class Weather:
         elif fact.refusal not in ("", "Missing", "Conflict") or not fact.is_whole:
             self._refused_at = now
 
-    def _begun(self, now: Instant, _: FaultBegun) -> None:
+    def _begun(self, now: Instant, fact: FaultBegun) -> None:
         self.faults += 1
+        self._blurs += fact.kind == BLUR
         self.fault_at = now
 
-    def _ended(self, now: Instant, _: FaultEnded) -> None:
+    def _ended(self, now: Instant, fact: FaultEnded) -> None:
         self.faults -= 1
+        self._blurs -= fact.kind == BLUR
         self.fault_at = now

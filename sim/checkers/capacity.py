@@ -87,6 +87,8 @@ class Capacity:
         self.counts: Counter[Place] = Counter()
         self.deficits: Counter[PoolName] = Counter()
         """Instances that lack a server, by the pool that should give it."""
+        self._doubted: set[ServerId] = set()
+        """What the control plane says is suspect or lost: another one may be built in its place, whatever it is."""
         self.sizes: dict[PoolName, int] = {}
         self.returned = Recent(NOTICED_WITHIN)
         """Servers that count again, and what is wanted no more: the control plane may have built for them just now."""
@@ -103,6 +105,12 @@ class Capacity:
             case _:
                 assert isinstance(fact, _AboutServer)
                 self._look(now, fact.server, is_made=False)
+
+    def doubt(self, now: Instant, server: ServerId, *, is_doubted: bool) -> None:
+        """Hear that the control plane counts on a server no more, or again."""
+        if is_doubted is not (server in self._doubted):
+            (self._doubted.add if is_doubted else self._doubted.discard)(server)
+            self._look(now, server, is_made=False)
 
     def spares_too_many(self, pool: PoolName) -> int:
         """Give how many more servers wait, or are built, than pool and services could want."""
@@ -130,14 +138,13 @@ class Capacity:
         machine, record = census.machines.get(server), census.records.get(server)
         if machine is None or machine.is_going or record is None or record.nonce != machine.nonce:
             return None
-        if record.has_failed or census.is_leaving(server) or machine.status not in _LIVING:
+        if record.has_failed or server in self._doubted or census.is_leaving(server) or machine.status not in _LIVING:
             return None
         if record.service is None or record.version is None:
             if record.is_built and census.announced.get(server) != record.nonce:
                 return None  # cut off from the registry it is nobody's to claim: another one may be built in its place
             is_coming = machine.condition in _COMING or not machine.has_run
-            is_known = not record.is_built or census.announced.get(server) == record.nonce
-            return record.pool if is_coming and is_known else None
+            return record.pool if is_coming else None
         entry = census.registered.get(server)
         is_up = entry is not None and entry.is_up and entry.nonce == record.nonce
         is_right = entry is None or (entry.service, entry.version) == (record.service, record.version)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from hfs_appliance.model.events import HoldChanged, Recorded
+from hfs_appliance.model.events import HoldChanged, PhaseChanged, Recorded
 from hfs_appliance.model.ids import PoolName, ServerId
 from hfs_appliance.model.instants import MINUTE, Duration, Instant, seconds
 from hfs_appliance.model.observed import CloudStatus
+from hfs_appliance.model.plan import Phase
 from sim.census import LATELY
 from sim.checkers.base import Case, Checker
 from sim.checkers.capacity import Capacity
@@ -21,13 +22,14 @@ class Surge(Checker):
     name = "surge"
     ids = ("S4", "S8")
     promise = "a server is made only for a pool or an instance that lacks one, and what is too many leaves in minutes"
-    hears = (HoldChanged,)
+    hears = (HoldChanged, PhaseChanged)
     sees = (*Capacity.SEES, ApiCalled)
 
     GIVEN_UP_AFTER: Final = seconds(20)
     """Nobody waits for a call that takes longer: another server may have been asked for in its place."""
     LEAVES_WITHIN: Final = Duration(5 * MINUTE)
     HOLDING: Final = frozenset({"destroy-budget", "storm"})
+    DOUBTED: Final = frozenset({Phase.SUSPECT.value, Phase.LOST.value})
 
     def __init__(self, case: Case) -> None:
         super().__init__(case)
@@ -39,8 +41,10 @@ class Surge(Checker):
         """What keeps the control plane from taking servers away, as it says: by scope and rule."""
 
     def hear(self, recorded: Recorded) -> None:
-        """Note that nothing may leave now, or that it may again."""
+        """Note that nothing may leave now, or that it may again; and on whom the control plane does not count."""
         event = recorded.event
+        if isinstance(event, PhaseChanged):
+            self._capacity.doubt(recorded.at, event.server, is_doubted=event.phase in self.DOUBTED)
         if isinstance(event, HoldChanged) and event.rule in self.HOLDING:
             (self._holding.add if event.words else self._holding.discard)((event.scope, event.rule))
             self._removed_at = recorded.at
@@ -135,6 +139,8 @@ class Limits(Checker):
 
     def _judge_creation(self, now: Instant) -> None:
         lately = self._census.lately(now)
+        if self._weather.are_lists_blurred:
+            return  # of a server that is called UNKNOWN nobody can tell whether it is still being built
         machines, most = len(self._census.machines), max((d.limits.max_servers for d in lately), default=0)
         if machines > most:
             self.accuse(f"{machines} servers exist with the one just made, max_servers is {most}")
