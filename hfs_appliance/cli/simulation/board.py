@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from hfs_appliance.model.events import ApplianceStarted, HoldChanged, PhaseChanged, Recorded
+from hfs_appliance.model.events import HoldChanged, PhaseChanged, Recorded
 from hfs_appliance.model.ids import AvailabilityZone, ServerId, ServiceName
 from hfs_appliance.model.instants import Duration, Instant
 from hfs_appliance.model.plan import Phase
@@ -23,6 +23,7 @@ from sim.truth import (
     Condition,
     ConditionChanged,
     ControlPlaneKilled,
+    ControlPlaneStarted,
     DemandChanged,
     Fact,
     FaultBegun,
@@ -93,6 +94,7 @@ class Board:
         ConditionChanged,
         MachineGone,
         ControlPlaneKilled,
+        ControlPlaneStarted,
         DemandChanged,
         FaultBegun,
         FaultEnded,
@@ -115,7 +117,8 @@ class Board:
         """When the fleet stood for the first time: faults count from here."""
         self.stage = Stage.COMING_UP
         self.is_dead = False
-        """The control plane was killed, and does not run again yet."""
+        """Every control plane was killed, and none runs again yet."""
+        self._alive = 0
         self.marks: Final[list[Mark]] = []
         self.step: Final = max(1, (scenario.lasts + _AFTERWARDS) // BINS)
         self._serving: Final = Level(self.step)
@@ -154,8 +157,6 @@ class Board:
                 self.holds[scope, rule] = words
             case HoldChanged(scope=scope, rule=rule):
                 self.holds.pop((scope, rule), None)
-            case ApplianceStarted():
-                self.is_dead = False
             case _:
                 pass
 
@@ -183,9 +184,14 @@ class Board:
     def _advance(self, now: Instant, fact: Fact) -> None:
         """Take a fact of how the story goes."""
         match fact:
+            case ControlPlaneStarted():
+                self._alive += 1
+                self.is_dead = False
             case ControlPlaneKilled():
-                self.is_dead = True
-                self._disbelieve()
+                self._alive -= 1
+                if self._alive == 0:  # else another one goes on, or takes over
+                    self.is_dead = True
+                    self._disbelieve()
             case StoryBegun():
                 self.stage, self.begun = Stage.FAULTS, now
             case FaultsOver():

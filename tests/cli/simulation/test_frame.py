@@ -23,6 +23,7 @@ from sim.truth import (
     Condition,
     ConditionChanged,
     ControlPlaneKilled,
+    ControlPlaneStarted,
     DemandChanged,
     Fact,
     FaultBegun,
@@ -77,6 +78,7 @@ def hear(board: Board, at_s: float, *events: Event) -> None:
 def board() -> Board:
     """Two servers that serve, one of which is powered off after 30 s."""
     board = Board(SCENARIO)
+    see(board, 0, ControlPlaneStarted())
     for number in (1, 2):
         see(board, 0, made(number, f"az{number}"), changed(number, Condition.DARK, Condition.SERVING))
     hear(board, 1, believes(1, "serving"), believes(2, "serving"), ConvergedChanged(is_converged=1, words=""))
@@ -155,6 +157,15 @@ def test_the_dead_believe_nothing(board: Board) -> None:
     lines = "\n".join(drawn(Frame(sight(board))))
     assert "hfs believes nothing yet" in lines
     assert "held  " not in lines
+    see(board, 41, ControlPlaneStarted())
+    assert "dead" not in drawn(Frame(sight(board)))[0]
+
+
+def test_while_another_appliance_goes_on_nobody_is_dead(board: Board) -> None:
+    see(board, 40, ControlPlaneStarted(), ControlPlaneKilled())
+    lines = "\n".join(drawn(Frame(sight(board))))
+    assert "dead  " not in lines
+    assert "1 suspect" in lines
 
 
 def test_what_is_gone_is_counted_nowhere(board: Board) -> None:
