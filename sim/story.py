@@ -14,12 +14,13 @@ from typing import Final
 
 from hfs_appliance.model import events
 from hfs_appliance.model.events import Event, Recorded, Severity
+from hfs_appliance.model.ids import ServerId
 from hfs_appliance.model.instants import HOUR, MINUTE, SECOND, Duration, Instant
 from hfs_appliance.model.plan import Cause, Phase
 from hfs_appliance.telemetry.words import words
 from sim.clock import EPOCH
 from sim.faults import MENU
-from sim.truth import Fact, FaultBegun, FaultEnded
+from sim.truth import Fact, FaultBegun, FaultEnded, MachineGone
 
 NEWEST_KEPT: Final = 60
 CHAPTERS_OF_A_KIND: Final = 4
@@ -27,6 +28,8 @@ CHAPTER_LINES: Final = 12
 _TOGETHER: Final = Duration(10 * SECOND)
 """What happens again within this is one line with a count."""
 _OPEN_AT_MOST: Final = 200
+_OF_ITSELF: Final = (events.ApplianceStarted, events.SessionChanged, events.LeaderChanged, events.ModeChanged)
+"""Events in which an appliance speaks of itself."""
 _TOLD_PHASES: Final = {
     Phase.SERVING.value: "well",
     Phase.WARM.value: "well",
@@ -144,6 +147,8 @@ class Story:
         """What the control plane did, by action and cause."""
         self.holds: dict[str, Deed] = {}
         """What it withheld, by rule."""
+        self._said: dict[ServerId, tuple[str, str]] = {}
+        """What was believed last of each server, of what is told at all."""
         self._told: dict[str, int] = {}
         """Chapters in which a kind occurs."""
         self._chapter: Chapter | None = None
@@ -152,12 +157,12 @@ class Story:
 
     def hear(self, recorded: Recorded) -> None:
         """Take an event of the product."""
-        tone = _tone(recorded.event)
-        if tone is None:
+        event, tone = recorded.event, _tone(recorded.event)
+        if tone is None or (isinstance(event, events.PhaseChanged) and not self._is_news(event)):
             return
-        self._count(recorded.event)
-        key = (tone, recorded.event.kind, *_alike(recorded.event))
-        self._tell(key, recorded.at, tone, _words(recorded.event))
+        self._count(event)
+        who = _who(recorded)
+        self._tell((tone, event.kind, who, *_alike(event)), recorded.at, tone, f"{who}{_words(event)}")
 
     def see(self, now: Instant, fact: Fact) -> None:
         """Take a fact of the world."""
@@ -167,8 +172,18 @@ class Story:
                 self._begin(now, trouble)
             case FaultEnded(number=number):
                 self._end(now, self.under_way.pop(number))
+            case MachineGone(server=server):
+                self._said.pop(server, None)
             case _:
                 pass
+
+    def _is_news(self, event: events.PhaseChanged) -> bool:
+        """Tell whether nobody has said so before: appliances that stand by or start again say what they see, too."""
+        said = (event.phase, event.rule)
+        if self._said.get(event.server) == said:
+            return False
+        self._said[event.server] = said
+        return True
 
     def _count(self, event: Event) -> None:
         match event:
@@ -253,6 +268,12 @@ def _tone(event: Event) -> Tone | None:
         case _:
             is_trouble = event.severity in (Severity.WARNING, Severity.ERROR)
             return Tone.TROUBLE if is_trouble else Tone.PLAIN
+
+
+def _who(recorded: Recorded) -> str:
+    """Name the appliance that speaks of itself, if it is not the first one."""
+    name, _, part = recorded.actor.partition("/")
+    return f"{name}: " if part and isinstance(recorded.event, _OF_ITSELF) else ""
 
 
 def _words(event: Event) -> str:

@@ -13,6 +13,7 @@ from hfs_appliance.model.events import (
     ConvergedChanged,
     Event,
     HoldChanged,
+    ModeChanged,
     PhaseChanged,
     Recorded,
     RoutesPublished,
@@ -21,7 +22,7 @@ from hfs_appliance.model.ids import ServerId
 from hfs_appliance.model.instants import Instant, seconds
 from sim.clock import EPOCH
 from sim.story import CHAPTERS_OF_A_KIND, Story, since_beginning, stopwatch
-from sim.truth import FaultBegun, FaultEnded
+from sim.truth import FaultBegun, FaultEnded, MachineGone
 
 
 class Told:
@@ -31,8 +32,8 @@ class Told:
         self.story = Story()
         self._numbers = count()
 
-    def event(self, at_s: float, event: Event) -> None:
-        self.story.hear(Recorded(seq=next(self._numbers) + 1, at=at(at_s), actor="reconcile", event=event))
+    def event(self, at_s: float, event: Event, actor: str = "reconcile") -> None:
+        self.story.hear(Recorded(seq=next(self._numbers) + 1, at=at(at_s), actor=actor, event=event))
 
     def begin(self, at_s: float, number: int, kind: str = "server-dies", words: str = "it dies") -> None:
         self.story.see(at(at_s), FaultBegun(number=number, kind=kind, words=words))
@@ -129,7 +130,7 @@ def test_however_often_a_kind_comes_few_chapters_are_kept_and_few_lines_of_each(
         told.begin(number * 60, number)
         for second in range(0, 55, 11):
             for phase in range(20):
-                told.event(number * 60 + second, suspect(1, rule=f"rule {phase}"))
+                told.event(number * 60 + second, suspect(second, rule=f"rule {phase}"))
         told.end(number * 60 + 55, number)
     told.begin(7000, 100, "registry-away", "it is away")
     assert len(told.story.chapters) == CHAPTERS_OF_A_KIND + 1
@@ -140,6 +141,21 @@ def test_however_often_a_kind_comes_few_chapters_are_kept_and_few_lines_of_each(
     assert chapter.more == 5 * 8
     assert told.story.faults == 101
     assert len(told.story.newest) == told.story.newest.maxlen
+
+
+def test_what_another_appliance_says_too_is_told_once(told: Told) -> None:
+    told.event(1, suspect(1))
+    told.event(30, suspect(1), actor="mcp-2/reconcile")
+    told.event(60, suspect(1, rule="unconfirmed"), actor="mcp-2/reconcile")
+    told.story.see(at(70), MachineGone(server=ServerId("small-0001")))
+    told.event(80, suspect(1, rule="unconfirmed"))
+    assert len(told.lines) == 3
+
+
+def test_an_appliance_that_speaks_of_itself_is_named_unless_it_is_the_first(told: Told) -> None:
+    told.event(1, ModeChanged(mode="standby", words="its lease has ended"), actor="leadership")
+    told.event(1, ModeChanged(mode="sync", words="takes over"), actor="mcp-2/leadership")
+    assert told.lines == ["plain 1 mode standby: its lease has ended", "plain 1 mcp-2: mode sync: takes over"]
 
 
 def test_what_was_done_is_counted_by_action_and_cause(told: Told) -> None:
