@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
+from hfs_appliance.mcp.sizing import split
 from hfs_appliance.model.desired import DesiredState
 from hfs_appliance.model.ids import AvailabilityZone, Nonce, PoolName, ServerId, ServiceName, Version
 from hfs_appliance.model.instants import Duration, Instant, seconds
@@ -18,6 +19,7 @@ from hfs_appliance.model.observed import CloudStatus
 from sim.entries import (
     Announced,
     DesiredStored,
+    LedgerWritten,
     RecordGone,
     RecordWritten,
     Registered,
@@ -130,7 +132,9 @@ class Census:
         self.announced: dict[ServerId, Nonce] = {}
         self.registered: dict[ServerId, Registered] = {}
         self.desired: DesiredState | None = None
-        """The last one that could be read."""
+        """The last one that could be read, with the sizes of the services that scale themselves."""
+        self._stored: DesiredState | None = None
+        self._sizes: Mapping[ServiceName, int] = {}
         self.groups: dict[Key, Group] = {}
         self.services: dict[ServiceName, Whole] = {}
         self._formerly: deque[tuple[Instant, DesiredState]] = deque()
@@ -152,6 +156,7 @@ class Census:
             Registered: self._registered,
             Unregistered: self._unregistered,
             DesiredStored: self._desired,
+            LedgerWritten: self._ledger,
             DemandChanged: self._demand,
         }
 
@@ -300,16 +305,32 @@ class Census:
     # What is wanted
 
     def _desired(self, now: Instant, fact: DesiredStored) -> None:
-        if fact.desired is None:
-            return
+        if fact.desired is not None:
+            self._stored = fact.desired
+            self._want(now, fact.desired)
+
+    def _ledger(self, now: Instant, fact: LedgerWritten) -> None:
+        if fact.sizes != self._sizes:
+            self._sizes = fact.sizes
+            if self._stored is not None:
+                self._want(now, self._stored)
+
+    def _want(self, now: Instant, stored: DesiredState) -> None:
+        """Take what is desired, with the sizes of the services that scale themselves."""
+        services = {
+            name: replace(service, versions=split(self._sizes[name], service.versions))
+            for name, service in stored.services.items()
+            if name in self._sizes and service.autoscale is not None
+        }
+        desired = replace(stored, services={**stored.services, **services}) if services else stored
         if self.desired is not None:
             self._formerly.append((now, self.desired))
-        self.desired = fact.desired
+        self.desired = desired
         for group in self.groups.values():
             group.desired = 0
         for whole in self.services.values():
             whole.desired = 0
-        for name, service in fact.desired.services.items():
+        for name, service in desired.services.items():
             for version, count in service.versions.items():
                 self.group((name, version)).desired = count
                 self.service(name).desired += count

@@ -17,8 +17,12 @@ def configuration(
     at_once: int = 50,
     poll: str = "5s",
     session_timeout: str = "6s",
+    autoscale: str = "",
 ) -> str:
-    """Write an environment: instances by service and version, one pool called `small`."""
+    """Write an environment: instances by service and version, one pool called `small`.
+
+    `autoscale` is what stands in that table of every service.
+    """
     azs = ", ".join(f'"az{number}"' for number in range(1, zones + 1))
     lines = [
         "schema = 1",
@@ -37,6 +41,7 @@ def configuration(
             f"port = {PORT}",
             'run = { command = ["serve"] }',
             f"version = {{ {counts} }}",
+            *([f"autoscale = {{ {autoscale} }}"] if autoscale else []),
         ]
     return "\n".join(lines) + "\n"
 

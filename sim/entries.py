@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
@@ -136,6 +136,8 @@ class LedgerWritten(Fact):
 
     author: Author
     next_serial: int
+    sizes: Mapping[ServiceName, int] = field(default_factory=dict)
+    """Instances of the services that scale themselves."""
 
 
 _KINDS: Final[Mapping[tuple[str, int], type[Fact]]] = {
@@ -199,7 +201,8 @@ def _meaning(room: list[str], entry: Mapping[str, Any], author: Author) -> Fact 
         case ["services", service, instance]:
             return _registration(ServiceName(service), ServerId(instance), entry, author)
         case _:
-            return LedgerWritten(author=author, next_serial=int(entry["next_serial"]))
+            sizes = {ServiceName(name): int(size["total"]) for name, size in entry.get("sizes", {}).items()}
+            return LedgerWritten(author=author, next_serial=int(entry["next_serial"]), sizes=sizes)
 
 
 def _gone(path: str, author: Author) -> Fact | None:

@@ -43,7 +43,7 @@ from sim.servers import SimServer
 from sim.servicefaults import ServiceFaults
 from sim.streams import SimEntropy, Streams
 from sim.traffic.flows import Flows
-from sim.traffic.source import SimLoad
+from sim.traffic.source import LoadFaults
 from sim.truth import ControlPlaneKilled, ControlPlaneStarted, Truth
 from sim.uplink import Uplink
 
@@ -142,7 +142,7 @@ class Simulation:
         self.flows: Final = Flows(
             self.clock, self.streams.named("traffic"), self.truth, self.service_faults, self._find
         )
-        self.load: Final = SimLoad(self.clock, self.flows)
+        self.load_faults: Final = LoadFaults()
         self.entropy: Final = SimEntropy(self.streams.named("entropy"))
         self.journal: Final = Journal(keeps_lines=keeps_lines)
         self.bus: Final = EventBus(self.clock)
@@ -237,10 +237,12 @@ class Simulation:
         await self.until(self.is_converged, within, "not converged")
 
     def is_converged(self) -> bool:
-        """Tell whether the control plane believes so."""
+        """Tell whether the control plane believes so, and no service waits for the time to take another size."""
         acting = self.acting()
         plan = acting.plane.reconciler.plan if acting is not None else None
-        return acting is not None and plan is not None and plan.is_converged and acting.control.status().converged
+        if acting is None or plan is None or not plan.is_converged:
+            return False
+        return acting.control.status().converged and not any(each.is_waiting for each in (plan.demands or {}).values())
 
     async def until(self, condition: Callable[[], bool], within: Duration, words: str) -> None:
         """Wait until a condition holds, looked at after each reconcile. Errors: TooLate."""

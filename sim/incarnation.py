@@ -20,6 +20,7 @@ from sim.process import Process
 from sim.proxy import SimProxy, SimWorker
 from sim.registry import SimRegistry
 from sim.streams import SimEntropy
+from sim.traffic.source import SimLoad
 from sim.uplink import Uplink
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Incarnation:
             last_good=place.proxy.table,
             prober=sim.prober,
             specs=sim.specs,
-            load=sim.load,
+            load=SimLoad(sim.clock, sim.flows, sim.load_faults),
             worker=SimWorker(sim.clock),
             clock=clock,
             entropy=place.entropy,

@@ -18,9 +18,11 @@ from sim.faults import MENU
 from sim.fleet import Simulation, TooLate, simulate
 from sim.metrics import Metrics
 from sim.outcome import Outcome
+from sim.pace import ServerPace
 from sim.panel import Panel
 from sim.scenario import Beginning, Fault, Layout, Scenario
 from sim.standing import let_stand
+from sim.streams import Table
 from sim.traffic.facts import TrafficFlowed
 from sim.traffic.measure import Measure
 from sim.truth import FaultBegun, FaultEnded, FaultsOver, Settled, StoryBegun
@@ -60,7 +62,13 @@ def play(
     `watch` is given the run before it begins, to listen to it; `instruments` see each step of trio's scheduler.
     """
     scenario = unrolled(scenario, seed)
-    sim = Simulation(seed, source(scenario.layout), keeps_lines=keeps_lines, has_mischief=scenario.has_mischief)
+    sim = Simulation(
+        seed,
+        source(scenario),
+        server_pace=_pace(scenario.layout),
+        keeps_lines=keeps_lines,
+        has_mischief=scenario.has_mischief,
+    )
     panel = Panel(scenario, sim.clock.now, sim.truth, sim.bus)
     docket, measure = panel.docket, Measure()
     sim.truth.listen(measure.see, (TrafficFlowed,))
@@ -103,8 +111,9 @@ def play(
     )
 
 
-def source(layout: Layout) -> str:
-    """Write the desired state of a layout."""
+def source(scenario: Scenario) -> str:
+    """Write the desired state of a scenario."""
+    layout, traffic = scenario.layout, scenario.traffic
     full, rest = divmod(layout.servers, layout.per_service)
     counts = [layout.per_service] * full + ([rest] if rest else [])
     services = {f"service-{number:04d}": {"1.0.0": count} for number, count in enumerate(counts)}
@@ -116,7 +125,19 @@ def source(layout: Layout) -> str:
         at_once=layout.at_once,
         poll=format_duration(layout.poll),
         session_timeout=format_duration(layout.session_timeout),
+        autoscale=_autoscale(layout.grows_to, traffic.capacity * traffic.busy // 1000) if layout.grows_to else "",
     )
+
+
+def _autoscale(most: int, rps: int) -> str:
+    return f"min = 1, max = {most}, rps_per_instance = {max(1, rps)}"
+
+
+def _pace(layout: Layout) -> ServerPace:
+    if layout.build is None:
+        return ServerPace()
+    at_once = Table(((0, 0), (1000, 0)))
+    return ServerPace(booting=Table(((0, layout.build), (1000, layout.build))), updates=at_once, configuration=at_once)
 
 
 def _innermost(error: BaseException) -> BaseException:

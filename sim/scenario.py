@@ -82,6 +82,10 @@ class Layout:
     session_timeout: Duration = seconds(6)
     appliances: int = 1
     """One leads, the others stand by."""
+    grows_to: int = 0
+    """Instances that a service may have when it follows its traffic by itself; 0: it does not."""
+    build: Duration | None = None
+    """Time from ACTIVE to a warm server; None: as measured, with all its tails."""
 
 
 class Shape(StrEnum):

@@ -59,6 +59,10 @@ class LayoutTable(Table):
     """How long an instance may be cut off from the registry."""
     appliances: Annotated[int, Field(ge=1, le=9)] = _default(scenario.Layout, "appliances")
     """How many look after the environment: one leads, the others stand by."""
+    grows_to: Count = _default(scenario.Layout, "grows_to")
+    """Instances that a service may have when it follows its traffic by itself; 0: it does not."""
+    build: MaybeSpan = _default(scenario.Layout, "build")
+    """Time from the cloud's ACTIVE to a warm server; left out, as measured, with all its tails."""
 
 
 class TrafficTable(Table):
@@ -67,15 +71,15 @@ class TrafficTable(Table):
     shape: Literal["steady", "daily", "square", "ramp", "trace"] = "steady"
     """How it goes up and down: always `base`; from `base` by night to `peak` half a `period` later; half a period of
     each; from `base` to `peak` once; or as `trace` has it."""
-    base: Count = _default(scenario.Traffic, "base")
+    base: Amount = _default(scenario.Traffic, "base")
     """Requests a second of one service when least is asked."""
-    peak: Count = _default(scenario.Traffic, "peak")
+    peak: Amount = _default(scenario.Traffic, "peak")
     """When most is asked; a trace is scaled to it, or taken as it is without it."""
     period: Span = _default(scenario.Traffic, "period")
     """After which the shape begins again."""
     apart: Moment = _default(scenario.Traffic, "apart")
     """Each service's shape comes so much after that of the service before it."""
-    trace: list[Count] = Field(default=[])
+    trace: list[Amount] = Field(default=[])
     """Requests of one service in each minute; afterwards it begins again."""
     capacity: AtLeastOne = _default(scenario.Traffic, "capacity")
     """Requests a second that one instance can answer."""

@@ -14,7 +14,7 @@ from hfs_appliance.model.instants import Duration
 from sim.scenario import Beginning, Bounds, Fault, Layout, Scenario, Traffic
 
 _TIMES = frozenset(
-    {"lasts", "poll", "session_timeout", "settle", "repair", "at", "period", "apart", "latency", "patience"}
+    {"lasts", "poll", "session_timeout", "settle", "repair", "at", "period", "apart", "latency", "patience", "build"}
 )
 """Keys whose values are durations."""
 

@@ -44,6 +44,7 @@ def status(report: Status) -> RenderableType:
         _pools(report),
         Text(),
         servers_line(report),
+        *scaling(report),
         *holds(report.holds),
     )
 
@@ -88,6 +89,14 @@ def servers_line(report: Status) -> Text:
             line.append("  ")
             line.append(f"{number} {phase}", PHASE_STYLES.get(phase, "blue"))
     return line
+
+
+def scaling(report: Status) -> list[Text]:
+    """Say why services that scale themselves have so many instances."""
+    return [
+        Text.assemble((f"scales: {name} ", "bold"), f"{found.instances}: {found.words}")
+        for name, found in sorted(report.scaling.items())
+    ]
 
 
 def holds(held: Iterable[Hold]) -> list[Text]:

@@ -23,6 +23,7 @@ def contradictions(desired: DesiredState) -> Iterator[Finding]:
     """Give everything that does not go together."""
     yield from capacity(desired)
     yield from floors(desired)
+    yield from scaling(desired)
     yield from _repetitions(desired)
     yield from _listeners(desired)
     yield from _local_cloud(desired)
@@ -41,6 +42,9 @@ def capacity(desired: DesiredState) -> Iterator[Finding]:
     """Check that everything wanted fits below the limit."""
     wanted: dict[KeyPath, int] = {("pool", name, "size"): pool.size for name, pool in desired.pools.items()}
     for service in desired.services.values():
+        if service.autoscale is not None:
+            wanted["service", service.name, "autoscale", "max"] = service.autoscale.max
+            continue
         for version, instances in service.versions.items():
             wanted["service", service.name, "version", version, "instances"] = instances
     total, most = sum(wanted.values()), desired.limits.max_servers
@@ -57,11 +61,35 @@ def floors(desired: DesiredState) -> Iterator[Finding]:
     """Check that no service is wanted below its own floor."""
     for service in desired.services.values():
         wanted = sum(service.versions.values())
-        if service.floor > wanted:
-            path: KeyPath = ("service", service.name)
+        path: KeyPath = ("service", service.name)
+        if service.autoscale is not None:
+            if service.floor > service.autoscale.min:
+                words = f"{service.floor} instances are more than autoscale.min, {service.autoscale.min}"
+                yield Finding(path=(*path, "floor"), words=words, others=((*path, "autoscale", "min"),))
+        elif service.floor > wanted:
             words = f"{service.floor} instances are more than the {wanted} that its versions want together"
             others = tuple((*path, "version", version, "instances") for version in service.versions)
             yield Finding(path=(*path, "floor"), words=words, others=others)
+
+
+def scaling(desired: DesiredState) -> Iterator[Finding]:
+    """Check that each service that scales itself has something to follow, and bounds that hold what it begins with."""
+    for service in desired.services.values():
+        scale, path = service.autoscale, ("service", service.name, "autoscale")
+        if scale is None:
+            continue
+        if scale.rps_per_instance is None and scale.in_flight_per_instance is None:
+            yield Finding(path=path, words="has no target to follow", hint="write rps_per_instance = 100")
+        if scale.min > scale.max:
+            yield Finding(
+                path=(*path, "min"), words=f"{scale.min} is above the max of {scale.max}", others=((*path, "max"),)
+            )
+            continue
+        usual = sum(service.versions.values())
+        if usual and not scale.min <= usual <= scale.max:
+            counts = tuple(("service", service.name, "version", version, "instances") for version in service.versions)
+            words = f"from {scale.min} to {scale.max} leaves out the {usual} that its versions begin with"
+            yield Finding(path=path, words=words, others=counts)
 
 
 def _repetitions(desired: DesiredState) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ replaced is told (`Reading.unsound`), so that nobody judges a value that the ope
 from __future__ import annotations
 
 import copy
+import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -83,10 +84,16 @@ def _fields_at(path: KeyPath, shape: type[Table]) -> dict[str, FieldInfo]:
     annotation: Any = shape
     for part in path:
         if _is_table(annotation):
-            annotation = keys_of(annotation)[str(part)].annotation
+            annotation = present(keys_of(annotation)[str(part)].annotation)
         else:  # a mapping of names to tables, or an array of tables
             annotation = typing.get_args(annotation)[-1]
     return keys_of(annotation) if _is_table(annotation) else {}
+
+
+def present(annotation: Any) -> Any:
+    """Give the table that a key may be left out for, as itself."""
+    tables = [option for option in typing.get_args(annotation) if _is_table(option)]
+    return tables[0] if types.NoneType in typing.get_args(annotation) and tables else annotation
 
 
 def _is_table(annotation: Any) -> bool:

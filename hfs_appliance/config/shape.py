@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from hfs_appliance.config import spellings
 from hfs_appliance.config.spellings import Listen, misspelt, share, span
-from hfs_appliance.model import desired, guard
+from hfs_appliance.model import autoscale, desired, guard
 from hfs_appliance.model.instants import Duration
 from hfs_appliance.model.shares import Share
 
@@ -262,6 +262,55 @@ class ServiceGuard(Table):
     """Share of its instances above which a removal must be confirmed; at most the environment's."""
 
 
+class Up(Table):
+    """How fast a service grows."""
+
+    window: Annotated[Duration, span("0s", "45m")] = autoscale.UP.window
+    """So long must more instances have been needed without a break."""
+    max: Annotated[Share, share("1%", "900%")] = autoscale.UP.max
+    """By this share of its instances, and by at least one, …"""
+    per: Annotated[Duration, span("1s", "1d")] = autoscale.UP.per
+    """… within this time."""
+
+
+class Down(Table):
+    """How fast a service shrinks."""
+
+    window: Annotated[Duration, span("0s", "45m")] = autoscale.DOWN.window
+    """So long must fewer instances have been enough, without a break in the figures."""
+    max: Annotated[Share, share("1%")] = autoscale.DOWN.max
+    """By this share of its instances, and by at least one, …"""
+    per: Annotated[Duration, span("1s", "1d")] = autoscale.DOWN.per
+    """… within this time."""
+
+
+class NoData(Table):
+    """What happens while nothing is known of the load."""
+
+    up: Literal["hold", "usual"] = "hold"
+    """Grow no more, or grow back to the `instances` of the versions."""
+    down: Literal["never", "usual"] = "never"
+    """Shrink no more, or shrink back to the `instances` of the versions."""
+
+
+class Autoscale(Table):
+    """How the number of instances follows what is asked of the service; the target that needs most wins."""
+
+    min: AtLeastOne = Field(examples=[2])
+    """Never fewer instances than this."""
+    max: AtLeastOne = Field(examples=[20])
+    """Never more instances than this."""
+    rps_per_instance: Annotated[int | None, Field(ge=1, le=1_000_000)] = None
+    """Target: requests a second of each instance."""
+    in_flight_per_instance: Annotated[int | None, Field(ge=1, le=1_000_000)] = None
+    """Target: requests under way at a time in each instance."""
+    tolerance: Annotated[Share, share("0%", "50%")] = _default(autoscale.Autoscale, "tolerance")
+    """What deviates less from the target changes nothing."""
+    up: Up = Up()
+    down: Down = Down()
+    no_data: NoData = NoData()
+
+
 class Service(Table):
     """A service: it answers at `/<name>/` of the endpoint."""
 
@@ -282,6 +331,7 @@ class Service(Table):
     floor: Count = _default(desired.Service, "floor")
     """Instances, of all versions together, below which hfs never takes the service by its own hand."""
     guard: ServiceGuard = ServiceGuard()
+    autoscale: Autoscale | None = None
     run: Run = Field(examples=[{"command": ["python3", "service.py"]}])
     health: Health = Health()
     version: Annotated[dict[Annotated[str, spellings.VERSION_NAME], Version], Field(min_length=1)] = Field(

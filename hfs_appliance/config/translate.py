@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hfs_appliance.config import shape
+from hfs_appliance.model.autoscale import Autoscale, NoData, Stride, WhenBlind
 from hfs_appliance.model.desired import (
     Admin,
     CloudProvider,
@@ -130,6 +131,21 @@ def _service(name: ServiceName, service: shape.Service, base: Path) -> Service:
         registrar=Registrar(service.registrar),
         floor=service.floor,
         guard=_stricter(service.guard),
+        autoscale=_autoscale(service.autoscale) if service.autoscale is not None else None,
+    )
+
+
+def _autoscale(autoscale: shape.Autoscale) -> Autoscale:
+    up, down = autoscale.up, autoscale.down
+    return Autoscale(
+        min=autoscale.min,
+        max=autoscale.max,
+        rps_per_instance=autoscale.rps_per_instance,
+        in_flight_per_instance=autoscale.in_flight_per_instance,
+        tolerance=autoscale.tolerance,
+        up=Stride(window=up.window, max=up.max, per=up.per),
+        down=Stride(window=down.window, max=down.max, per=down.per),
+        no_data=NoData(up=WhenBlind(autoscale.no_data.up), down=WhenBlind(autoscale.no_data.down)),
     )
 
 

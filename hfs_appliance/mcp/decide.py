@@ -15,6 +15,7 @@ from hfs_appliance.mcp.draft import Draft
 from hfs_appliance.mcp.facts import circumstances
 from hfs_appliance.mcp.remedy import corpses, count_failures
 from hfs_appliance.mcp.retire import close, finish, leavers
+from hfs_appliance.mcp.sizing import Sizer
 from hfs_appliance.mcp.standings import Standings
 from hfs_appliance.mcp.tally import PoolTally, Tally
 from hfs_appliance.model.desired import DesiredState, Service
@@ -39,6 +40,7 @@ class Decider:
     """Decides on Worlds that follow each other; each Plan is that of `decide`, at the cost of what has changed."""
 
     def __init__(self) -> None:
+        self._sizer = Sizer()
         self._standings = Standings()
         self._services: Mapping[ServiceName, Service] = {}
         self._counts: Map[ServiceName, Mapping[Version, VersionCount]] = Map()
@@ -50,7 +52,9 @@ class Decider:
             return Plan(holds=(_hold("blind", "the desired state has not been read yet"),))
         if world.registry is None:
             return Plan(holds=(_hold("blind", "the registry has not been read yet"),))
-        desired = replace(world.desired, services={}, pools={}) if world.is_closing else world.desired
+        wanted = replace(world.desired, services={}, pools={}) if world.is_closing else world.desired
+        demands = self._sizer.look(world, wanted)
+        desired = self._sizer.desired
         c = circumstances(world, desired)
         self._count(desired, self._standings.look(world, c))
         tally = self._standings.tally
@@ -65,6 +69,8 @@ class Decider:
             may_create=is_registry_fresh and c.is_cloud_known,
         )
         draft.look_again(self._standings.next_until())
+        for demand in demands.values():
+            draft.look_again(demand.until)
         _take_away(draft)
         if not is_registry_fresh:
             draft.holds.append(
@@ -86,7 +92,9 @@ class Decider:
             version_setbacks=draft.version_setbacks,
             tokens=draft.budget.tokens(),
             is_converged=_is_converged(draft, pools),
+            demands=demands,
             to_probe=_to_probe(draft),
+            to_measure=frozenset(demands),
             requeue_at=draft.requeue_at,
         )
 

@@ -9,10 +9,13 @@ from hfs_appliance.model.plan import Create, Plan
 
 def ledger_after(before: Ledger, plan: Plan) -> Ledger:
     """Give the ledger that makes `plan` safe to carry out: no serial is ever given again, no token is forgotten."""
+    if plan.demands is None:
+        return before  # the plan was made blind, and knows nothing of what was remembered
     made = [serial_of(action.server) for action in plan.actions if isinstance(action, Create)]
     return Ledger(
         next_serial=max([before.next_serial, *(serial + 1 for serial in made)]),
         pool_setbacks=plan.pool_setbacks,
         version_setbacks=plan.version_setbacks,
         tokens=plan.tokens,
+        sizes={name: demand.size for name, demand in plan.demands.items()},
     )

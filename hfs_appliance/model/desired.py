@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from hfs_appliance.model.autoscale import Autoscale
 from hfs_appliance.model.guard import Guard, ServiceGuard
 from hfs_appliance.model.ids import AvailabilityZone, EnvironmentName, PoolName, ServiceName, Version
 from hfs_appliance.model.instants import SECOND, Duration, seconds
@@ -176,6 +177,8 @@ class Service:
     rollout: RolloutSettings = ROLLOUT
     wishes: Mapping[Version, Wish] = field(default_factory=dict)
     """How requests are to be divided among versions that stay; who is not named has no wish."""
+    autoscale: Autoscale | None = None
+    """How the total of its instances follows what is asked of it; None: the total is that of its versions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -159,6 +159,17 @@ class HoldChanged(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DemandChanged(_Event):
+    """A service that scales itself is to have another number of instances."""
+
+    kind: ClassVar[str] = "demand-changed"
+    service: ServiceName
+    before: int
+    after: int
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SetbackNoted(_Event):
     """Failures in a row of a pool or a service version slow down what comes next."""
 
@@ -321,6 +332,7 @@ Event: TypeAlias = (
     | ActionDone
     | ActionFailed
     | HoldChanged
+    | DemandChanged
     | SetbackNoted
     | ConvergedChanged
     | RoutesPublished

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from hfs_appliance.model.autoscale import Size
 from hfs_appliance.model.ids import PoolName, ServerId, ServiceName, Version
 from hfs_appliance.model.instants import Instant
 
@@ -52,3 +53,5 @@ class Ledger:
     """Instances that never became healthy, by service version."""
     tokens: Mapping[ServerId, Token] = field(default_factory=dict)
     """What the destruction budget has spent."""
+    sizes: Mapping[ServiceName, Size] = field(default_factory=dict)
+    """Of the services that scale themselves."""

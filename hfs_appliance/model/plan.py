@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar, NamedTuple, TypeAlias
 
+from hfs_appliance.model.autoscale import Demand
 from hfs_appliance.model.ids import AvailabilityZone, PoolName, ServerId, ServiceName, Version
 from hfs_appliance.model.instants import Instant
 from hfs_appliance.model.ledger import Setback, Token
@@ -215,6 +216,8 @@ class Plan:
     """The setbacks that the ledger should hold from now on."""
     tokens: Mapping[ServerId, Token] = field(default_factory=dict)
     """The tokens of the destruction budget that it should hold."""
+    demands: Mapping[ServiceName, Demand] | None = None
+    """What is to be of the services that scale themselves; None: the plan was made blind."""
     is_converged: bool = False
     """Every count is met, every pool is full, nothing is left to do."""
     to_probe: Mapping[ServerId, Target] = field(default_factory=dict)

@@ -11,6 +11,16 @@ from hfs_appliance.model.plan import Hold, PoolCount, VersionCount
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Scaling:
+    """Why a service that scales itself has so many instances."""
+
+    instances: int
+    needed: int | None
+    """By the load alone; null when nothing is known of it."""
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
     """`hfs status`: the environment at a glance."""
 
@@ -36,6 +46,8 @@ class Status:
     """Who leads the environment; None: nobody now, or not known."""
     standing_by: tuple[str, ...] = ()
     """The other appliances that live, by name."""
+    scaling: Mapping[ServiceName, Scaling] = field(default_factory=dict)
+    """Services that scale themselves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from typing import Final, TypeAlias, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from hfs_appliance.model.assignment import Assignment
+from hfs_appliance.model.autoscale import Size
 from hfs_appliance.model.identity import Identity
 from hfs_appliance.model.ids import PoolName, ServerId, ServiceName, Version
 from hfs_appliance.model.leadership import Candidate, Tenure
@@ -34,6 +35,7 @@ class _LedgerEntry:
     pools: Mapping[PoolName, Setback]
     versions: Mapping[ServiceName, Mapping[Version, Setback]]
     tokens: Mapping[ServerId, Token] = field(default_factory=dict)
+    sizes: Mapping[ServiceName, Size] = field(default_factory=dict)
 
 
 _RECORD: Final = TypeAdapter(ServerRecord)
@@ -99,6 +101,7 @@ def read_ledger(content: bytes) -> Ledger:
             for version, setback in versions.items()
         },
         tokens=entry.tokens,
+        sizes=entry.sizes,
     )
 
 
@@ -109,6 +112,10 @@ def write_ledger(ledger: Ledger) -> bytes:
         versions.setdefault(service, {})[version] = ledger.version_setbacks[service, version]
     return _LEDGER.dump_json(
         _LedgerEntry(
-            next_serial=ledger.next_serial, pools=ledger.pool_setbacks, versions=versions, tokens=ledger.tokens
+            next_serial=ledger.next_serial,
+            pools=ledger.pool_setbacks,
+            versions=versions,
+            tokens=ledger.tokens,
+            sizes=ledger.sizes,
         )
     )

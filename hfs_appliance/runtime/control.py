@@ -26,6 +26,7 @@ from hfs_appliance.model.reports import (
     HandedOver,
     PlannedStep,
     PlanReport,
+    Scaling,
     ServerReport,
     Status,
 )
@@ -76,6 +77,10 @@ class ApplianceControl:
             holds=(*self._plane.holds(), *plan.holds, *self._plane.routes.holds()),
             leader=leadership.leader if leadership.leader.name else None,
             standing_by=leadership.standing_by,
+            scaling={
+                name: Scaling(instances=demand.size.total, needed=demand.needed, words=demand.words)
+                for name, demand in (plan.demands or {}).items()
+            },
         )
 
     def _mode(self, plan: Plan) -> str:
@@ -189,7 +194,12 @@ class ApplianceControl:
         services = desired.services if desired is not None else {}
         if service not in services:
             raise UnknownName("service", service, _nearest(service, services))
-        versions = services[service].versions
+        versions, scale = services[service].versions, services[service].autoscale
+        if scale is not None:
+            raise Rejected(
+                f"{service} scales itself, between {scale.min} and {scale.max}: "
+                f"change [service.{service}.autoscale], or remove it first"
+            )
         if version is None and len(versions) > 1:
             raise Rejected(f"{service} has versions {', '.join(sorted(versions))}: say which one")
         chosen = version if version is not None else next(iter(versions))

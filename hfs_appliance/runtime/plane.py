@@ -40,6 +40,7 @@ from hfs_appliance.runtime.observe_registry import RegistryObserver
 from hfs_appliance.runtime.own_file import OwnFile
 from hfs_appliance.runtime.publish import ProxyPublisher
 from hfs_appliance.runtime.reconcile import Reconciler, Sources
+from hfs_appliance.runtime.sized import SizedDesired
 from hfs_appliance.runtime.supervise import Part, restarting, together
 from hfs_appliance.runtime.tunables import PRODUCTION, Tunables
 
@@ -122,7 +123,7 @@ class ControlPlane:
         )
         self.routes = ProxyPublisher(
             backends.proxy,
-            self.desired,
+            SizedDesired(self.desired, self.ledger),
             self.view,
             backends.last_good,
             clock=clock,

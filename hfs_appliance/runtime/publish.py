@@ -19,9 +19,9 @@ from hfs_appliance.ports.events import EventSink
 from hfs_appliance.ports.web import Proxy
 from hfs_appliance.proxy.router import Router
 from hfs_appliance.proxy.table import RouteTable
-from hfs_appliance.runtime.desired import DesiredStore
 from hfs_appliance.runtime.dirty import Dirty
 from hfs_appliance.runtime.observe_registry import RegistryObserver
+from hfs_appliance.runtime.sized import SizedDesired
 
 RETRY_AFTER = seconds(1)
 NO_EPOCHS: Final[Map[ServiceName, Traffic]] = Map()
@@ -33,7 +33,7 @@ class ProxyPublisher:
     def __init__(
         self,
         proxy: Proxy,
-        desired: DesiredStore,
+        desired: SizedDesired,
         registry: RegistryObserver,
         last_good: RouteTable | None,
         *,

@@ -10,8 +10,8 @@ import trio
 from hfs_appliance.mcp.decide import Decider
 from hfs_appliance.mcp.memory import ledger_after
 from hfs_appliance.model.desired import DesiredState
-from hfs_appliance.model.events import HoldChanged, PhaseChanged, SetbackNoted
-from hfs_appliance.model.ids import ServerId
+from hfs_appliance.model.events import DemandChanged, HoldChanged, PhaseChanged, SetbackNoted
+from hfs_appliance.model.ids import ServerId, ServiceName
 from hfs_appliance.model.instants import Duration, Instant, seconds, to_seconds
 from hfs_appliance.model.leadership import Term
 from hfs_appliance.model.maps import differing
@@ -71,6 +71,8 @@ class Reconciler:
         self._closed = trio.Event()
         self._seen: dict[ServerId, Instant] = {}
         self._decider = Decider()
+        self._totals: dict[ServiceName, int] = {}
+        """What services that scale themselves were last told to have."""
         self.plan: Plan | None = None
 
     @property
@@ -170,6 +172,7 @@ class Reconciler:
                 causes[server] = self._sink.emit("reconcile", event)
         self._tell_holds(before.holds if before is not None else (), plan.holds)
         self._tell_setbacks(before, plan)
+        self._tell_demands(world, plan)
         self._sources.probes.want(plan.to_probe)
         self._sources.load.want(plan.to_measure)
         self._observe_plan(plan)
@@ -199,6 +202,15 @@ class Reconciler:
                 self._sink.emit("reconcile", HoldChanged(scope=hold.scope, rule=hold.rule, words=hold.words))
         for scope, rule in sorted(old - new.keys()):
             self._sink.emit("reconcile", HoldChanged(scope=scope, rule=rule, words=""))
+
+    def _tell_demands(self, world: World, plan: Plan) -> None:
+        for name, demand in (plan.demands or {}).items():
+            size = world.ledger.sizes.get(name)
+            before = self._totals.setdefault(name, size.total if size is not None else demand.size.base)
+            if before != demand.size.total:
+                self._totals[name] = demand.size.total
+                event = DemandChanged(service=name, before=before, after=demand.size.total, words=demand.words)
+                self._sink.emit("reconcile", event)
 
     def _tell_setbacks(self, before: Plan | None, plan: Plan) -> None:
         for pool, setback in plan.pool_setbacks.items():

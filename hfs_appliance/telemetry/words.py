@@ -55,6 +55,8 @@ def words(event: Event) -> str:  # noqa: C901 - one row for each member of the c
             return _join(f"{event.action} {event.server} failed ({event.error})", event.words)
         case events.HoldChanged():
             return _join(f"{event.scope} held by {event.rule}", event.words) if event.words else _freed(event)
+        case events.DemandChanged():
+            return _join(f"{event.service} scales from {event.before} to {event.after}", event.words)
         case events.SetbackNoted():
             return _join(f"{event.scope} failed {_times(event.failures)} in a row", event.words)
         case events.ConvergedChanged():

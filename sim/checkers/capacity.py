@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final, TypeAlias
 
+from hfs_appliance.model.desired import DesiredState
 from hfs_appliance.model.ids import PoolName, ServerId
 from hfs_appliance.model.instants import Instant, seconds
 from hfs_appliance.model.observed import CloudStatus
@@ -12,6 +13,7 @@ from sim.census import Census, Key, Recent
 from sim.entries import (
     Announced,
     DesiredStored,
+    LedgerWritten,
     RecordGone,
     RecordWritten,
     Registered,
@@ -77,11 +79,13 @@ class Capacity:
         Announced,
         Unannounced,
         DesiredStored,
+        LedgerWritten,
     )
 
     def __init__(self, census: Census) -> None:
         self._census = census
         self._places: dict[ServerId, Place] = {}
+        self._taken: DesiredState | None = None
         self._desired: dict[Place, int] = {}
         self._pool_of: dict[Place, PoolName] = {}
         self.counts: Counter[Place] = Counter()
@@ -96,7 +100,7 @@ class Capacity:
     def see(self, now: Instant, fact: Fact) -> None:
         """Look at the server that a fact is about."""
         match fact:
-            case DesiredStored():
+            case DesiredStored() | LedgerWritten():
                 self._take_desired(now)
             case Registered() | Unregistered():
                 self._look(now, fact.instance, is_made=False)
@@ -163,8 +167,9 @@ class Capacity:
 
     def _take_desired(self, now: Instant) -> None:
         desired = self._census.desired
-        if desired is None:
+        if desired is None or desired is self._taken:
             return
+        self._taken = desired
         former, former_sizes = self._desired, self.sizes
         self._desired, self._pool_of = {}, {}
         for name, service in desired.services.items():

@@ -153,6 +153,49 @@ def wrong_answers(sim: Simulation, fault: Fault) -> Struck:
     return _gray(sim, fault, "errors", f"gives {fault.amount} errors per mille")
 
 
+@kind(
+    "load-unknown",
+    "L-8",
+    words="nothing can be read of what the proxy has measured",
+    spans=_SPANS,
+    needs_traffic=True,
+)
+def load_unknown(sim: Simulation, fault: Fault) -> Struck:  # noqa: ARG001  # every kind has this signature
+    """Make the figures of the load unreadable."""
+    return Struck(
+        words="nothing is known of the load", end=sim.overlaps.hold(sim.load_faults, "is_missing", value=True)
+    )
+
+
+@kind(
+    "load-frozen",
+    "L-8",
+    words="what the proxy has measured stays the same, whatever is asked",
+    spans=_SPANS,
+    needs_traffic=True,
+)
+def load_frozen(sim: Simulation, fault: Fault) -> Struck:  # noqa: ARG001  # every kind has this signature
+    """Freeze the figures of the load."""
+    return Struck(
+        words="the load reads the same all the time", end=sim.overlaps.hold(sim.load_faults, "is_frozen", value=True)
+    )
+
+
+@kind(
+    "load-wrong",
+    "L-8",
+    words="what is read of the load is off by a factor: `amount` per mille of the truth",
+    amounts=(0, 10_000),
+    spans=_SPANS,
+    is_drawn=False,
+    needs_traffic=True,
+)
+def load_wrong(sim: Simulation, fault: Fault) -> Struck:
+    """Falsify the figures of the load."""
+    end = sim.overlaps.hold(sim.load_faults, "factor", fault.amount, worst=lambda values: values[-1])
+    return Struck(words=f"the load reads as {fault.amount} per mille of what it is", end=end)
+
+
 def _surge_of_one(sim: Simulation, fault: Fault, curve: Curve, words: str) -> Struck:
     flow = sim.flows.nth(fault.target)
     return _surge(sim, flow, curve, f"{flow.service} {words}") if flow is not None else _NOBODY

@@ -219,7 +219,7 @@ def _work(outcome: Outcome) -> Mapping[str, Any]:
 
 def _budget(scenario: Scenario, data: Grid) -> Mapping[str, Any]:
     """Tell how much of the destruction budget was used: of the environment's, the widest of all."""
-    limit = load_text(source(scenario.layout), FILE).guard.destroy_budget
+    limit = load_text(source(scenario), FILE).guard.destroy_budget
     machines = data.together("machines/")
     spent = within(data, "destroyed/", limit.window // SECOND)
     return {

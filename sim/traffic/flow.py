@@ -8,6 +8,7 @@ from typing import Final
 
 from hfs_appliance.model.ids import ServiceName, Version
 from hfs_appliance.model.instants import MILLISECOND, MINUTE, Duration, Instant
+from hfs_appliance.model.load import MICROSECOND, bucket_of
 from hfs_appliance.proxy.table import Route
 from sim.clock import Timer
 from sim.servers import SimServer
@@ -17,18 +18,28 @@ from sim.traffic.load import NOTHING, Load
 from sim.traffic.members import Tried
 
 MICRO: Final = 1_000_000
-MICROSECOND: Final = 1_000
 TOLD_AT_LEAST: Final = Duration(15 * MINUTE)
 
 
 @dataclass(slots=True)
 class Account:
-    """What a proxy has counted of one version, in micro-requests."""
+    """What a proxy has counted of one version since somebody looked first, in micro-requests."""
 
     asked: int = 0
     lost: int = 0
+    busy_us: int = 0
     latencies: dict[int, int] = field(default_factory=dict)
-    """Requests by their mean time in microseconds."""
+    """Requests by bucket of their mean time."""
+
+    def since(self, before: Account) -> Account:
+        """Give what was counted after another one."""
+        latencies = {bucket: count - before.latencies.get(bucket, 0) for bucket, count in self.latencies.items()}
+        return Account(
+            asked=self.asked - before.asked,
+            lost=self.lost - before.lost,
+            busy_us=self.busy_us - before.busy_us,
+            latencies={bucket: count for bucket, count in latencies.items() if count},
+        )
 
 
 @dataclass(slots=True, eq=False)
@@ -57,7 +68,7 @@ class Flow:
     lost: int = 0
     """Since it was told last, in micro-requests."""
     accounts: dict[Version, Account] | None = None
-    """Since they were taken last; None while nobody counts."""
+    """None while nobody has looked."""
     told: Load = NOTHING
     told_at: Instant = Instant(0)
 
@@ -78,13 +89,16 @@ class Flow:
             asked, latency_us = share.offered * span, share.latency // MICROSECOND
             account.asked += asked
             account.lost += share.lost * span
-            account.latencies[latency_us] = account.latencies.get(latency_us, 0) + asked
+            account.busy_us += asked * latency_us
+            bucket = bucket_of(latency_us)
+            account.latencies[bucket] = account.latencies.get(bucket, 0) + asked
 
-    def take_accounts(self, now: Instant) -> dict[Version, Account]:
-        """Give what was counted since the last time, and count from now on."""
+    def counted(self, now: Instant) -> Mapping[Version, Account]:
+        """Give what was counted so far, from the first call on; it is a copy."""
         self.count(now)
-        taken, self.accounts = self.accounts or {}, {}
-        return taken
+        if self.accounts is None:
+            self.accounts = {}
+        return {version: account.since(Account()) for version, account in self.accounts.items()}
 
     def turn(self, load: Load) -> TrafficFlowed | None:
         """Go on with other rates; give what is to be told of the former ones, if the change is worth it."""

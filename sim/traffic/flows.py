@@ -7,7 +7,7 @@ instances goes back into the world from here: probes that are not answered in ti
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from hfs_appliance.model.ids import ServerId, ServiceName, Version
@@ -78,10 +78,10 @@ class Flows:
             flow.count(now)
             self._truth.tell(flow.summary())
 
-    def accounts(self) -> dict[ServiceName, dict[Version, Account]]:
-        """Give what a proxy has counted since the last time, and let it count from now on."""
+    def counted(self) -> dict[ServiceName, Mapping[Version, Account]]:
+        """Give what a proxy has counted so far, from the first call on."""
         now = self._clock.now()
-        return {name: taken for name, flow in self.flows.items() if (taken := flow.take_accounts(now))}
+        return {name: flow.counted(now) for name, flow in self.flows.items()}
 
     # What is done to it
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 import trio
 
-from hfs_appliance.model.load import Measured, Reading, bucket_of
+from hfs_appliance.model.ids import ServiceName, Version
+from hfs_appliance.model.load import BUCKETS_US, Measured, Reading, bucket_of
 from hfs_appliance.ports.errors import Transient
 from sim.clock import WorldClock
 from sim.traffic.flow import MICRO, Account
@@ -14,52 +17,64 @@ from sim.traffic.flows import Flows
 
 _TIMES: Final = ((500, 693), (400, 1609), (100, 3000))
 """How times that are distributed exponentially lie around their mean: (per mille of all, per mille of the mean)."""
+_NOTHING: Final = Account()
+
+
+@dataclass(slots=True, kw_only=True)
+class LoadFaults:
+    """L-8: what is wrong with what proxies measure."""
+
+    is_missing: bool = False
+    """Nothing can be read."""
+    is_frozen: bool = False
+    """The same is read again and again."""
+    factor: int = 1000
+    """Per mille of the truth that is read."""
 
 
 class SimLoad:
-    """What one proxy has measured."""
+    """What one appliance reads of it."""
 
-    def __init__(self, clock: WorldClock, flows: Flows) -> None:
+    def __init__(self, clock: WorldClock, flows: Flows, faults: LoadFaults) -> None:
         self._clock: Final = clock
         self._flows: Final = flows
+        self._faults: Final = faults
         self._begin = clock.now()
-        self.is_missing = False
-        """L-8: whether nothing can be read."""
-        self.is_frozen = False
-        """L-8: whether the same is read again and again."""
-        self.factor = 1000
-        """L-8: per mille of the truth that is read."""
+        self._before: Mapping[ServiceName, Mapping[Version, Account]] = {}
         self._last: Reading | None = None
 
     async def skip(self) -> None:
         """Begin to count now."""
         await trio.lowlevel.checkpoint()
-        self._flows.accounts()
+        self._before = self._flows.counted()
         self._begin = self._clock.now()
 
     async def read(self) -> Reading:
         """Give what ended since the last time. Errors: Transient."""
         await trio.lowlevel.checkpoint()
-        if self.is_missing:
+        if self._faults.is_missing:
             raise Transient("nothing is known of the load")
         begin, self._begin = self._begin, self._clock.now()
-        accounts = self._flows.accounts()
-        if self.is_frozen and self._last is not None:
+        before, self._before = self._before, self._flows.counted()
+        if self._faults.is_frozen and self._last is not None:
             services = self._last.services
         else:
-            services = {name: {v: self._measured(a) for v, a in sorted(of.items())} for name, of in accounts.items()}
+            services = {name: self._service(before.get(name, {}), now) for name, now in self._before.items()}
         self._last = Reading(begin=begin, end=self._begin, services=services)
         return self._last
 
+    def _service(self, before: Mapping[Version, Account], now: Mapping[Version, Account]) -> Mapping[Version, Measured]:
+        return {version: self._measured(now[version].since(before.get(version, _NOTHING))) for version in sorted(now)}
+
     def _measured(self, account: Account) -> Measured:
-        latencies: dict[int, int] = {}
-        for latency_us, requests in account.latencies.items():
+        factor, latencies = self._faults.factor, dict[int, int]()
+        for mean, requests in account.latencies.items():
             for share, part in _TIMES:
-                bucket = bucket_of(latency_us * part // 1000)
-                latencies[bucket] = latencies.get(bucket, 0) + requests * share * self.factor // (1_000_000 * MICRO)
+                bucket = bucket_of(BUCKETS_US[mean] * part // 1000)
+                latencies[bucket] = latencies.get(bucket, 0) + requests * share * factor // (1_000_000 * MICRO)
         return Measured(
-            requests=account.asked * self.factor // (1000 * MICRO),
-            errors=account.lost * self.factor // (1000 * MICRO),
-            busy_us=sum(latency * requests for latency, requests in account.latencies.items()) // MICRO,
+            requests=account.asked * factor // (1000 * MICRO),
+            errors=account.lost * factor // (1000 * MICRO),
+            busy_us=account.busy_us * factor // (1000 * MICRO),
             latencies={bucket: count for bucket, count in sorted(latencies.items()) if count},
         )

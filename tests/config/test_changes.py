@@ -13,7 +13,7 @@ import tomli
 
 from hfs_appliance.config import differences, load_text, restart_needed
 from hfs_appliance.config.keys import KeyPath, write_path
-from hfs_appliance.config.reading import keys_of
+from hfs_appliance.config.reading import keys_of, present
 from hfs_appliance.config.shape import File, Table
 from hfs_appliance.model.desired import DesiredState
 from hfs_appliance.model.ids import ServiceName, Version
@@ -87,6 +87,15 @@ window = "1h"
 [service.dns.guard.storm]
 percent = "20%"
 min = 2
+[service.dns.autoscale]
+min = 3
+max = 9
+rps_per_instance = 100
+in_flight_per_instance = 5
+tolerance = "5%"
+up = { window = "10s", max = "50%", per = "1m" }
+down = { window = "20m", max = "5%", per = "2m" }
+no_data = { up = "usual", down = "usual" }
 [service.dns.run]
 command = ["serve", "é"]
 environment.A = "B"
@@ -116,7 +125,7 @@ def leaves(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
 def known_keys(table: type[Table] = File, path: KeyPath = ()) -> Iterator[KeyPath]:
     """Give every key of the shape, with the names that EVERY_KEY uses."""
     for name, field in keys_of(table).items():
-        annotation: Any = field.annotation
+        annotation: Any = present(field.annotation)
         inner = (*path, name)
         if typing.get_origin(annotation) is dict:
             annotation = typing.get_args(annotation)[1]

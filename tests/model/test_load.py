@@ -58,8 +58,8 @@ def test_a_series_is_fine_for_a_minute_and_ends_after_an_hour() -> None:
     now = 2 * HOUR
     assert series[-1].end == now
     fine = [each for each in series if each.end > now - MINUTE]
-    assert {each.span for each in fine} == {STEP}
-    assert {each.span for each in series[1 : -len(fine)]} == {MINUTE}
+    assert {each.end - each.begin for each in fine} == {STEP}
+    assert {each.end - each.begin for each in series[1 : -len(fine)]} == {MINUTE}
     assert now - HOUR < series[0].end <= now - HOUR + MINUTE
     assert len(series) <= 72
 
@@ -72,3 +72,18 @@ def test_figures_are_of_what_began_after_an_instant() -> None:
     assert load.versions[V1].requests == 5
     assert V2 not in load.versions
     assert over(series, Instant(3 * STEP)) is None
+
+
+def test_a_short_peak_is_still_known_when_its_minute_is_old() -> None:
+    series: Series = ()
+    for number in range(1, 61):
+        series = extended(series, sample(number * STEP, 1_000 if number in (14, 15) else 10))
+    highest = max(each.most.requests for each in series)
+    assert highest == 200_000  # ten seconds of two hundred a second
+    assert min(each.least.requests for each in series) == 2_000
+
+
+def test_rates_are_of_ten_seconds() -> None:
+    series = extended(extended((), sample(STEP, 10)), sample(2 * STEP, 30))
+    assert [each.most.requests for each in series] == [2_000, 4_000]
+    assert series[-1].most.under_way == 80

@@ -21,6 +21,7 @@ from sim.standing import let_stand
 from sim.traffic import curves
 from sim.traffic.facts import TrafficFlowed
 from sim.traffic.flows import Surge
+from sim.traffic.source import SimLoad
 from sim.truth import DemandChanged, Fact, ProxyStarted, ProxyStopped, RoutesServed
 
 DNS = ServiceName("dns")
@@ -234,36 +235,36 @@ def test_without_traffic_nobody_is_hurt(kind: str) -> None:
     assert outcome.requests.asked == 0
 
 
-async def counted(world: World) -> Measured:
-    reading = await world.sim.load.read()
+async def counted(load: SimLoad) -> Measured:
+    reading = await load.read()
     return added(reading.services.get(DNS, {}).values())
 
 
 @pytest.mark.parametrize("fault", ["none", "missing", "frozen", "wrong"])
 async def test_a_proxy_counts_what_it_served(fault: str) -> None:
     world = World()
-    await world.sim.load.skip()
+    faults = world.sim.load_faults
+    load, another = (SimLoad(world.sim.clock, world.sim.flows, faults) for _ in range(2))
+    await load.skip()
+    await another.skip()
     world.wait(seconds(10))
-    first = await counted(world)
+    first = await counted(load)
     assert (first.requests, first.errors) == (6_000, 0)
     assert first.busy_us // first.requests >= 20_000
     assert 60_000 <= first.percentile_us(95) <= 150_000
     world.instances[0].errors = 500
     world.sim.flows.look_again()
-    load = world.sim.load
-    load.is_missing, load.is_frozen, load.factor = (
-        fault == "missing",
-        fault == "frozen",
-        100 if fault == "wrong" else 1000,
-    )
+    faults.is_missing, faults.is_frozen = fault == "missing", fault == "frozen"
+    faults.factor = 100 if fault == "wrong" else 1000
     world.wait(seconds(10))
     match fault:
         case "missing":
             with pytest.raises(Transient):
                 await load.read()
         case "frozen":
-            assert await counted(world) == first
+            assert await counted(load) == first
         case "wrong":
-            assert (await counted(world)).requests == 600
+            assert (await counted(load)).requests == 600
         case _:
-            assert (await counted(world)).errors == 300
+            assert (await counted(load)).errors == 300
+            assert (await counted(another)).requests == 12_000

@@ -72,6 +72,12 @@ SMALL_7 = ServerId("small-0007")
         (events.ActionDone(action="create", server=SMALL_7, elapsed_ms=4100), "create small-0007 is done, took 4.1s"),
         (events.HoldChanged(scope="pool/small", rule="limit", words=""), "pool/small no longer held by limit"),
         (
+            events.DemandChanged(
+                service=ServiceName("dns"), before=4, after=8, words="1,480 requests/s at 100 each need 15"
+            ),
+            "dns scales from 4 to 8: 1,480 requests/s at 100 each need 15",
+        ),
+        (
             events.RoutesRefused(words="nginx:\n  line 3"),
             "the proxy refused new routes, the former ones stay in force: nginx: line 3",
         ),
