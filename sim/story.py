@@ -49,7 +49,7 @@ class Tone(StrEnum):
     OVER = "over"
     """A fault has ended."""
     ASKED = "asked"
-    """An operator did something on purpose."""
+    """People did something: operators, callers."""
     DOUBT = "doubt"
     TROUBLE = "trouble"
     ACTED = "acted"
@@ -103,8 +103,8 @@ class Trouble:
 
     @property
     def is_asked(self) -> bool:
-        """Tell whether somebody did it on purpose."""
-        return not MENU[self.kind].ids
+        """Tell whether people did it."""
+        return MENU[self.kind].is_by_people
 
 
 @dataclass(slots=True)

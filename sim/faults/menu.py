@@ -51,6 +51,11 @@ class Kind:
     needs_traffic: bool = False
     """Whether it is something that clients do."""
 
+    @property
+    def is_by_people(self) -> bool:
+        """Tell whether nothing breaks: operators (H) or callers (L) do something."""
+        return all(name.startswith(("H", "L-")) for name in self.ids)
+
 
 MENU: Final[dict[str, Kind]] = {}
 

@@ -154,7 +154,7 @@ def _capacity(outcome: Outcome, data: Grid) -> Mapping[str, Any]:
     ]
     return {
         "has_demand": _has_demand(data),
-        "was_asked": any(not MENU[mark.kind].ids for mark in outcome.timeline.faults),
+        "was_asked": any(MENU[mark.kind].is_by_people for mark in outcome.timeline.faults),
         "capacity_rows": rows,
     }
 

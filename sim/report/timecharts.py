@@ -41,7 +41,7 @@ CONDITIONS: Final = (
 def capacity(data: Grid, marks: Sequence[Mark], *, has_demand: bool) -> Markup:
     """Draw what answers against what is desired and what is needed, with a row of marks for each kind of fault."""
     names = ("desired", "serving", "demand") if has_demand else ("desired", "serving")
-    kinds = sorted({mark.kind for mark in marks}, key=lambda kind: (not MENU[kind].ids, kind))
+    kinds = sorted({mark.kind for mark in marks}, key=lambda kind: (MENU[kind].is_by_people, kind))
     plot = _Plot(data, max(max(data.level(name), default=0) for name in names))
     height = int(plot.bottom + _AXIS + _ROW * len(kinds) + 4)
     serving = plot.points("serving")
@@ -210,7 +210,7 @@ def _span(plot: _Plot, mark: Mark) -> tuple[float, float]:
 
 
 def _tone(mark: Mark, shape: str) -> str:
-    return f"{shape} broke" if MENU[mark.kind].ids else f"{shape} asked"
+    return f"{shape} asked" if MENU[mark.kind].is_by_people else f"{shape} broke"
 
 
 def _area(points: Sequence[tuple[float, float]], bottom: float) -> str:

@@ -11,6 +11,7 @@ import os
 import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import get_args
 
@@ -25,10 +26,12 @@ from hfs_appliance.model.events import Event
 from hfs_appliance.model.ids import ServiceName
 from hfs_appliance.model.plan import Cause, Phase
 from hfs_appliance.registry.curator import read_registration
+from sim import scenarios
+from sim.faults import MENU
 
 ROOT = Path(__file__).parents[2]
-PAGES = (ROOT / "README.md", ROOT / "docs" / "operating.md", ROOT / "docs" / "developing.md")
-OPERATING, DEVELOPING = PAGES[1:]
+PAGES = (ROOT / "README.md", *(ROOT / "docs" / name for name in ("operating.md", "developing.md", "simulation.md")))
+OPERATING, DEVELOPING, SIMULATION = PAGES[1:]
 
 
 def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -49,18 +52,31 @@ def events() -> str:
     return table(("kind", "severity", "meaning"), rows)
 
 
-GENERATED: dict[str, Callable[[], str]] = {"rules": rules, "events": events}
+def faults() -> str:
+    rows = (
+        (f"`{kind.name}`", "lasts" if kind.spans is not None else "", " ".join(kind.ids), kind.words)
+        for _, kind in sorted(MENU.items())
+    )
+    return table(("kind", "", "identifiers", "what happens, and what `target` and `amount` mean"), rows)
+
+
+GENERATED: dict[str, tuple[Path, Callable[[], str]]] = {
+    "rules": (OPERATING, rules),
+    "events": (OPERATING, events),
+    "faults": (SIMULATION, faults),
+}
 
 
 @pytest.mark.parametrize("name", GENERATED)
 def test_a_generated_table_is_what_the_code_says(name: str) -> None:
-    page = OPERATING.read_text()
-    made = f"<!-- {name} -->\n\n{GENERATED[name]()}"
-    renewed, count = re.subn(rf"<!-- {name} -->\n(\n(\|.*\n)*)?(?=\n)", lambda _: made, page)
+    path, make = GENERATED[name]
+    page = path.read_text()
+    made = f"<!-- {name} -->\n\n{make()}"
+    renewed, count = re.subn(rf"<!-- {name} -->\n(\n(\|.*\n)*)?(?=\n|\Z)", lambda _: made, page)
     assert count == 1
     if os.environ.get("HFS_UPDATE"):
-        OPERATING.write_text(renewed)
-    assert renewed == page, f"the table of {name} in docs/operating.md is old; HFS_UPDATE=1 writes it anew"
+        path.write_text(renewed)
+    assert renewed == page, f"the table of {name} in docs/{path.name} is old; HFS_UPDATE=1 writes it anew"
 
 
 def first_column(name: str) -> list[str]:
@@ -113,10 +129,10 @@ def test_the_page_has_every_hold() -> None:
 
 
 def command_lines() -> Iterator[list[str]]:
-    """Give the arguments of each `hfs …` line of a code block, less its comment."""
+    """Give the arguments of each `hfs …` line of a code block, less its comment and what it is piped into."""
     for page in PAGES:
         for line in re.findall(r"^    (?:\w+=\S+ )?(?:dist/)?hfs (.+)$", page.read_text(), re.MULTILINE):
-            yield shlex.split(line, comments=True)
+            yield list(takewhile(lambda word: word != "|", shlex.split(line, comments=True)))
 
 
 @pytest.mark.parametrize("words", list(command_lines()), ids=" ".join)
@@ -153,3 +169,11 @@ def test_the_services_of_the_documents_are_valid() -> None:
     local = ROOT / "configs" / "local.toml"
     desired = load_text(local.read_text() + service, str(local), base=local.parent)
     assert desired.services[ServiceName("billing")].versions
+
+
+def test_the_scenario_of_the_documents_can_be_played() -> None:
+    found = re.search(r"^    words = (?:.*\n|\n)+?(?=^\|)", SIMULATION.read_text(), re.MULTILINE)
+    assert found
+    scenario = scenarios.read(re.sub("^    ", "", found[0], flags=re.MULTILINE), "mine", file="mine.toml")
+    assert [fault.kind for fault in scenario.faults] == ["api-slow"]
+    assert [repetition.fault.kind for repetition in scenario.repetitions] == ["server-dies"]
