@@ -27,6 +27,8 @@ from sim.truth import Condition, DeletionBegun, MachineGone, MachineHidden, Mach
 HOSTS_PER_ZONE: Final = 20
 HOSTS_PER_RACK: Final = 5
 
+PROJECT: Final = "simulated"
+
 
 class Datacentre:
     """All machines of one environment."""
@@ -62,7 +64,7 @@ class Datacentre:
     def listed(self) -> CloudView:
         """List the machines as they are."""
         if self._view is None:
-            self._view = CloudView(servers=self._listed)
+            self._view = CloudView(servers=self._listed, project=PROJECT)
         return self._view
 
     def find(self, server: ServerId) -> Machine:
@@ -214,6 +216,7 @@ class Datacentre:
             status=status,
             address=self._addresses.popleft() if self._addresses else _address(number),
             created_at=self.clock.now(),
+            uuid=spec.uuid,
         )
         host = self._schedule(spec.az, number)
         machine = Machine(spec=spec, host=host, listed=listed, outages=self._dark[host])

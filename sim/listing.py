@@ -29,7 +29,7 @@ class Listing:
         """Give the list as a client gets it now."""
         faults = self._faults
         if faults.is_other_project:
-            return CloudView(servers={})
+            return CloudView(servers={}, project="other")
         view = self._aged(self._whole())
         if not (faults.unlisted or faults.unlisted_zones or faults.unknown):
             return view
@@ -39,7 +39,7 @@ class Listing:
             if _share(server) >= faults.unlisted and found.az not in faults.unlisted_zones
         }
         is_whole = len(listed) == len(view.servers)
-        return CloudView(servers=listed, is_complete=is_whole or not faults.admits_gaps)
+        return replace(view, servers=listed, is_complete=is_whole or not faults.admits_gaps)
 
     def _aged(self, view: CloudView) -> CloudView:
         now, former = self._now(), self._former

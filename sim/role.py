@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from hfs_appliance.model.assignment import Assignment
+from hfs_appliance.model.ids import serial_of
 from hfs_appliance.ports.cloud import ServerSpec
 from hfs_appliance.registry import formats
 from hfs_appliance.registry.paths import Layout
@@ -18,26 +19,29 @@ class Seen(NamedTuple):
 
     anchor: int
     """Tells one content of the registry from another."""
-    has_record: bool
+    is_forgotten: bool
+    """It has no record, in a registry that counts beyond its number."""
     assignment: Assignment | None
     """None: there is none."""
 
 
 def look(ensemble: Ensemble, link: Link, layout: Layout, spec: ServerSpec, take: Callable[[Seen], None]) -> None:
     """Read what a server is to be; what cannot be read, or is meant for another server of that name, is left alone."""
-    paths = (layout.root, layout.record(spec.server), layout.assignment(spec.server))
+    paths = (layout.root, layout.record(spec.server), layout.assignment(spec.server), layout.ledger)
 
     def read() -> tuple[int, bool, bytes | None]:
-        root, record, place = (ensemble.core.tree.znodes.get(path) for path in paths)
-        return root.czxid if root is not None else 0, record is not None, place.value if place is not None else None
+        root, record, place, ledger = (ensemble.core.tree.znodes.get(path) for path in paths)
+        counted = formats.read_ledger(ledger.value).next_serial if ledger is not None and ledger.value else 0
+        is_forgotten = record is None and counted > serial_of(spec.server)
+        return root.czxid if root is not None else 0, is_forgotten, place.value if place is not None else None
 
     def understand(found: tuple[int, bool, bytes | None]) -> None:
-        anchor, has_record, content = found
+        anchor, is_forgotten, content = found
         try:
             assignment = formats.read_assignment(content) if content is not None else None
         except formats.FormatError:
             return
         if anchor and (assignment is None or assignment.nonce == spec.nonce):
-            take(Seen(anchor, has_record, assignment))
+            take(Seen(anchor, is_forgotten, assignment))
 
     link.request(read, understand)

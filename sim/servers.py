@@ -352,7 +352,7 @@ class SimServer:
     def _take(self, seen: Seen) -> None:
         if seen.assignment is None:
             # An emptied or rolled-back registry takes nobody's role away.
-            if self.assignment is not None and self._anchor == seen.anchor and not seen.has_record:
+            if self.assignment is not None and self._anchor == seen.anchor and seen.is_forgotten:
                 self._stop()
             return
         had, self.assignment, self._anchor = self.assignment, seen.assignment, seen.anchor

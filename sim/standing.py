@@ -6,11 +6,13 @@ Building ten thousand servers from nothing is a scenario of its own; most others
 from __future__ import annotations
 
 from itertools import count
+from typing import Final
 
 from hfs_appliance.config import load_text
+from hfs_appliance.model.anchor import Anchor
 from hfs_appliance.model.assignment import Assignment
 from hfs_appliance.model.desired import DesiredState, Service
-from hfs_appliance.model.ids import PoolName, Version, server_id
+from hfs_appliance.model.ids import EnvironmentUuid, PoolName, Version, server_id
 from hfs_appliance.model.instants import MILLISECOND
 from hfs_appliance.model.ledger import Ledger
 from hfs_appliance.model.observed import ServerRecord
@@ -18,9 +20,12 @@ from hfs_appliance.model.plan import Cause
 from hfs_appliance.ports.cloud import ServerSpec
 from hfs_appliance.registry import formats
 from hfs_appliance.registry.paths import Layout
+from sim.datacentre import PROJECT
 from sim.fleet import Simulation
 from sim.incarnation import FILE
 from sim.servers import SimServer
+
+UUID: Final = EnvironmentUuid("0123456789abcdef" * 2)
 
 
 def let_stand(sim: Simulation) -> None:
@@ -37,6 +42,8 @@ def let_stand(sim: Simulation) -> None:
     for pool in desired.pools.values():
         for _ in range(pool.size):
             _stand(sim, desired, next(serials), pool.name, None)
+    anchor = Anchor(uuid=UUID, project=PROJECT, incarnation=sim.entropy.nonce())
+    tree.put(layout.anchor, formats.write(anchor))
     tree.put(layout.ledger, formats.write_ledger(Ledger(next_serial=next(serials))))
 
 
@@ -47,6 +54,7 @@ def _stand(
     zone = desired.cloud.azs[serial % len(desired.cloud.azs)]
     spec = ServerSpec(
         environment=desired.environment,
+        uuid=UUID,
         server=server_id(pool, serial),
         nonce=sim.entropy.nonce(),
         pool=pool,

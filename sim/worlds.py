@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from hfs_appliance.mcp.decide import decide
 from hfs_appliance.mcp.memory import ledger_after
+from hfs_appliance.model.anchor import Anchor
 from hfs_appliance.model.desired import (
     Admin,
     CloudProvider,
@@ -28,6 +29,7 @@ from hfs_appliance.model.ids import (
     AvailabilityZone,
     CloudId,
     EnvironmentName,
+    EnvironmentUuid,
     Nonce,
     PoolName,
     ServerId,
@@ -73,6 +75,7 @@ V = TypeVar("V")
 EPOCH = Instant(1_700_000_000 * SECOND)
 ZONES = tuple(AvailabilityZone(f"az{n}") for n in (1, 2, 3))
 SMALL = PoolName("small")
+ANCHOR = Anchor(uuid=EnvironmentUuid("0123456789abcdef" * 2), project="test", incarnation=Nonce("0"))
 PROBE_EVERY = Duration(3 * SECOND)
 _BUILT = Reason(cause=Cause.MEET_DEMAND, words="built before the story begins")
 
@@ -116,6 +119,7 @@ class Fleet:
     registrations: dict[ServiceName, dict[str, Registration]] = field(default_factory=dict)
     departed: dict[ServerId, Instant] = field(default_factory=dict)
     probes: dict[ServerId, Probe] = field(default_factory=dict)
+    anchor: Anchor | None = ANCHOR
     ledger: Ledger = field(default_factory=Ledger)
     broken_versions: frozenset[Version] = frozenset()
     """Instances of these never become healthy."""
@@ -133,13 +137,15 @@ class Fleet:
             pool=follow(before.pool, self.pool),
             registrations=follow(before.registrations, entries),
             departed=follow(before.departed, self.departed),
+            anchor=self.anchor,
             synced_at=EPOCH,
         )
         self._listed = self._listed.became(self.cloud)
+        listed = CloudView(servers=self._listed, project=ANCHOR.project)
         return World(
             now=self.now,
             desired=self.desired,
-            cloud=Observation(value=CloudView(servers=self._listed), observed_at=self.now, revision=1),
+            cloud=Observation(value=listed, observed_at=self.now, revision=1),
             registry=Observation(value=self._shown, observed_at=self.now, revision=1),
             probes=dict(self.probes),
             ledger=self.ledger,
@@ -252,6 +258,7 @@ class Fleet:
             status=CloudStatus.ACTIVE,
             address=f"10.0.{serial_of(action.server) >> 8 & 255}.{serial_of(action.server) & 255}",
             created_at=self.now,
+            uuid=ANCHOR.uuid,
         )
 
     def _live(self) -> None:

@@ -12,10 +12,11 @@ import trio
 from hfs_appliance.agent.log import Log
 from hfs_appliance.agent.site import Site, TakenRole
 from hfs_appliance.model.assignment import Assignment
+from hfs_appliance.model.ids import ServerId, serial_of
 from hfs_appliance.model.instants import seconds, to_seconds
 from hfs_appliance.ports.errors import PortError
-from hfs_appliance.ports.registry import Registry
-from hfs_appliance.registry.formats import FormatError, read_assignment
+from hfs_appliance.ports.registry import Registry, Znode
+from hfs_appliance.registry.formats import FormatError, read_assignment, read_ledger
 from hfs_appliance.registry.paths import Layout
 
 _RETRY: Final = seconds(0.5)
@@ -64,16 +65,15 @@ class Role:
         server = self._site.identity.server
         await self._registry.sync()  # what is read may end a service: not from a server that lags behind (K17)
         root, record, place = self._layout.root, self._layout.record(server), self._layout.assignment(server)
-        found = await self._registry.get_many([root, record, place])
+        found = await self._registry.get_many([root, record, place, self._layout.ledger])
         anchor, entry = found[root], found[place]
         if anchor is None:
             return
         if entry is None:
-            # An emptied or rolled-back registry takes nobody's role away.
-            if self._role is not None and self._role.anchor == anchor.czxid and found[record] is None:
-                self._log.say("the role was removed")
-                self.leaving.set()
-                self.removed.set()
+            # An emptied or rolled-back registry takes nobody's role away: it does not count as far as our number yet.
+            is_same = self._role is not None and self._role.anchor == anchor.czxid
+            if is_same and found[record] is None:
+                self._hear_removed(is_rolled_back=not _counts_beyond(found[self._layout.ledger], server))
             return
         assignment = read_assignment(entry.value)
         if assignment.nonce != self._site.identity.nonce:
@@ -85,8 +85,21 @@ class Role:
             self._role = role
             self._tell()
 
+    def _hear_removed(self, *, is_rolled_back: bool) -> None:
+        if is_rolled_back:
+            self._log.say("its record is gone, but the registry does not know of its number yet: goes on")
+            return
+        self._log.say("the role was removed")
+        self.leaving.set()
+        self.removed.set()
+
     def _tell(self) -> None:
         if self._role is not None:
             self.taken.set()
             if self._role.assignment.drain_at is not None:
                 self.leaving.set()
+
+
+def _counts_beyond(ledger: Znode | None, server: ServerId) -> bool:
+    """Tell whether a registry remembers servers of higher numbers: only then it can have forgotten this one."""
+    return ledger is not None and read_ledger(ledger.value).next_serial > serial_of(server)

@@ -46,7 +46,7 @@ def apply(api: Api, file: Path, console: Console, *, is_sure: bool, is_waiting: 
         if is_json:
             click.echo(to_json(Applied(generation=planned.generation, changes=())))
         return
-    _ask("apply this plan?", is_sure=is_sure)
+    ask("apply this plan?", is_sure=is_sure)
     body = source | {"author": getpass.getuser(), "base_generation": planned.generation}
     _finish(api, console, wait.last_seq(api), api.call("PUT", "/desired", body), is_waiting=is_waiting, is_json=is_json)
 
@@ -69,7 +69,7 @@ def handover(api: Api, *, is_json: bool) -> None:
 def down(api: Api, console: Console, *, is_sure: bool, is_waiting: bool, is_json: bool) -> None:
     """Retire everything. Errors: Failure."""
     status = api.status()
-    _ask(f"retire all {status.servers_total} servers of {status.environment}?", is_sure=is_sure)
+    ask(f"retire all {status.servers_total} servers of {status.environment}?", is_sure=is_sure)
     after = wait.last_seq(api)
     answer = api.call("POST", "/down", {})
     if is_waiting:
@@ -86,7 +86,8 @@ def _source(file: Path) -> dict[str, str | int]:
     return {"source": source, "file": str(file.absolute())}
 
 
-def _ask(question: str, *, is_sure: bool) -> None:
+def ask(question: str, *, is_sure: bool) -> None:
+    """Ask before something is changed. Errors: Failure, UsageError when nobody is there."""
     if is_sure:
         return
     if not sys.stdin.isatty():

@@ -288,6 +288,24 @@ def down(url: str, *, is_sure: bool, is_impatient: bool, is_json: bool) -> None:
     change.down(_api(url), _console(), is_sure=is_sure, is_waiting=not is_impatient, is_json=is_json)
 
 
+@cli.command()
+@_yes
+@_json
+@click.pass_obj
+def adopt(url: str, *, is_sure: bool, is_json: bool) -> None:
+    """Take over the servers that the cloud lists, after the registry was emptied, rolled back or moved.
+
+    Until then hfs only observes. Look first: `hfs status` says what does not fit together.
+
+    \b
+    Example:
+      hfs adopt --yes
+    """
+    from hfs_appliance.cli import guard
+
+    guard.adopt(_api(url), is_sure=is_sure, is_json=is_json)
+
+
 cli.add_command(simulate)
 
 

@@ -13,6 +13,7 @@ from hfs_appliance.mcp.budget import in_turns
 from hfs_appliance.mcp.converge import build, claim, keep_books
 from hfs_appliance.mcp.draft import Draft
 from hfs_appliance.mcp.facts import circumstances
+from hfs_appliance.mcp.identity import identity
 from hfs_appliance.mcp.remedy import corpses, count_failures
 from hfs_appliance.mcp.retire import close, finish, leavers
 from hfs_appliance.mcp.sizing import Sizer
@@ -59,14 +60,16 @@ class Decider:
         self._count(desired, self._standings.look(world, c))
         tally = self._standings.tally
         is_registry_fresh = world.registry.is_fresh(world.now, Duration(desired.registry.session_timeout * 2 // 3))
+        found = identity(world, tally, is_cloud_known=c.is_cloud_known)
+        may_act = is_registry_fresh and c.is_cloud_known and found.is_certain
         draft = Draft(
             world=world,
             desired=desired,
             tally=tally,
             restless=self._restless,
             # Closing needs no belief in what is gone: everything goes.
-            may_destroy=is_registry_fresh and c.is_cloud_known and (c.are_removals_believed or world.is_closing),
-            may_create=is_registry_fresh and c.is_cloud_known,
+            may_destroy=may_act and (c.are_removals_believed or world.is_closing),
+            may_create=may_act,
         )
         draft.look_again(self._standings.next_until())
         for demand in demands.values():
@@ -76,7 +79,9 @@ class Decider:
             draft.holds.append(
                 _hold("registry-stale", "the registry does not answer: nothing is changed until it does")
             )
-        else:
+        elif found.doubt is not None:
+            draft.note(found.doubt)
+        elif not found.is_new:
             _plan(draft, is_cloud_known=c.is_cloud_known)
         if not c.are_removals_believed:
             draft.look_again(c.removals_believed_at)
@@ -93,6 +98,7 @@ class Decider:
             tokens=draft.budget.tokens(),
             is_converged=_is_converged(draft, pools),
             demands=demands,
+            to_anchor=is_registry_fresh and found.is_new,
             to_probe=_to_probe(draft),
             to_measure=frozenset(demands),
             requeue_at=draft.requeue_at,

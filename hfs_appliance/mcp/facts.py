@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from hfs_appliance.model.desired import DesiredState, Service
-from hfs_appliance.model.ids import ServerId, ServiceName
+from hfs_appliance.model.ids import NO_UUID, EnvironmentUuid, ServerId, ServiceName
 from hfs_appliance.model.instants import Duration, Instant, seconds
 from hfs_appliance.model.maps import flat, side_by_side
 from hfs_appliance.model.observed import CloudServer, PoolEntry, Registration, RegistryView, ServerRecord
@@ -48,6 +48,8 @@ class Circumstances:
     """By pool."""
     departed: Mapping[ServerId, Instant]
     probes: Mapping[ServerId, Probe]
+    uuid: EnvironmentUuid
+    """Of our fleet; empty while there is no anchor."""
     synced_at: Instant
     is_cloud_known: bool
     """The list of servers is fresh and complete: absence in it is one witness."""
@@ -68,6 +70,7 @@ def circumstances(world: World, desired: DesiredState) -> Circumstances:
         build_within={name: pool.build_within for name, pool in desired.pools.items()},
         departed=view.departed,
         probes=world.probes,
+        uuid=view.anchor.uuid if view.anchor is not None else NO_UUID,
         synced_at=view.synced_at,
         is_cloud_known=cloud is not None and cloud.value.is_complete and cloud.is_fresh(world.now, allowed),
         listed_at=cloud.observed_at if cloud is not None else Instant(0),
@@ -80,7 +83,7 @@ def are_alike(before: Circumstances, c: Circumstances) -> bool:
     """Tell whether two circumstances have the same facts judged alike; time and the list's date apart."""
     if (before.is_cloud_known, before.are_removals_believed) != (c.is_cloud_known, c.are_removals_believed):
         return False
-    if (before.synced_at, before.removals_believed_at) != (c.synced_at, c.removals_believed_at):
+    if (before.synced_at, before.removals_believed_at, before.uuid) != (c.synced_at, c.removals_believed_at, c.uuid):
         return False
     is_same = before.services is c.services or _terms(before.services) == _terms(c.services)
     return is_same and before.build_within == c.build_within

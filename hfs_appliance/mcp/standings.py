@@ -14,8 +14,8 @@ from collections.abc import Iterable, Mapping
 from heapq import heappop, heappush
 from typing import Final
 
+from hfs_appliance.mcp.classify import classify
 from hfs_appliance.mcp.facts import Circumstances, Facts, are_alike, join, look_up, quickly
-from hfs_appliance.mcp.phases import classify
 from hfs_appliance.mcp.tally import Standing, Tally, place
 from hfs_appliance.model.ids import ServerId, ServiceName
 from hfs_appliance.model.instants import Instant

@@ -17,7 +17,7 @@ from itertools import chain
 from typing import Final, NamedTuple, TypeAlias
 
 from hfs_appliance.mcp.facts import Facts
-from hfs_appliance.mcp.phases import DRAINED, QUESTIONED, UNCOUNTED
+from hfs_appliance.mcp.phases import DRAINED, FOREIGN, QUESTIONED, UNCOUNTED
 from hfs_appliance.model.ids import AvailabilityZone, PoolName, ServerId, ServiceName, Version, serial_of
 from hfs_appliance.model.instants import Instant
 from hfs_appliance.model.observed import ServerRecord
@@ -126,6 +126,8 @@ class Tally:
     deleting: Group = field(default_factory=dict)
     gone: Group = field(default_factory=dict)
     ambiguous: Group = field(default_factory=dict)
+    foreign: Group = field(default_factory=dict)
+    """Servers of another fleet of our name."""
     doubtful: Group = field(default_factory=dict)
     """Suspects without a role."""
     unsent: Group = field(default_factory=dict)
@@ -220,6 +222,8 @@ def place(tally: Tally, facts: Facts, verdict: Verdict | None, action: Action | 
         found = _place_unknown(tally, action)
     elif verdict.phase is _SERVING and action is None and facts.record is not None:
         found = _place_serving(tally, facts.record, verdict)
+    elif verdict.rule == FOREIGN:
+        found = Place((tally.foreign,))
     elif facts.record is None or verdict.phase is Phase.AMBIGUOUS:
         found = _place_unrecorded(tally, facts)
     elif isinstance(action, Claim) and verdict.phase is Phase.WARM:

@@ -262,6 +262,17 @@ class OperatorAsked(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentAdopted(_Event):
+    """An operator has said that this registry and that fleet belong together."""
+
+    kind: ClassVar[str] = "environment-adopted"
+    severity: ClassVar[Severity] = Severity.WARNING
+    author: str
+    project: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceTroubled(_Event):
     """An agent tells what keeps its instance out of traffic."""
 
@@ -342,6 +353,7 @@ Event: TypeAlias = (
     | DocumentRefused
     | EntryRefused
     | OperatorAsked
+    | EnvironmentAdopted
     | InstanceTroubled
     | ResyncFoundDrift
     | PartRestarted

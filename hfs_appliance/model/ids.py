@@ -25,6 +25,11 @@ CloudId = NewType("CloudId", str)
 Nonce = NewType("Nonce", str)
 """Random token of one creation: tells our server apart from another one that carries the same ServerId."""
 
+EnvironmentUuid = NewType("EnvironmentUuid", str)
+"""Which fleet a server belongs to, whatever names say: 32 hexadecimal digits; empty on servers of an early hfs."""
+
+NO_UUID: Final = EnvironmentUuid("")
+
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 VERSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 

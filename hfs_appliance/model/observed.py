@@ -11,7 +11,18 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, TypeVar
 
-from hfs_appliance.model.ids import AvailabilityZone, CloudId, Nonce, PoolName, ServerId, ServiceName, Version
+from hfs_appliance.model.anchor import Anchor
+from hfs_appliance.model.ids import (
+    NO_UUID,
+    AvailabilityZone,
+    CloudId,
+    EnvironmentUuid,
+    Nonce,
+    PoolName,
+    ServerId,
+    ServiceName,
+    Version,
+)
 from hfs_appliance.model.instants import Duration, Instant
 
 T = TypeVar("T")
@@ -53,6 +64,8 @@ class CloudServer:
     status: CloudStatus
     address: str
     created_at: Instant
+    uuid: EnvironmentUuid = NO_UUID
+    """Of the fleet that it was made for, from its metadata."""
     fault: str = ""
     """The cloud's own words about an ERROR or STOPPED server."""
 
@@ -68,6 +81,8 @@ class CloudView:
 
     servers: Mapping[ServerId, CloudServer]
     is_complete: bool = True
+    project: str = ""
+    """For which of its projects the cloud has answered, in its own words; empty when it does not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +172,7 @@ class RegistryView:
     registrations: Mapping[ServiceName, Mapping[str, Registration]] = field(default_factory=dict)
     """By service, then by instance."""
     troubles: Mapping[ServerId, Trouble] = field(default_factory=dict)
+    anchor: Anchor | None = None
     departed: Mapping[ServerId, Instant] = field(default_factory=dict)
     """When this process saw a server's pool entry or registration go; cleared when it is back."""
     synced_at: Instant = Instant(0)

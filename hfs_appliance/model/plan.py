@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import ClassVar, NamedTuple, TypeAlias
+from typing import ClassVar, Final, NamedTuple, TypeAlias
 
 from hfs_appliance.model.autoscale import Demand
 from hfs_appliance.model.ids import AvailabilityZone, PoolName, ServerId, ServiceName, Version
@@ -177,6 +177,21 @@ class Hold:
     """How many servers it is about, where they can be counted."""
 
 
+OBSERVING: Final = frozenset(
+    {
+        "blind",
+        "registry-stale",
+        "cloud-stale",
+        "unanchored",
+        "registry-wiped",
+        "registry-older",
+        "project-mismatch",
+        "uuid-mismatch",
+    }
+)
+"""Rules of holds under which nothing, or nothing that matters, is done at all."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionCount:
     """How a service version stands."""
@@ -220,6 +235,8 @@ class Plan:
     """What is to be of the services that scale themselves; None: the plan was made blind."""
     is_converged: bool = False
     """Every count is met, every pool is full, nothing is left to do."""
+    to_anchor: bool = False
+    """Nothing has ever been here: the environment's anchor is to be written before anything else is done."""
     to_probe: Mapping[ServerId, Target] = field(default_factory=dict)
     """Instances whose fate hangs on what they answer when they are asked."""
     to_measure: Set[ServiceName] = frozenset()

@@ -142,6 +142,19 @@ class PlanReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Adopted:
+    """`hfs adopt`: registry and fleet belong together from now on."""
+
+    uuid: str
+    project: str
+    servers: int
+    """Servers that the cloud lists."""
+    recorded: int
+    """Those of them that had no record."""
+    next_serial: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
     """A new generation is stored."""
 

@@ -32,5 +32,7 @@ class World:
     """Actions being carried out: their servers' lanes are taken, and what they will bring already counts."""
     failures: tuple[Failure, ...] = ()
     """What failed since the last decision; each is told once."""
+    is_registry_behind: bool = False
+    """The registry holds less than we wrote there ourselves."""
     is_closing: bool = False
     """`hfs down` was asked: everything is retired, nothing is started."""

@@ -6,15 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from hfs_appliance.model.ids import AvailabilityZone, EnvironmentName, Nonce, PoolName, ServerId
+from hfs_appliance.model.ids import AvailabilityZone, EnvironmentName, EnvironmentUuid, Nonce, PoolName, ServerId
 from hfs_appliance.model.observed import CloudServer, CloudView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSpec:
-    """What is asked for. (environment, server, nonce) go into the server's metadata: they are its identity."""
+    """What is asked for. (environment, uuid, server, nonce) go into the server's metadata: they are its identity."""
 
     environment: EnvironmentName
+    uuid: EnvironmentUuid
     server: ServerId
     nonce: Nonce
     pool: PoolName

@@ -11,6 +11,7 @@ from typing import Final, TypeAlias, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from hfs_appliance.model.anchor import Anchor
 from hfs_appliance.model.assignment import Assignment
 from hfs_appliance.model.autoscale import Size
 from hfs_appliance.model.identity import Identity
@@ -38,6 +39,7 @@ class _LedgerEntry:
     sizes: Mapping[ServiceName, Size] = field(default_factory=dict)
 
 
+_ANCHOR: Final = TypeAdapter(Anchor)
 _RECORD: Final = TypeAdapter(ServerRecord)
 _POOL_ENTRY: Final = TypeAdapter(PoolEntry)
 _TROUBLE: Final = TypeAdapter(Trouble)
@@ -62,6 +64,7 @@ def _reader(adapter: TypeAdapter[T]) -> Callable[[bytes], T]:
     return lambda content: _read(adapter, content)
 
 
+read_anchor: Final = _reader(_ANCHOR)
 read_record: Final = _reader(_RECORD)
 read_pool_entry: Final = _reader(_POOL_ENTRY)
 read_trouble: Final = _reader(_TROUBLE)
@@ -72,7 +75,8 @@ read_candidate: Final = _reader(_CANDIDATE)
 read_tenure: Final = _reader(_TENURE)
 
 _ADAPTERS: Final[Mapping[type, TypeAdapter[object]]] = {
-    ServerRecord: _RECORD,  # type: ignore[dict-item]  # each adapter is only given values of its own type
+    Anchor: _ANCHOR,  # type: ignore[dict-item]  # each adapter is only given values of its own type
+    ServerRecord: _RECORD,  # type: ignore[dict-item]
     PoolEntry: _POOL_ENTRY,  # type: ignore[dict-item]
     Trouble: _TROUBLE,  # type: ignore[dict-item]
     Assignment: _ASSIGNMENT,  # type: ignore[dict-item]
@@ -81,7 +85,9 @@ _ADAPTERS: Final[Mapping[type, TypeAdapter[object]]] = {
     Candidate: _CANDIDATE,  # type: ignore[dict-item]
     Tenure: _TENURE,  # type: ignore[dict-item]
 }
-_Written: TypeAlias = ServerRecord | PoolEntry | Trouble | Assignment | Identity | StoredDesired | Candidate | Tenure
+_Written: TypeAlias = (
+    Anchor | ServerRecord | PoolEntry | Trouble | Assignment | Identity | StoredDesired | Candidate | Tenure
+)
 
 
 def write(value: _Written) -> bytes:

@@ -54,6 +54,11 @@ class Layout:
         return f"{self.root}/ledger"
 
     @property
+    def anchor(self) -> str:
+        """Which fleet this registry belongs to."""
+        return f"{self.root}/anchor"
+
+    @property
     def epoch(self) -> str:
         """The fence: its version is the epoch of the present term, its content says who holds it."""
         return f"{self.root}/epoch"

@@ -14,9 +14,10 @@ from typing import Final, TypeAlias, TypeVar
 
 import trio
 
+from hfs_appliance.model.anchor import Anchor
 from hfs_appliance.model.assignment import Assignment
 from hfs_appliance.model.desired import DesiredState, Service
-from hfs_appliance.model.ids import ServerId
+from hfs_appliance.model.ids import EnvironmentUuid, ServerId
 from hfs_appliance.model.instants import MILLISECOND, format_duration, to_seconds
 from hfs_appliance.model.observed import ServerRecord
 from hfs_appliance.model.plan import (
@@ -63,6 +64,8 @@ class Parts:
     clock: Clock
     entropy: Entropy
     sink: EventSink
+    anchor: Callable[[], Anchor | None]
+    """As the registry has it now."""
     view: RegistryObserver
     servers: CloudObserver
     tunables: Tunables = PRODUCTION
@@ -104,7 +107,7 @@ class Acts:
             case Forget():
                 return await self._forget(action)
             case Adopt():
-                return await self._adopt(action)
+                return await self.adopt(action)
 
     async def _create(self, action: Create, desired: DesiredState) -> tuple[str, ...]:
         parts = self._parts
@@ -128,6 +131,7 @@ class Acts:
             raise Transient("mischief")
         spec = ServerSpec(
             environment=desired.environment,
+            uuid=self._uuid(),
             server=action.server,
             nonce=record.nonce,
             pool=action.pool,
@@ -137,6 +141,13 @@ class Acts:
         )
         await self._ask_cloud(partial(parts.cloud.create, spec))
         return (path,)
+
+    def _uuid(self) -> EnvironmentUuid:
+        """Give the uuid of our fleet. Errors: Conflict."""
+        anchor = self._parts.anchor()
+        if anchor is None:
+            raise Conflict("the registry has lost its anchor: nothing is created until it is known whose it is")
+        return anchor.uuid
 
     async def _claim(self, action: Claim, desired: DesiredState) -> tuple[str, ...]:
         parts = self._parts
@@ -217,7 +228,8 @@ class Acts:
             await self._ask_cloud(partial(self._parts.cloud.server, server))
             raise Conflict("the list of servers does not name it, but the cloud knows it by its id")
 
-    async def _adopt(self, action: Adopt) -> tuple[str, ...]:
+    async def adopt(self, action: Adopt) -> tuple[str, ...]:
+        """Write or mend a server's record by what others say of it; give the paths that were written."""
         parts = self._parts
         found = await self._ask_cloud(partial(parts.cloud.server, action.server))
         now = parts.clock.now()

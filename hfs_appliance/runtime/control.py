@@ -18,8 +18,9 @@ from hfs_appliance.model.events import OperatorAsked
 from hfs_appliance.model.ids import ServerId, ServiceName, Version
 from hfs_appliance.model.instants import between, format_instant, seconds, to_seconds
 from hfs_appliance.model.leadership import Mode
-from hfs_appliance.model.plan import Action, Claim, Create, Phase, Plan, Verdict
+from hfs_appliance.model.plan import OBSERVING, Action, Claim, Create, Phase, Plan, Verdict
 from hfs_appliance.model.reports import (
+    Adopted,
     Applied,
     EventReport,
     Explanation,
@@ -90,8 +91,7 @@ class ApplianceControl:
             return "closing"
         if self._plane.leadership.mode is not Mode.ACTIVE:
             return self._plane.leadership.mode.value
-        is_held = any(hold.scope == "environment" for hold in plan.holds)
-        return "observe" if is_held else "active"
+        return "observe" if any(hold.rule in OBSERVING for hold in plan.holds) else "active"
 
     def servers(self) -> Sequence[ServerReport]:
         """List the servers, sorted by id."""
@@ -208,6 +208,10 @@ class ApplianceControl:
         if versions[chosen] == instances:
             return Applied(generation=desired.generation if desired is not None else 0, changes=())
         return await self._plane.desired.scale(service, chosen, instances, author or getpass.getuser())
+
+    async def adopt(self, author: str) -> Adopted:
+        """Take over the fleet that the cloud lists. Errors: Standby, PortError."""
+        return await self._plane.adopt(author or getpass.getuser())
 
     async def kill(self, server: ServerId) -> None:
         """Break a server. Errors: Standby, UnknownName, Unsupported."""

@@ -45,21 +45,26 @@ class DesiredStore:
         self._dirty = dirty
         self._mzxid = -1
         self._closing = trio.Event()
+        self._is_there = False
         self.stored: StoredDesired | None = None
         self.current: DesiredState | None = None
 
     def hear(self, znode: Znode | None) -> None:
         """Take the entry as the registry has it now."""
-        if znode is None or znode.mzxid == self._mzxid:
+        if znode is None:
+            self._mzxid, self._is_there = -1, False  # hfs down, or an emptied registry: what is in force stays
+            return
+        if znode.mzxid == self._mzxid:
             return
         try:
             stored = read_desired(znode.value)
+            self._demand_newer(stored)
             current = effective(stored) if not stored.is_closing else None
         except (FormatError, ConfigError) as error:
             self._mzxid = znode.mzxid
             self._sink.emit("desired", DesiredRefused(words=str(error)))
             return
-        self._mzxid = znode.mzxid
+        self._mzxid, self._is_there = znode.mzxid, True
         self.stored = stored
         if current is None:
             # Whoever was started after that (it knows of nothing yet) begins anew.
@@ -101,6 +106,11 @@ class DesiredStore:
             and source != stored.source
             and _digest(source) != stored.offered
         )
+
+    def _demand_newer(self, stored: StoredDesired) -> None:
+        if self._is_there and self.stored is not None and stored.generation < self.stored.generation:
+            in_force = f"generation {stored.generation} is older than {self.stored.generation}, which is in force"
+            raise FormatError(f"{in_force}: the registry was rolled back")
 
     async def offer(self, source: str, file: str, author: str, *, is_late: bool = False) -> None:
         """Make the file that `hfs run` was started with the desired state, if it is news.
@@ -156,6 +166,18 @@ class DesiredStore:
             return StoredDesired(generation=generation, author=author, at=now, file="", source="", is_closing=True)
 
         await self._store(change)
+
+    async def restore(self) -> None:
+        """Write what is in force when the registry has lost it, or has an older one. Errors: PortError."""
+        with trio.fail_after(to_seconds(WRITE_WITHIN)):
+            found = (await self._registry.get_many((self._path,)))[self._path]
+            if self.stored is None or (found is not None and found.mzxid == self._mzxid and self._is_there):
+                return
+            if found is None:
+                await self._registry.create(self._path, write(self.stored))
+            elif read_desired(found.value).generation < self.stored.generation:
+                await self._registry.set(self._path, write(self.stored), version=found.version)
+        await self._read()
 
     async def _read(self) -> Znode | None:
         with trio.fail_after(to_seconds(WRITE_WITHIN)):

@@ -12,7 +12,9 @@ from typing import Final, Protocol, assert_never
 import trio
 
 from hfs_appliance.mcp.election import Astray, Follows, Leads, Vacant
+from hfs_appliance.model.anchor import Anchor
 from hfs_appliance.model.events import HoldChanged, LeaderChanged, ModeChanged
+from hfs_appliance.model.ids import Nonce
 from hfs_appliance.model.instants import Duration, Instant, after, between, format_duration, seconds, to_seconds
 from hfs_appliance.model.leadership import Candidate, Leader, Mode, Term
 from hfs_appliance.model.plan import Hold
@@ -30,7 +32,8 @@ AGAIN_AFTER: Final = seconds(0.2)
 LOOK_EVERY: Final = seconds(15)
 """Watches are a hint: what stands in the registry is looked at this often in any case (L3)."""
 _LOST: Final = (
-    "the registry was emptied or rolled back: what this appliance has seen there is lost, and nothing is done"
+    "the registry was emptied or rolled back: what this appliance has seen there is lost, and nothing is done; "
+    "put it right, or `hfs adopt` what is there"
 )
 NOBODY: Final = Leader(name="", address="", epoch=0)
 
@@ -90,6 +93,8 @@ class Leadership:
         self._refrains_until = Instant(0)
         self._seen = 0
         """Highest epoch that this process has seen."""
+        self._incarnation: Nonce | None = None
+        """Of the anchor under which those epochs were seen."""
         self._hold: Hold | None = None
         self._may_succeed_itself = True
         self.leader: Leader = NOBODY
@@ -111,6 +116,11 @@ class Leadership:
     def acting(self) -> Term | None:
         """The term in which actions may begin now."""
         return self._term if self._mode is Mode.ACTIVE and not self._is_leaving else None
+
+    @property
+    def is_led_by_another(self) -> bool:
+        """Whether another appliance leads."""
+        return self._term is None and bool(self.leader.name)
 
     @property
     def acts_upon(self) -> Instant:
@@ -152,6 +162,17 @@ class Leadership:
     async def wait_change(self) -> None:
         """Wait until the leader, the mode or the candidates have changed."""
         await self._changed.wait()
+
+    def accept_registry(self) -> None:
+        """Take the registry as it is, though it knows less than we do: an operator says so."""
+        self._seen = 0
+        self._look.mark()
+
+    def hear_anchor(self, anchor: Anchor) -> None:
+        """Hear of the anchor; an adoption makes what was seen before worth nothing (a registry may count anew)."""
+        if self._incarnation is not None and self._incarnation != anchor.incarnation:
+            self.accept_registry()
+        self._incarnation = anchor.incarnation
 
     # The election
 

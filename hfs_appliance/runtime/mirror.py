@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Final, Generic, TypeVar
 
+from hfs_appliance.model.anchor import Anchor
 from hfs_appliance.model.events import EntryRefused, InstanceTroubled
 from hfs_appliance.model.ids import ServerId, ServiceName
 from hfs_appliance.model.instants import Instant
@@ -18,7 +19,7 @@ from hfs_appliance.model.observed import PoolEntry, Registration, RegistryView, 
 from hfs_appliance.ports.events import EventSink
 from hfs_appliance.ports.registry import Znode
 from hfs_appliance.registry.curator import read_registration
-from hfs_appliance.registry.formats import FormatError, read_pool_entry, read_record, read_trouble
+from hfs_appliance.registry.formats import FormatError, read_anchor, read_pool_entry, read_record, read_trouble
 from hfs_appliance.registry.paths import Layout
 
 K = TypeVar("K", bound=str)
@@ -35,6 +36,9 @@ class Mirror:
         self._sink = sink
         self._servers, self._pool_root, self._troubles_root = layout.servers, layout.pool, layout.troubles
         self._services = f"{layout.services}/"
+        self._anchor_path = layout.anchor
+        self._anchor: Anchor | None = None
+        self._hear_anchor: Callable[[Anchor], None] | None = None
         self._records: _Part[ServerId, ServerRecord] = _Part()
         self._pool: _Part[ServerId, PoolEntry] = _Part()
         self._troubles: _Part[ServerId, Trouble] = _Part()
@@ -44,6 +48,10 @@ class Mirror:
         self._known: dict[str, set[str]] = {}
         """Names of the entries that are there, readable or not, by their parent's path."""
         self._view: RegistryView | None = None
+
+    def on_anchor(self, hear: Callable[[Anchor], None]) -> None:
+        """Give every new anchor to `hear`."""
+        self._hear_anchor = hear
 
     def knows(self, path: str) -> bool:
         """Tell whether an entry was there when it was read last."""
@@ -71,6 +79,9 @@ class Mirror:
         for path, znode in found.items():
             parent, _, name = path.rpartition("/")
             server = ServerId(name)
+            if path == self._anchor_path:
+                self._take_anchor(self._read(path, znode, read_anchor))
+                continue
             if parent == self._servers:
                 record = self._read(path, znode, read_record)
                 self._records.put(server, record)
@@ -101,6 +112,7 @@ class Mirror:
             pool=self._pool.map(),
             registrations=self._by_service,
             troubles=self._troubles.map(),
+            anchor=self._anchor,
             departed=self._departed.map(),
             synced_at=synced_at,
             removals_believed_at=removals_believed_at,
@@ -111,6 +123,12 @@ class Mirror:
             self._view = view
             return view
         return before
+
+    def _take_anchor(self, anchor: Anchor | None) -> None:
+        if anchor != self._anchor:
+            self._anchor = anchor
+            if anchor is not None and self._hear_anchor is not None:
+                self._hear_anchor(anchor)
 
     def _take_registration(self, service: ServiceName, path: str, znode: Znode | None, now: Instant) -> None:
         name = path.rpartition("/")[2]

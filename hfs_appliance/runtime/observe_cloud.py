@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import trio
 
@@ -99,6 +100,6 @@ class CloudObserver:
         assert isinstance(known, Map)
         # A Map was made from the one before by a cloud that knows what has changed.
         servers = listed if isinstance(listed, Map) else known.became(listed)
-        if servers is known and view.is_complete == before.is_complete:
+        if servers is known and (view.is_complete, view.project) == (before.is_complete, before.project):
             return before
-        return CloudView(servers=servers, is_complete=view.is_complete)
+        return replace(view, servers=servers)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import trio
 
+from hfs_appliance.model.anchor import Anchor
 from hfs_appliance.model.events import ResyncFoundDrift, SessionChanged
 from hfs_appliance.model.instants import Duration, Instant, after, to_seconds
 from hfs_appliance.model.observed import Observation, RegistryView
@@ -65,6 +66,10 @@ class RegistryObserver:
         """Give every new content of an entry that is not part of the view to `hear`."""
         self._hearers[path] = hear
 
+    def on_anchor(self, hear: Callable[[Anchor], None]) -> None:
+        """Give every new anchor to `hear`."""
+        self._mirror.on_anchor(hear)
+
     def observation(self) -> Observation[RegistryView] | None:
         """Give the view with the instant at which it was certainly true; None before the first whole read."""
         if self._view is None:
@@ -75,6 +80,11 @@ class RegistryObserver:
             last_answer = Instant(session.lease_until - self._session_timeout * 2 // 3)
             self._last_in_step = max(self._last_in_step, last_answer)
         return Observation(value=self._view, observed_at=self._last_in_step, revision=self._revision)
+
+    @property
+    def anchor(self) -> Anchor | None:
+        """Which fleet the registry says it belongs to."""
+        return self._view.anchor if self._view is not None else None
 
     def are_removals_believed(self) -> bool:
         """Tell whether the recovery grace is over; it is not while the registry is out of reach: who could be back?"""
@@ -162,7 +172,7 @@ class RegistryObserver:
 
     async def _list(self) -> list[str]:
         layout = self._layout
-        paths = list(self._hearers)
+        paths = [layout.anchor, *self._hearers]
         for parent in (layout.servers, layout.pool, layout.troubles):
             paths += [f"{parent}/{name}" for name in await self._children(parent)]
         for service in await self._children(layout.services):

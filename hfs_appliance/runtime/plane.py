@@ -12,9 +12,10 @@ from hfs_appliance.model.desired import DesiredState
 from hfs_appliance.model.instants import seconds, to_seconds
 from hfs_appliance.model.leadership import Candidate
 from hfs_appliance.model.plan import Hold, Plan
+from hfs_appliance.model.reports import Adopted
 from hfs_appliance.ports.clock import Clock, Entropy
 from hfs_appliance.ports.cloud import Cloud
-from hfs_appliance.ports.errors import Conflict
+from hfs_appliance.ports.errors import Conflict, Transient
 from hfs_appliance.ports.events import EventSink
 from hfs_appliance.ports.load import LoadSource
 from hfs_appliance.ports.mischief import PEACE, Mischief
@@ -24,7 +25,9 @@ from hfs_appliance.ports.web import Proxy, SpecSource
 from hfs_appliance.ports.worker import Worker
 from hfs_appliance.proxy.table import RouteTable
 from hfs_appliance.registry.paths import Layout
+from hfs_appliance.runtime.acts import Acts
 from hfs_appliance.runtime.acts import Parts as ExecutorParts
+from hfs_appliance.runtime.anchoring import Anchoring
 from hfs_appliance.runtime.convergence import Convergence
 from hfs_appliance.runtime.desired import DesiredStore
 from hfs_appliance.runtime.dirty import Dirty
@@ -44,6 +47,8 @@ from hfs_appliance.runtime.sized import SizedDesired
 from hfs_appliance.runtime.supervise import Part, restarting, together
 from hfs_appliance.runtime.tunables import PRODUCTION, Tunables
 
+LEAD_WITHIN: Final = seconds(30)
+"""Adopting a registry that was emptied begins with an election."""
 SYNC_WITHIN: Final = seconds(10)
 LIST_WITHIN: Final = seconds(10)
 """A new leader waits so long for the cloud's list."""
@@ -111,7 +116,9 @@ class ControlPlane:
         )
         self.load = LoadObserver(backends.load, clock=clock, dirty=to_plan)
         self.probes = ProbeObserver(backends.prober, clock=clock, dirty=to_plan)
-        self.executor = self._executor(backends, to_plan)
+        self.executor = Executor(self._parts(), backends.registry_hosts, to_plan)
+        self.anchoring = self._anchoring()
+        self.view.on_anchor(self.leadership.hear_anchor)
 
         def planned(plan: Plan) -> None:
             observe_plan(plan)
@@ -146,20 +153,34 @@ class ControlPlane:
             self.desired, self.reconciler, self.routes, self.documents, clock=clock, sink=sink, dirty=to_tell
         )
 
-    def _executor(self, backends: Backends, to_plan: Dirty) -> Executor:
-        parts = ExecutorParts(
+    def _anchoring(self) -> Anchoring:
+        backends = self._backends
+        acts = Acts(self._parts(), backends.registry_hosts)
+        return Anchoring(
+            self.leadership.entries,
+            self._layout,
+            acts,
+            self.ledger,
+            self.desired,
+            entropy=backends.entropy,
+            sink=backends.sink,
+        )
+
+    def _parts(self) -> ExecutorParts:
+        backends = self._backends
+        return ExecutorParts(
             registry=self.leadership.entries,
             cloud=self.cloud,
             layout=self._layout,
             clock=backends.clock,
             entropy=backends.entropy,
             sink=backends.sink,
+            anchor=lambda: self.view.anchor,
             view=self.view,
             servers=self.servers,
             tunables=backends.tunables,
             mischief=backends.mischief,
         )
-        return Executor(parts, backends.registry_hosts, to_plan)
 
     def _sources(self) -> Sources:
         return Sources(
@@ -171,6 +192,7 @@ class ControlPlane:
             load=self.load,
             ledger=self.ledger,
             executor=self.executor,
+            anchoring=self.anchoring,
             leadership=self.leadership,
         )
 
@@ -206,6 +228,26 @@ class ControlPlane:
         """End the environment: every server is retired, nothing is routed anew."""
         self.routes.close()
         self.reconciler.close()
+
+    async def adopt(self, author: str) -> Adopted:
+        """Have registry and fleet belong together from now on, as they are. Errors: Standby, Transient, PortError."""
+        self.leadership.accept_registry()
+        with trio.move_on_after(to_seconds(LEAD_WITHIN)):
+            while self.leadership.acting is None and not self.leadership.is_led_by_another:
+                await self.leadership.wait_change()
+        self.leadership.demand_office()
+        asked_at = self._backends.clock.now()
+        with trio.move_on_after(to_seconds(LIST_WITHIN)):
+            await self.servers.wait_listed(asked_at)
+        listed = self.servers.observation()
+        if listed is None or listed.observed_at < asked_at or not listed.value.is_complete:
+            raise Transient("the cloud gives no whole list of servers now: there is nothing that could be adopted")
+        await self.view.read_anew()
+        view = self.view.observation()
+        assert view is not None
+        adopted = await self.anchoring.adopt(view.value, listed.value, author)
+        await self.view.read_anew()
+        return adopted
 
     # Duties of the leader
 

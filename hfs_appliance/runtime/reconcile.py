@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import trio
@@ -21,6 +22,7 @@ from hfs_appliance.ports.clock import Clock
 from hfs_appliance.ports.errors import PortError, Transient
 from hfs_appliance.ports.events import EventSink
 from hfs_appliance.ports.mischief import PEACE, Mischief, Site
+from hfs_appliance.runtime.anchoring import Anchoring
 from hfs_appliance.runtime.desired import DesiredStore
 from hfs_appliance.runtime.dirty import Dirty
 from hfs_appliance.runtime.execute import Executor
@@ -45,6 +47,7 @@ class Sources:
     load: LoadObserver
     ledger: LedgerStore
     executor: Executor
+    anchoring: Anchoring
     leadership: Leadership
 
 
@@ -108,6 +111,7 @@ class Reconciler:
             load=sources.load.observation(),
             ledger=sources.ledger.ledger,
             in_flight=sources.executor.in_flight,
+            is_registry_behind=sources.ledger.is_behind,
             is_closing=self.is_closing,
         )
 
@@ -125,6 +129,8 @@ class Reconciler:
         sources = self._sources
         if self._mischief.strikes(Site.PART_FAILS):
             raise RuntimeError("mischief")
+        with suppress(PortError, trio.TooSlowError):  # the view grows stale then, and the next cycle looks again
+            await sources.ledger.look()
         term = sources.leadership.acting
         world = replace(self.world(), failures=sources.executor.take_failures())
         plan = self._decider.decide(world)
@@ -144,6 +150,8 @@ class Reconciler:
             if self._mischief.strikes(Site.LEDGER_REFUSED):
                 raise Transient("mischief")
             await sources.ledger.keep(ledger_after(world.ledger, plan))
+            if plan.to_anchor and world.cloud is not None:
+                await sources.anchoring.found(world.cloud.value.project)
         except (PortError, trio.TooSlowError):
             # What is not remembered must not be done. The session's own event says why; the next cycle tries again.
             return False

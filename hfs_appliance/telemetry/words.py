@@ -76,6 +76,8 @@ def words(event: Event) -> str:  # noqa: C901 - one row for each member of the c
             return _join(f"the document of {event.service} is refused", event.words)
         case events.EntryRefused():
             return _join(f"registry entry {event.path} is ignored", event.words)
+        case events.EnvironmentAdopted():
+            return _join(f"{event.author} adopted the fleet in {event.project}", event.words)
         case events.OperatorAsked():
             return f"an operator asked for hfs {event.what} {event.subject}".rstrip()
         case events.InstanceTroubled():

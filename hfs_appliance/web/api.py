@@ -66,6 +66,12 @@ class _NewDesired:
 
 @with_config(_STRICT)
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Author:
+    author: str
+
+
+@with_config(_STRICT)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Scale:
     instances: Annotated[int, Ge(0)]
     author: str
@@ -90,6 +96,7 @@ def build(control: Control, metrics: Callable[[], bytes]) -> Starlette:
         Route(f"{BASE}/services/{{service}}/scale", api.scale, methods=post),
         Route(f"{BASE}/events", api.events, methods=get),
         Route(f"{BASE}/handover", api.hand_over, methods=post),
+        Route(f"{BASE}/adopt", api.adopt, methods=post),
         Route(f"{BASE}/down", api.down, methods=post),
     ]
     return Starlette(routes=routes, middleware=[Middleware(Border)], exception_handlers=HANDLERS)
@@ -167,6 +174,11 @@ class _Api:
         """Have another appliance lead."""
         await _read(request, _Nothing)
         return _json(await self._control.hand_over())
+
+    async def adopt(self, request: Request) -> Response:
+        """Take over the fleet that the cloud lists."""
+        asked = await _read(request, _Author)
+        return _json(await self._control.adopt(asked.author))
 
     async def down(self, request: Request) -> Response:
         """Retire everything."""

@@ -6,7 +6,16 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
 from hfs_appliance.model.ids import ServerId, ServiceName, Version
-from hfs_appliance.model.reports import Applied, EventReport, Explanation, HandedOver, PlanReport, ServerReport, Status
+from hfs_appliance.model.reports import (
+    Adopted,
+    Applied,
+    EventReport,
+    Explanation,
+    HandedOver,
+    PlanReport,
+    ServerReport,
+    Status,
+)
 
 
 class Control(Protocol):
@@ -45,6 +54,10 @@ class Control(Protocol):
 
     async def scale(self, service: ServiceName, version: Version | None, instances: int, author: str) -> Applied:
         """Store another count; `version` may be left out when the service has one only."""
+        ...
+
+    async def adopt(self, author: str) -> Adopted:
+        """Have registry and fleet belong together from now on, as they are."""
         ...
 
     async def kill(self, server: ServerId) -> None:

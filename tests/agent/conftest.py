@@ -23,6 +23,7 @@ from hfs_appliance.model.assignment import Assignment
 from hfs_appliance.model.desired import Health, Registrar, RunSpec
 from hfs_appliance.model.ids import EnvironmentName, ServiceName, Version
 from hfs_appliance.model.instants import Duration, seconds
+from hfs_appliance.model.ledger import Ledger
 from hfs_appliance.model.observed import CloudServer, Registration
 from hfs_appliance.ports.registry import Registry, Znode
 from hfs_appliance.registry import formats
@@ -79,6 +80,7 @@ class Lab:
         """Give the server its role."""
         role = replace(self.assignment, run=replace(self.assignment.run, **run))  # type: ignore[arg-type]
         self.assignment = role if drain is None else replace(role, drain=drain)
+        await self.registry.create(self.layout.ledger, formats.write_ledger(Ledger(next_serial=2)))
         await self.registry.create(self.layout.record(self.server.server), b"{}")
         await self.registry.create(self.layout.assignment(self.server.server), formats.write(self.assignment))
 

@@ -13,6 +13,7 @@ from hfs_appliance.adapters.process import is_alive, wait_dead
 from hfs_appliance.model.desired import Registrar
 from hfs_appliance.model.ids import Nonce
 from hfs_appliance.model.instants import seconds
+from hfs_appliance.model.ledger import Ledger
 from hfs_appliance.model.observed import CloudStatus, InstanceStatus
 from hfs_appliance.ports.errors import Conflict
 from hfs_appliance.ports.registry import DeleteOp, Registry
@@ -233,6 +234,20 @@ async def test_a_removed_role_ends_the_service_and_the_server(lab: Lab) -> None:
     with trio.fail_after(PATIENCE_SECONDS):
         await wait_status(lab.cloud, server, CloudStatus.STOPPED)
     assert not is_alive(process)
+
+
+async def test_a_registry_that_does_not_count_as_far_as_this_server_was_rolled_back_and_takes_no_role_away(
+    lab: Lab,
+) -> None:
+    await lab.serve()
+    process = lab.service()
+    await lab.registry.set(lab.layout.ledger, formats.write_ledger(Ledger(next_serial=1)))
+    server = lab.server.server
+    await lab.registry.transact(
+        [DeleteOp(path=lab.layout.assignment(server)), DeleteOp(path=lab.layout.record(server))]
+    )
+    await lab.wait_logged("its record is gone, but")
+    assert is_alive(process)
 
 
 async def test_a_registry_that_lost_its_content_takes_no_role_away(lab: Lab) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from hfs_appliance.model.instants import MINUTE, Duration
+import pytest
+
+from hfs_appliance.model.ids import ServiceName
+from hfs_appliance.model.instants import HOUR, MINUTE, Duration, seconds
 from sim.fleet import Simulation
 from tests.support.fleets import SOON, demand_whole, play, settled
 
+DNS = ServiceName("dns")
 SERVICES = {"dns": {"1.0.0": 8}}
 
 
@@ -81,5 +85,106 @@ def test_half_a_fleet_that_dies_is_replaced_at_once_and_cleared_away_within_the_
         await sim.converged(SOON)
         assert sim.datacentre.deletions == 4
         demand_whole(sim)
+
+    play(story, SERVICES)
+
+
+async def observed_only(sim: Simulation, rule: str, span: Duration = Duration(30 * MINUTE)) -> None:
+    """Let time pass in which nothing is done, and demand that the reason is told."""
+    made = (sim.datacentre.ever_made, sim.datacentre.deletions)
+    serving = sim.serving("dns")
+    await sim.pass_time(span)
+    assert (sim.datacentre.ever_made, sim.datacentre.deletions) == made
+    assert sim.serving("dns") == serving
+    assert sim.proxy.table is not None
+    assert {member.instance for member in sim.proxy.table.routes[DNS].members} == set(serving)
+    assert sim.now is not None
+    assert rule in [hold.rule for hold in sim.now.control.status().holds]
+
+
+async def adopted(sim: Simulation) -> None:
+    """Adopt, and demand that the fleet is whole without a server lost."""
+    there = set(sim.datacentre.machines)
+    assert sim.now is not None
+    await sim.now.control.adopt("an operator")
+    await sim.pass_time(Duration(MINUTE))
+    await sim.converged(HOUR)
+    assert there == set(sim.datacentre.machines)
+    demand_whole(sim)
+
+
+@pytest.mark.parametrize("is_new", [False, True], ids=["under a running hfs", "and hfs is started anew"])
+def test_a_wiped_registry_is_observed_until_it_is_adopted(*, is_new: bool) -> None:
+    async def story(sim: Simulation) -> None:
+        await settled(sim)
+        if is_new:
+            sim.kill()
+        sim.ensemble.restore(None)
+        if is_new:
+            sim.start()
+        await observed_only(sim, "registry-wiped" if is_new else "registry-rolled-back")
+        await adopted(sim)
+
+    play(story, SERVICES)
+
+
+@pytest.mark.parametrize("is_new", [False, True], ids=["under a running hfs", "and hfs is started anew"])
+def test_a_registry_that_was_rolled_back_is_observed_until_it_is_adopted(*, is_new: bool) -> None:
+    async def story(sim: Simulation) -> None:
+        await settled(sim)
+        assert sim.now is not None
+        early = sim.ensemble.snapshot()
+        await sim.now.control.scale(DNS, None, 10, "test")
+        for server in sim.serving("dns")[:2]:
+            sim.datacentre.kill(server)
+        await sim.pass_time(Duration(MINUTE))
+        await sim.converged(SOON)
+        assert len(sim.serving("dns")) == 10
+        if is_new:
+            sim.kill()
+        sim.ensemble.restore(early)
+        if is_new:
+            sim.start()
+        await observed_only(sim, "registry-older")
+        assert sim.now is not None
+        if is_new:
+            await sim.now.control.scale(DNS, None, 10, "test")
+        await adopted(sim)
+        assert len(sim.serving("dns")) == 10
+
+    play(story, SERVICES)
+
+
+def test_a_wrong_project_is_observed_and_ends_by_itself() -> None:
+    """O15, H14: an empty list of another project, to a running hfs and to a new one."""
+
+    async def story(sim: Simulation) -> None:
+        await settled(sim)
+        sim.datacentre.faults.is_other_project = True
+        await observed_only(sim, "project-mismatch")
+        sim.kill()
+        sim.start()
+        await observed_only(sim, "project-mismatch")
+        sim.datacentre.faults.is_other_project = False
+        await sim.pass_time(Duration(MINUTE))
+        await sim.converged(SOON)
+        demand_whole(sim)
+
+    play(story, SERVICES)
+
+
+def test_an_instance_of_a_registry_rolled_back_goes_on_though_it_is_unknown_there() -> None:
+    """Its agent finds neither role nor record; the ledger, which does not count as far as its number, tells it why."""
+
+    async def story(sim: Simulation) -> None:
+        sim.start()
+        await sim.pass_time(seconds(4))
+        early = sim.ensemble.snapshot()
+        await sim.converged(SOON)
+        serving = sim.serving("dns")
+        sim.kill()
+        sim.ensemble.restore(early)
+        await sim.pass_time(Duration(10 * MINUTE))
+        assert sim.serving("dns") == serving
 
     play(story, SERVICES)

@@ -7,7 +7,7 @@ from typing import Final
 
 import trio
 
-from hfs_appliance.model.ids import AvailabilityZone, EnvironmentName, Nonce, PoolName, ServerId
+from hfs_appliance.model.ids import AvailabilityZone, EnvironmentName, EnvironmentUuid, Nonce, PoolName, ServerId
 from hfs_appliance.model.observed import CloudServer, CloudStatus
 from hfs_appliance.ports.cloud import Cloud, ServerSpec
 from hfs_appliance.ports.errors import Missing
@@ -20,10 +20,14 @@ OWN_NONCE: Final = Nonce(f"{os.getpid():016x}")
 """Tells the servers of this test process from those of others that run at the same time."""
 
 
+UUID: Final = EnvironmentUuid("0123456789abcdef" * 2)
+
+
 def spec(environment: EnvironmentName, server: str, nonce: str = OWN_NONCE) -> ServerSpec:
     """Ask for a server."""
     return ServerSpec(
         environment=environment,
+        uuid=UUID,
         server=ServerId(server),
         nonce=Nonce(nonce),
         pool=PoolName("small"),

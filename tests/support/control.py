@@ -13,6 +13,7 @@ from hfs_appliance.model.instants import Instant, format_instant
 from hfs_appliance.model.leadership import Leader
 from hfs_appliance.model.plan import Hold, PoolCount, VersionCount
 from hfs_appliance.model.reports import (
+    Adopted,
     Applied,
     Change,
     EventReport,
@@ -183,6 +184,11 @@ class FakeControl:
         leader = Leader(name="b:8082", address="http://b:8082", epoch=8)
         self.now = replace(self.now, mode="standby", leader=leader)
         return HandedOver(leader=leader)
+
+    async def adopt(self, author: str) -> Adopted:
+        self._fail()
+        self.asked.append(("adopt", author))
+        return Adopted(uuid="0f" * 16, project="local:/x", servers=4, recorded=1, next_serial=9)
 
     async def down(self) -> None:
         self.asked.append(("down",))

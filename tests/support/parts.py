@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 import trio
 
 from hfs_appliance.config import load_text
+from hfs_appliance.model.anchor import Anchor
 from hfs_appliance.model.events import Event
-from hfs_appliance.model.ids import AvailabilityZone, EnvironmentName, PoolName, ServerId
+from hfs_appliance.model.ids import AvailabilityZone, EnvironmentName, Nonce, PoolName, ServerId
 from hfs_appliance.model.plan import Action, Cause, Create, Reason
 from hfs_appliance.ports.registry import SessionState
+from hfs_appliance.registry.formats import write
 from hfs_appliance.registry.paths import Layout
 from hfs_appliance.runtime.acts import Parts
 from hfs_appliance.runtime.desired import DesiredStore
@@ -23,15 +25,17 @@ from hfs_appliance.runtime.observe_registry import RegistryObserver
 from sim import determinism
 from sim.clock import WorldClock
 from sim.cloud import SimCloud
-from sim.datacentre import Datacentre
+from sim.datacentre import PROJECT, Datacentre
 from sim.desired import configuration
 from sim.ensemble import Ensemble
 from sim.registry import SimRegistry
+from sim.standing import UUID
 from sim.streams import SimEntropy, Streams
 from tests.support.registries import wait_state
 
 ENVIRONMENT = EnvironmentName("sim")
 SOURCE = configuration({"dns": {"1.0.0": 2}}, poll="1s")
+ANCHOR = Anchor(uuid=UUID, project=PROJECT, incarnation=Nonce("1"))
 REASON = Reason(cause=Cause.MEET_DEMAND, words="a test wants it")
 
 
@@ -64,6 +68,9 @@ class Bench:
         self.desired = load_text(SOURCE, "test.toml")
         self.layout = Layout(ENVIRONMENT)
         self.ensemble = Ensemble(clock, streams.named("registry"))
+        for path in ("/hfs", self.layout.root):
+            self.ensemble.put(path, b"")
+        self.ensemble.put(self.layout.anchor, write(ANCHOR))
         self.datacentre = Datacentre(clock, streams.named("cloud"), lambda _: None)
         self.registry = SimRegistry(self.ensemble, session_timeout=self.desired.registry.session_timeout)
         self.other = SimRegistry(self.ensemble, session_timeout=self.desired.registry.session_timeout)
@@ -86,6 +93,7 @@ class Bench:
             clock=clock,
             entropy=SimEntropy(streams.named("entropy")),
             sink=self.sink,
+            anchor=lambda: ANCHOR,
             view=self.view,
             servers=self.servers,
         )

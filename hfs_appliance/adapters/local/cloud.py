@@ -46,6 +46,7 @@ class LocalCloud:
     ) -> None:
         self._environment: Final = environment
         self._root: Final = Path(settings.directory) if settings.directory is not None else state / "servers"
+        self._project: Final = f"local:{self._root.resolve()}"
         self._settings: Final = settings
         self._clock: Final = clock
         self._command: Final = tuple(command)
@@ -95,7 +96,7 @@ class LocalCloud:
             except Transient:
                 is_complete = False
         self._facts = {server: known for server, known in self._facts.items() if server in servers}
-        return CloudView(servers=servers, is_complete=is_complete)
+        return CloudView(servers=servers, is_complete=is_complete, project=self._project)
 
     def _names(self) -> list[ServerId]:
         if not self._root.exists():
@@ -134,6 +135,7 @@ class LocalCloud:
             status=status,
             address=facts.address,
             created_at=facts.created_at,
+            uuid=facts.uuid,
             fault=fault,
         )
 
@@ -175,6 +177,7 @@ class LocalCloud:
             az=spec.az,
             address=self._free_address(),
             created_at=self._clock.now(),
+            uuid=spec.uuid,
         )
         identity = Identity(
             environment=spec.environment,

@@ -35,7 +35,15 @@ from hfs_appliance.adapters.process import (
     write_pidfile,
 )
 from hfs_appliance.model.identity import Identity
-from hfs_appliance.model.ids import AvailabilityZone, EnvironmentName, Nonce, PoolName, ServerId
+from hfs_appliance.model.ids import (
+    NO_UUID,
+    AvailabilityZone,
+    EnvironmentName,
+    EnvironmentUuid,
+    Nonce,
+    PoolName,
+    ServerId,
+)
 from hfs_appliance.model.instants import Duration, Instant, to_seconds
 from hfs_appliance.registry import formats
 
@@ -60,6 +68,7 @@ class Facts:
     az: AvailabilityZone
     address: str
     created_at: Instant
+    uuid: EnvironmentUuid = NO_UUID
 
     @property
     def mark(self) -> str:

@@ -26,6 +26,7 @@ def identity(server: CloudServer) -> tuple[str, ...]:
         server.az,
         server.address,
         str(server.created_at),
+        server.uuid,
     )
 
 
@@ -33,12 +34,20 @@ async def test_an_empty_cloud_lists_nothing_and_is_sure_of_it(cloud: Cloud) -> N
     view = await cloud.servers()
     assert view.servers == {}
     assert view.is_complete
+    assert view.project
+
+
+async def test_every_list_says_for_which_project_it_is(door: Door) -> None:
+    first = (await door().servers()).project
+    await door().create(spec(ENVIRONMENT, ONE))
+    assert first == (await door().servers()).project != ""
 
 
 async def test_a_new_server_is_listed_with_what_was_asked_for(cloud: Cloud) -> None:
     asked = spec(ENVIRONMENT, ONE)
     made = await cloud.create(asked)
     assert (made.server, made.nonce, made.pool, made.az) == (asked.server, asked.nonce, asked.pool, asked.az)
+    assert made.uuid == asked.uuid
     view = await cloud.servers()
     assert list(view.servers) == [ONE]
     assert identity(view.servers[ONE]) == identity(made) == identity(await cloud.server(ONE))
