@@ -63,9 +63,10 @@ def ready(status: Status, elapsed_s: float, program: str) -> RenderableType:
         Text("look", "dim"),
         Text(", ".join(f"{program} {command}" for command in ("status", "servers", "events --follow"))),
     )
-    links.add_row(Text("break it", "dim"), Text(f"{program} kill SERVER, and watch it heal"))
+    if status.mode != "standby":
+        links.add_row(Text("break it", "dim"), Text(f"{program} kill SERVER, and watch it heal"))
     links.add_row(Text("end", "dim"), Text("Ctrl-C"))
-    return Group(Text(), line, links, Text())
+    return Group(Text(), line, *render.appliances(status), links, Text())
 
 
 def _state(title: str, status: Status) -> tuple[str, str]:

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 FRAME_S: Final = 0.2
 _LAST_FRAME_WITHIN_S: Final = 1.0
-_NOTEWORTHY: Final = frozenset({"converged", "desired-changed", "proxy-restarted", "appliance-stopped"})
+_NOTEWORTHY: Final = frozenset(
+    {"converged", "desired-changed", "leader-changed", "mode-changed", "proxy-restarted", "appliance-stopped"}
+)
 """Kinds that get a line in the quiet phase whatever their severity."""
 _NOTEWORTHY_PHASES: Final = frozenset({"serving", "suspect", "lost", "quarantined"})
 

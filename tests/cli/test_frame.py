@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from rich.console import Console
 
-from hfs_appliance.cli.frame import frame
+from hfs_appliance.cli.frame import frame, ready
 from hfs_appliance.model.leadership import Leader
 from hfs_appliance.model.plan import Hold
 from hfs_appliance.model.reports import ServerReport, Status
@@ -57,6 +57,19 @@ def test_one_of_several_appliances_says_who_leads() -> None:
     lines = drawn(replace(status(), mode="standby", leader=leader, standing_by=("a:8081",)), []).splitlines()
     assert lines[1] == "2 of 2 instances serve at http://127.0.0.1:8080; this appliance stands by"
     assert lines[2].startswith("leader  b:8081, http://b:8081, epoch 7")
+
+
+def test_who_stands_by_is_not_invited_to_break_anything() -> None:
+    console = Console(file=io.StringIO(), width=100)
+    leader = Leader(name="b:8081", address="http://b:8081", epoch=7)
+    for shown, invites in (
+        (status(), True),
+        (replace(status(), mode="standby", leader=leader, standing_by=("a",)), False),
+    ):
+        with console.capture() as written:
+            console.print(ready(shown, 5, "hfs"))
+        assert ("hfs kill SERVER" in written.get()) is invites
+        assert ("leader  b:8081" in written.get()) is not invites
 
 
 def test_only_what_the_endpoint_routes_serves_there() -> None:

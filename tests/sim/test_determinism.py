@@ -6,6 +6,7 @@ import os
 import random
 import subprocess
 import sys
+from collections import deque
 from pathlib import Path
 
 import trio
@@ -27,6 +28,11 @@ def test_the_private_names_of_trio_are_there() -> None:
     assert trio.__version__ == "0.35.0"
     assert isinstance(trio_run._ALLOW_DETERMINISTIC_SCHEDULING, bool)  # pytest-trio sets it, too
     assert isinstance(trio_run._r, random.Random)
+
+    async def look() -> None:
+        assert isinstance(trio_run.GLOBAL_RUN_CONTEXT.runner.runq, deque)
+
+    trio.run(look)
 
 
 def test_trios_names_are_put_back() -> None:
