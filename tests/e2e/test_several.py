@@ -31,7 +31,7 @@ async def test_the_leader_dies_in_the_midst_of_an_upgrade_and_of_a_deletion(exec
         source = on_ensemble(LOCAL.read_text(), servers.hosts)
         source = source.replace('session_timeout = "6s"', f'session_timeout = "{SESSION_S}s"')
         source = source.replace('boot = "2s"', 'boot = "100ms"').replace('= "1s"    ', '= "0s"    ')
-        source = source.replace("[cloud.local]\n", f"[cloud.local]\ndirectory = '{tmp_path / 'servers'}'\n")
+        source = source.replace("[cloud.local]\n", f"[cloud.local]\ndirectory = '{tmp_path / 'state' / 'servers'}'\n")
         one = Appliance.prepare([executable], tmp_path, source)
         admin, endpoint = free_addresses(2)
         two = replace(one, state=tmp_path / "second", admin=f"http://{admin}/api/v1", endpoint=f"http://{endpoint}")
@@ -113,5 +113,5 @@ def is_upgraded(status: Json) -> bool:
 async def nothing_is_left_over(appliance: Appliance, *, dns: int) -> None:
     wanted = INSTANCES - 3 + dns + WARM
     assert len(await appliance.get("/servers")) == wanted
-    directories = [path for path in (appliance.file.parent / "servers").iterdir() if not path.name.startswith(".")]
-    assert len(directories) == wanted
+    servers = appliance.file.parent / "state" / "servers"
+    assert len([path for path in servers.iterdir() if not path.name.startswith(".")]) == wanted
