@@ -26,7 +26,7 @@ NEWEST_KEPT: Final = 60
 CHAPTERS_OF_A_KIND: Final = 4
 CHAPTER_LINES: Final = 12
 _TOGETHER: Final = Duration(10 * SECOND)
-"""What happens again within this is one line with a count."""
+"""What happens again within this, or before anything else does, is one line with a count."""
 _OPEN_AT_MOST: Final = 200
 _OF_ITSELF: Final = (events.ApplianceStarted, events.SessionChanged, events.LeaderChanged, events.ModeChanged)
 """Events in which an appliance speaks of itself."""
@@ -224,7 +224,7 @@ class Story:
     def _line(self, key: Hashable, at: Instant, tone: Tone, told: str) -> tuple[Line, bool]:
         """Give the line for something: one that is told already, or a new one."""
         line = self._open.get(key)
-        if line is not None and at - line.at <= _TOGETHER:
+        if line is not None and (at - line.at <= _TOGETHER or line is self.newest[-1]):
             line.times += 1
             return line, False
         if len(self._open) >= _OPEN_AT_MOST:
