@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hfs_appliance.model.events import ResyncFoundDrift
 from hfs_appliance.model.ids import AvailabilityZone, Nonce, PoolName, ServerId, ServiceName
-from hfs_appliance.model.instants import SECOND
+from hfs_appliance.model.instants import SECOND, between, seconds
 from hfs_appliance.model.observed import Observation, PoolEntry, RegistryView, ServerRecord
 from hfs_appliance.ports.registry import SessionState
-from hfs_appliance.registry.formats import write
+from hfs_appliance.registry.formats import read_pool_entry, write
+from hfs_appliance.runtime.observe_registry import PORTION, RegistryObserver
+from hfs_appliance.runtime.tunables import Tunables
 from tests.support.parts import Bench, pass_time, running, simulated
 from tests.support.registries import wait_state
 
@@ -48,6 +52,32 @@ async def test_what_changes_is_seen_and_what_leaves_is_remembered(bench: Bench) 
         assert list((await seen(bench, 0)).departed) == [ONE]
         await bench.other.create(bench.layout.pool_entry(ONE), ENTRY)
         assert (await seen(bench, 1)).departed == {}
+
+
+@simulated
+async def test_a_large_tree_may_take_longer_to_read_than_any_part_of_it(bench: Bench) -> None:
+    for path in ("/hfs", bench.layout.root, *bench.layout.parents):
+        bench.ensemble.put(path, b"")
+    entries = 3 * PORTION
+    for number in range(entries):
+        entry = replace(read_pool_entry(ENTRY), server=ServerId(f"small-{number:04d}"))
+        bench.ensemble.put(bench.layout.pool_entry(entry.server), write(entry))
+    timeout = bench.desired.registry.session_timeout
+    view = RegistryObserver(
+        bench.registry,
+        bench.layout,
+        timeout,
+        clock=bench.clock,
+        sink=bench.sink,
+        dirty=(bench.dirty,),
+        tunables=Tunables(read_within=seconds(1)),
+    )
+    began = bench.clock.now()
+    async with running(view.run):
+        while (observation := view.observation()) is None:
+            await bench.dirty.wait()
+        assert len(observation.value.pool) == entries
+        assert between(began, bench.clock.now()) > SECOND
 
 
 @simulated
