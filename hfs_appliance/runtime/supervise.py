@@ -59,6 +59,7 @@ def restarting(name: str, part: Part, *, sink: EventSink, clock: Clock, policy: 
             else:
                 return
 
+    supervised.__qualname__ = name  # what trio calls its task, in a dump of all tasks
     return supervised
 
 
