@@ -24,8 +24,15 @@ def tell(truth: Truth, request: Write, client: int) -> None:
     truth.tell(PlaneWrote(client=client, epoch=checked[0] if checked else None, paths=paths))
     for one in operations:
         if isinstance(one, SetValue) and one.path.endswith(EPOCH):
-            seat = json.loads(one.value or b"{}").get("seat", "")
-            truth.tell(EpochTaken(client=client, epoch=one.version + 1, seat=seat))
+            truth.tell(EpochTaken(client=client, epoch=one.version + 1, seat=_seat(one.value)))
+
+
+def _seat(value: bytes | None) -> str:
+    """Name the candidacy in a fence's value; nothing when somebody else's hand wrote it."""
+    try:
+        return str(json.loads(value or b"{}").get("seat", ""))
+    except ValueError:
+        return ""
 
 
 def tell_gone(truth: Truth, effects: Iterable[Effect]) -> None:

@@ -119,15 +119,14 @@ def registrations_wrong(sim: Simulation, fault: Fault) -> Struck:
     """Let instances register as what they are not."""
     servers = serving_of(sim, fault.target, fault.amount)
     ends: list[End] = [sim.overlaps.hold(server, "is_confused", value=True) for server in servers]
-    return _looked_at(f"{_names(servers)} register as a wrong version", servers, ends)
+    return _looked_at(f"{_names(servers)} register as a wrong version", sim, ends)
 
 
 @kind("checks-fail", "G10", words="every agent takes its service for ill, which it is not", spans=SHORT, is_drawn=False)
 def checks_fail(sim: Simulation, fault: Fault) -> Struck:  # noqa: ARG001  # every kind has this signature
     """Break the health check itself, everywhere: all registrations go, all servers live."""
-    servers = list(sim.servers())
     ends = [sim.overlaps.hold(sim.service_faults, "are_checks_failing", value=True)]
-    return _looked_at("every health check fails", servers, ends)
+    return _looked_at("every health check fails", sim, ends)
 
 
 # Services
@@ -219,11 +218,15 @@ def _every(sim: Simulation, span: int, act: Callable[[], None]) -> End:
     return end
 
 
-def _looked_at(words: str, servers: Sequence[SimServer], ends: Sequence[End]) -> Struck:
-    """Have the servers' agents look now and at the end."""
-    looks = [server.look_again for server in servers]
-    chain(*looks)()
-    return Struck(words=words, end=chain(*ends, *looks))
+def _looked_at(words: str, sim: Simulation, ends: Sequence[End]) -> Struck:
+    """Have all agents look now and at the end: servers that were made meanwhile are under the fault, too."""
+
+    def look() -> None:
+        for server in sim.servers():
+            server.look_again()
+
+    look()
+    return Struck(words=words, end=chain(*ends, look))
 
 
 def _ids(servers: Sequence[SimServer]) -> tuple[ServerId, ...]:

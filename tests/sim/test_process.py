@@ -10,6 +10,7 @@ from sim import determinism
 from sim.clock import EPOCH, Reply, WorldClock
 from sim.process import Process
 from sim.streams import Streams
+from tests.support.parts import pass_time
 
 SECOND = 10**9
 
@@ -48,14 +49,14 @@ class Log:
 async def bystander(log: Log) -> None:
     """No task of the process: it goes on."""
     for _ in range(2):
-        await trio.sleep(5)
+        await pass_time(5)
         log.note("bystander")
 
 
 async def sleeper(log: Log) -> None:
-    await trio.sleep(4)
+    await pass_time(4)
     log.note("woke")
-    await trio.sleep(1)
+    await pass_time(1)
     log.note("woke again")
 
 
@@ -91,7 +92,7 @@ def test_it_is_the_same_in_every_run() -> None:
 
 def test_it_can_be_stopped_by_one_of_its_own_tasks_in_the_midst_of_a_step() -> None:
     async def stops(log: Log) -> None:
-        await trio.sleep(1)
+        await pass_time(1)
         log.process.stop()
         log.note("still in its step")
         await trio.lowlevel.checkpoint()
