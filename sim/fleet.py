@@ -87,25 +87,6 @@ class Journal:
         return self._hash.hexdigest()
 
 
-class KillAtStep(trio.abc.Instrument):
-    """X1: kills the control plane after so many steps of the scheduler since it was started; 0 only counts them."""
-
-    def __init__(self, step: int, simulation: Simulation) -> None:
-        self._step = step
-        self._simulation = simulation
-        self.steps = 0
-        self.is_over = False
-
-    def after_task_step(self, task: trio.lowlevel.Task) -> None:  # noqa: ARG002  # trio's signature
-        """Count."""
-        if self.is_over or self._simulation.now is None:
-            return
-        self.steps += 1
-        if self.steps == self._step:
-            self.is_over = True
-            self._simulation.kill()
-
-
 class Simulation:
     """The world and the control plane in it."""
 

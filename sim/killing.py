@@ -1,4 +1,4 @@
-"""Killing the control plane at each step of its scheduler in turn, one life after the other, while a story goes on."""
+"""Killing the control plane at steps of trio's scheduler, and starting it again a moment later."""
 
 from __future__ import annotations
 
@@ -10,6 +10,32 @@ from hfs_appliance.model.instants import MILLISECOND
 
 if TYPE_CHECKING:
     from sim.fleet import Simulation
+
+
+class KillAtStep(trio.abc.Instrument):
+    """X1: the control plane dies after so many steps since this began to watch; 0 only counts them."""
+
+    def __init__(self, step: int) -> None:
+        self._step = step
+        self._simulation: Simulation | None = None
+        self.steps = 0
+
+    def watch(self, simulation: Simulation) -> None:
+        """Count from now on."""
+        self._simulation = simulation
+
+    def stop(self) -> None:
+        """Count no more."""
+        self._simulation = None
+
+    def after_task_step(self, task: trio.lowlevel.Task) -> None:  # noqa: ARG002  # trio's signature
+        """Count, and kill when it is time."""
+        sim = self._simulation
+        if sim is None or sim.now is None:
+            return
+        self.steps += 1
+        if self.steps == self._step:
+            _kill(sim)
 
 
 class KillAtEveryStep(trio.abc.Instrument):
@@ -39,5 +65,9 @@ class KillAtEveryStep(trio.abc.Instrument):
             self._steps = 0
             self._limit += 1
             self.lives += 1
-            end = sim.overlaps.during("control plane", sim.kill, sim.start)
-            sim.clock.after(MILLISECOND, end)
+            _kill(sim)
+
+
+def _kill(sim: Simulation) -> None:
+    end = sim.overlaps.during("control plane", sim.kill, sim.start)
+    sim.clock.after(MILLISECOND, end)

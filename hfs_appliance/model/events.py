@@ -257,7 +257,7 @@ class OperatorAsked(_Event):
     kind: ClassVar[str] = "operator-asked"
     severity: ClassVar[Severity] = Severity.WARNING
     what: str
-    """`kill`, `handover` or `down`."""
+    """`kill`, `handover`, `down` or `adopt`."""
     subject: str
 
 

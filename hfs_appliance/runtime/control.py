@@ -211,6 +211,7 @@ class ApplianceControl:
 
     async def adopt(self, author: str) -> Adopted:
         """Take over the fleet that the cloud lists. Errors: Standby, PortError."""
+        self._bus.emit("api", OperatorAsked(what="adopt", subject=""))
         return await self._plane.adopt(author or getpass.getuser())
 
     async def kill(self, server: ServerId) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from hfs_appliance.model.events import ActionStarted, Recorded
+from hfs_appliance.model.events import ActionStarted, OperatorAsked, Recorded
 from hfs_appliance.model.ids import ServerId
 from hfs_appliance.model.instants import MINUTE, Duration, Instant, format_duration
 from sim.checkers.base import Case, Checker, Waiting
@@ -88,7 +88,7 @@ class Audit(Checker):
     name = "audit"
     ids = ("S18",)
     promise = "every creation, deletion and change of a record was told as an action that began, with its cause"
-    hears = (ActionStarted,)
+    hears = (ActionStarted, OperatorAsked)
     sees = (ApiCalled, RecordWritten, RecordGone, RoleGiven)
 
     CARRIED_OUT_WITHIN: Final = Duration(2 * MINUTE)
@@ -96,10 +96,16 @@ class Audit(Checker):
     def __init__(self, case: Case) -> None:
         super().__init__(case)
         self._started: dict[ServerId, dict[str, Instant]] = {}
+        self._adopted_at: Instant | None = None
+        """When an operator asked for all records to be written anew."""
 
     def hear(self, recorded: Recorded) -> None:
         """Note what began."""
         event = recorded.event
+        if isinstance(event, OperatorAsked):
+            if event.what == "adopt":
+                self._adopted_at = recorded.at
+            return
         assert isinstance(event, ActionStarted)
         self._started.setdefault(event.server, {})[event.action] = recorded.at
         if not event.cause:
@@ -114,7 +120,9 @@ class Audit(Checker):
                     self.accuse(f"the cloud was asked to {fact.call} {fact.server}, and no such action was told")
             case RecordWritten() | RecordGone() | RoleGiven():
                 if fact.author is Author.PLANE:
-                    began = self._started.get(fact.server, {}).values()
+                    began = [*self._started.get(fact.server, {}).values()]
+                    if self._adopted_at is not None:
+                        began.append(self._adopted_at)
                     if not any(now - at <= self.CARRIED_OUT_WITHIN for at in began):
                         self.accuse(f"an entry of {fact.server} was changed, and no action was told")
                     if isinstance(fact, RecordGone):

@@ -25,13 +25,14 @@ class OneLeader(Checker):
         self._epoch = 0
         self._leader: int | None = None
         self._seat = ""
+        self._is_replaced = False
 
     def see(self, now: Instant, fact: Fact) -> None:
         """Compare with the newest term."""
         del now
         match fact:
             case RegistryReplaced():
-                self._epoch, self._leader = 0, None
+                self._epoch, self._leader, self._is_replaced = 0, None, True
             case SeatGone() if fact.seat == self._seat:
                 self._leader = None
             case EpochTaken():
@@ -46,7 +47,7 @@ class OneLeader(Checker):
     def _take(self, fact: EpochTaken) -> None:
         if fact.epoch <= self._epoch:
             self.accuse(f"client {fact.client} takes epoch {fact.epoch} after {self._epoch}")
-        self._epoch, self._seat = fact.epoch, fact.seat
+        self._epoch, self._seat, self._is_replaced = fact.epoch, fact.seat, False
         self._leader = fact.client if fact.seat else None
 
     def _write(self, fact: PlaneWrote) -> None:
@@ -55,6 +56,10 @@ class OneLeader(Checker):
             return
         if fact.epoch is None:
             self.accuse(f"client {fact.client} writes {', '.join(paths)} without a fence")
+        elif self._is_replaced:
+            # A registry that was set back goes on in the term that its backup knows, if its leader's seat is in it.
+            self._is_replaced = False
+            self._epoch, self._leader = fact.epoch, fact.client
         elif fact.epoch != self._epoch or fact.client != self._leader:
             self.accuse(f"client {fact.client} writes {', '.join(paths)} in epoch {fact.epoch}, after {self._epoch}")
 

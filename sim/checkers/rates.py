@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from hfs_appliance.model.events import ActionStarted, Recorded
+from hfs_appliance.model.events import ActionStarted, OperatorAsked, Recorded
 from hfs_appliance.model.ids import ServiceName
 from hfs_appliance.model.instants import MINUTE, SECOND, Duration, Instant
 from hfs_appliance.model.plan import Cause
@@ -22,7 +22,7 @@ class ApiRate(Checker):
     promise = (
         "in any minute at most twice the polls of a quiet one, and four calls for each action (or start of hfs) of late"
     )
-    hears = (ActionStarted,)
+    hears = (ActionStarted, OperatorAsked)
     sees = (ApiCalled, ControlPlaneStarted)
 
     CALLS_PER_ACTION: Final = 4
@@ -38,7 +38,8 @@ class ApiRate(Checker):
 
     def hear(self, recorded: Recorded) -> None:
         """Count what justifies calls."""
-        self._actions.add(recorded.at)
+        is_adoption = isinstance(recorded.event, OperatorAsked) and recorded.event.what == "adopt"
+        self._actions.add(recorded.at, len(self._census.machines) if is_adoption else 1)
 
     def see(self, now: Instant, fact: Fact) -> None:
         """Count calls; a control plane that starts looks at once."""

@@ -65,6 +65,13 @@ def service_removed(sim: Simulation, fault: Fault) -> Struck:
     return Struck(words=f"somebody takes {service} out of the file", end=end)
 
 
+@kind("fleet-adopted", words="an operator adopts the fleet into the registry as it is (hfs adopt)", is_drawn=False)
+def fleet_adopted(sim: Simulation, fault: Fault) -> Struck:  # noqa: ARG001  # every kind has this signature
+    """Ask for what only a person may decide: that registry and fleet belong together."""
+    sim.ask("adopt the fleet", lambda control: control.adopt(AUTHOR))
+    return Struck(words="an operator adopts the fleet")
+
+
 @kind("version-changed", "H4", words="a service gets another version, a good one, for good; target: which")
 def version_changed(sim: Simulation, fault: Fault) -> Struck:
     """Apply a file with another version."""

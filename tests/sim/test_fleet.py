@@ -7,7 +7,8 @@ import pytest
 from hfs_appliance.model.ids import AvailabilityZone, ServiceName, Version
 from hfs_appliance.model.instants import HOUR, MINUTE, Duration, seconds
 from hfs_appliance.model.observed import CloudStatus
-from sim.fleet import KillAtStep, Simulation, simulate
+from sim.fleet import Simulation, simulate
+from sim.killing import KillAtStep
 from tests.support.fleets import SOON, demand_whole, play, quick, settled
 
 SEEDS = (1, 2, 3)
@@ -353,14 +354,13 @@ def steps_to_build(seed: int) -> int:
 def kill_at(step: int, seed: int) -> int:
     """Kill the control plane at a step while it builds, start it again; give the number of steps until it is built."""
     sim = quick(seed, {"dns": {"1.0.0": 2}}, pool_size=1)
-    killer = KillAtStep(step, sim)
+    killer = KillAtStep(step)
 
     async def story(sim: Simulation) -> None:
+        killer.watch(sim)
         sim.start()
-        await sim.until(lambda: killer.is_over or sim.is_converged(), SOON, "nothing happened")
-        if killer.is_over:
-            sim.start()
-        killer.is_over = True
+        await sim.until(lambda: 0 < step <= killer.steps or sim.is_converged(), SOON, "nothing happened")
+        killer.stop()
         await whole_again(sim)
         assert (sim.datacentre.ever_made, sim.datacentre.deletions) == (3, 0)
 

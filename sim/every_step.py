@@ -1,0 +1,192 @@
+"""Crash at every step: small stories, each played once for every step of the scheduler at which hfs can be killed.
+
+    python -m sim.every_step                    all stories, all steps
+    python -m sim.every_step grow --each 10     one of them, every tenth step
+
+Each run kills the control plane once, starts it again a millisecond later, and is judged by all checkers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from hfs_appliance.model.instants import MINUTE, Duration, seconds
+from sim.fleet import Simulation
+from sim.killing import KillAtStep
+from sim.outcome import Outcome, Violation
+from sim.play import Playing, play
+from sim.scenario import Beginning, Bounds, Fault, Layout, Scenario
+from sim.truth import Fact, Settled
+
+SMALL: Final = Layout(servers=4, per_service=2, zones=2, pool=1)
+
+
+def _story(words: str, *faults: Fault, begins: Beginning = Beginning.STANDING, lasts: int = 3) -> Scenario:
+    name = words.partition(":")[0]
+    return Scenario(
+        name=name,
+        words=words,
+        lasts=Duration(lasts * MINUTE),
+        begins=begins,
+        layout=SMALL,
+        bounds=Bounds(settle=Duration(40 * MINUTE)),
+        faults=faults,
+    )
+
+
+def _fault(kind: str, at: float, lasts: float = 0, *, target: int = 0, amount: int = 1) -> Fault:
+    return Fault(kind=kind, at=seconds(at), lasts=seconds(lasts), target=target, amount=amount)
+
+
+STORIES: Final = {
+    story.name: story
+    for story in (
+        _story("build: everything is built from nothing", begins=Beginning.NOTHING, lasts=1),
+        _story(
+            "repair: two servers die, one is deleted by hand",
+            _fault("server-dies", 5),
+            _fault("server-vanishes", 40, target=2),
+        ),
+        _story(
+            "grow: a service grows and shrinks",
+            _fault("scale-out", 5, 60, amount=2),
+            _fault("scale-in", 100, 30, target=1),
+        ),
+        _story("change: a service gets another version", _fault("version-changed", 5)),
+        _story("retire: a service is left out of the file and comes back", _fault("service-removed", 5, 60)),
+        _story(
+            "lost-answers: creations and writes lose their answers",
+            _fault("creates-lost", 1, 120, amount=600),
+            _fault("registry-loses-answers", 1, 120, amount=100),
+            _fault("server-dies", 5),
+            _fault("server-dies", 50, target=3),
+        ),
+        _story(
+            "late-servers: creations fail and are carried out later",
+            _fault("creates-late", 1, 60, amount=700),
+            _fault("server-dies", 5),
+        ),
+        _story(
+            "registry-away: the registry goes away while a server dies",
+            _fault("server-dies", 5),
+            _fault("registry-away", 8, 20),
+        ),
+        _story("zone-dark: a zone is dark for two minutes", _fault("zone-dark", 5, 120), lasts=4),
+        _story(
+            "bad-builds: builds fail, then a rotten server is claimed",
+            _fault("builds-break", 1, 60, amount=500),
+            _fault("server-dies", 5),
+            _fault("pool-rots", 70),
+            _fault("server-dies", 75, target=1),
+        ),
+        _story(
+            "stuck-deletes: deletions are ignored and break",
+            _fault("deletes-ignored", 1, 60, amount=500),
+            _fault("deletes-break", 1, 100, amount=500),
+            _fault("server-dies", 5),
+            _fault("scale-in", 30, 60),
+        ),
+        _story(
+            "forgotten: records are removed by hand, and the registry loses a member",
+            _fault("record-removed-by-hand", 5, amount=3),
+            _fault("registry-member-lost", 30),
+            _fault("mcp-session-expires", 40),
+        ),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """What became of one story."""
+
+    story: str
+    steps: int
+    runs: int
+    failures: tuple[tuple[int, Violation], ...] = ()
+    """Steps at which a kill led to a violation, each with the first one."""
+
+
+def steps_of(story: Scenario, seed: int) -> int:
+    """Count the steps of a story until it has settled."""
+    return _play(story, seed, 0)[0]
+
+
+def crash(story: Scenario, seed: int, step: int) -> Outcome:
+    """Play a story and kill the control plane at one step."""
+    return _play(story, seed, step)[1]
+
+
+def _play(story: Scenario, seed: int, step: int) -> tuple[int, Outcome]:
+    killer = KillAtStep(step)
+
+    def watch(playing: Playing) -> None:
+        sim: Simulation = playing.sim
+        killer.watch(sim)
+        sim.truth.listen(_stop, (Settled,))
+
+    def _stop(now: object, fact: Fact) -> None:  # noqa: ARG001  # a witness's signature
+        killer.stop()
+
+    outcome = play(story, seed, watch=watch, instruments=[killer])
+    return killer.steps, outcome
+
+
+def _first_violation(story: Scenario, seed: int, step: int) -> tuple[int, Violation | None]:
+    violations = crash(story, seed, step).violations
+    return step, violations[0] if violations else None
+
+
+def crash_at_each(
+    story: Scenario, seed: int, steps: Iterable[int], *, workers: int | None = None
+) -> Iterator[tuple[int, Violation | None]]:
+    """Play a story once for each of these steps, on all cores; give the first violation of each."""
+    at_once = workers or len(os.sched_getaffinity(0))
+    judge = partial(_first_violation, story, seed)
+    if at_once == 1:
+        yield from map(judge, steps)
+        return
+    with multiprocessing.get_context("fork").Pool(at_once) as pool:
+        yield from pool.imap(judge, steps, chunksize=8)
+
+
+def row(story: Scenario, seed: int, *, each: int = 1, workers: int | None = None) -> Row:
+    """Play a story once for every `each`-th step."""
+    total = steps_of(story, seed)
+    steps = range(1 + seed % each, total + 1, each)
+    found = crash_at_each(story, seed, steps, workers=workers)
+    failures = tuple((step, violation) for step, violation in found if violation is not None)
+    return Row(story=story.name, steps=total, runs=len(steps), failures=failures)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print a table; exit code 1 when a kill led to a violation."""
+    parser = argparse.ArgumentParser(prog="python -m sim.every_step", description=__doc__)
+    parser.add_argument("stories", nargs="*", metavar="STORY", help=f"of {', '.join(STORIES)}; all without any")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--each", type=int, default=1, metavar="K", help="only every K-th step")
+    options = parser.parse_args(arguments)
+    unknown = sorted(set(options.stories) - STORIES.keys())
+    if unknown:
+        parser.error(f"no story is called {', '.join(unknown)}")
+    sys.stdout.write(f"{'story':16}{'steps':>8}{'runs':>8}{'violations':>12}\n")
+    is_sound = True
+    for name in options.stories or STORIES:
+        told = row(STORIES[name], options.seed, each=options.each)
+        sys.stdout.write(f"{told.story:16}{told.steps:>8}{told.runs:>8}{len(told.failures):>12}\n")
+        for step, violation in told.failures:
+            sys.stdout.write(f"    step {step}: {violation.checker} at {violation.instant}: {violation.words}\n")
+        sys.stdout.flush()
+        is_sound = is_sound and not told.failures
+    return 0 if is_sound else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,50 @@
+"""Crash at every step: a slice of each story; `python -m sim.every_step` plays all steps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from hfs_appliance.model.instants import seconds
+from sim.every_step import STORIES, crash, main, row, steps_of
+from sim.scenario import Bounds
+
+SLICE = 2
+"""Kills in each story."""
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_a_kill_at_some_steps_of_a_story_breaks_no_promise(name: str) -> None:
+    story = STORIES[name]
+    steps = steps_of(story, 1)
+    assert steps > 300
+    for number in range(1, SLICE + 1):
+        assert crash(story, 1, number * steps // (SLICE + 1)).violations == ()
+
+
+def test_each_kill_is_a_run_of_its_own() -> None:
+    digests = {crash(STORIES["build"], 1, step).digest for step in (100, 101, 102)}
+    assert len(digests) == 3
+    assert crash(STORIES["build"], 1, 100).digest in digests
+
+
+def test_a_row_names_the_steps_that_broke_a_promise() -> None:
+    impossible = replace(STORIES["build"], bounds=Bounds(settle=seconds(0.001)))
+    told = row(impossible, 1, each=400, workers=1)
+    assert told.runs == len(range(2, told.steps + 1, 400))
+    assert {step for step, _ in told.failures} <= set(range(2, told.steps + 1, 400))
+
+
+def test_the_command_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["build", "--each", "600"]) == 0
+    head, line = capsys.readouterr().out.splitlines()
+    assert head.split() == ["story", "steps", "runs", "violations"]
+    assert line.split()[0] == "build"
+    assert line.split()[3] == "0"
+
+
+def test_a_story_that_is_none_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["bild"])
+    assert "no story is called bild" in capsys.readouterr().err
