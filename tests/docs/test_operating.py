@@ -27,6 +27,7 @@ from hfs_appliance.model.ids import ServiceName
 from hfs_appliance.model.plan import Cause, Phase
 from hfs_appliance.registry.curator import read_registration
 from sim import scenarios
+from sim.checkers import CHECKERS
 from sim.faults import MENU
 
 ROOT = Path(__file__).parents[2]
@@ -60,10 +61,16 @@ def faults() -> str:
     return table(("kind", "", "identifiers", "what happens, and what `target` and `amount` mean"), rows)
 
 
+def checkers() -> str:
+    rows = ((f"`{checker.name}`", " ".join(checker.ids), checker.promise) for checker in CHECKERS)
+    return table(("checker", "identifiers", "what it holds hfs to"), rows)
+
+
 GENERATED: dict[str, tuple[Path, Callable[[], str]]] = {
     "rules": (OPERATING, rules),
     "events": (OPERATING, events),
     "faults": (SIMULATION, faults),
+    "checkers": (SIMULATION, checkers),
 }
 
 
