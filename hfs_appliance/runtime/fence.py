@@ -2,7 +2,7 @@
 
 The registry judges its writes itself: each one is a transaction that also checks the epoch and our own seat, so that a
 leader that was deposed, frozen or cut off in the meantime changes nothing, whatever it believes. The cloud knows no
-epochs: there the lease decides (docs/decisions/0007).
+epochs: there the lease decides (docs/decisions/0008).
 """
 
 from __future__ import annotations
