@@ -28,7 +28,6 @@ from sim.play import Playing, play
 from sim.scenario import Scenario
 from sim.scenario_text import write as in_toml
 from sim.story import since_beginning, stopwatch
-from sim.unroll import unrolled
 
 _DRAWN: Final = re.compile(r"swarm-([0-9]+)")
 """What the swarm calls what it draws from a seed."""
@@ -144,7 +143,7 @@ def _shrink(path: Path, scenario: Scenario, outcome: Outcome, command: str) -> N
     """Write the least that breaks the same promise; it takes as long as a few hundred runs of what is left."""
     first = outcome.violations[0]
     click.echo(f"looks for the least that breaks the promise of {first.checker}", err=True)
-    small = reduce(unrolled(scenario, outcome.seed), outcome.seed)
+    small = reduce(scenario, outcome.seed)
     with _opened(path, "w") as file:
         file.write(in_toml(small, comment=f"{command}\n{first.checker}: {first.words}"))
     again = f"{program()} {shlex.join(['simulate', str(path), '--seed', str(outcome.seed)])}"
