@@ -15,6 +15,7 @@ class Proxy(Protocol):
         """Serve `table` from now on, all of it or nothing; returns when new connections see it.
 
         Errors: Rejected when the proxy refuses the configuration (its words, place included); the former one stays.
+        It may be cancelled at any await, and called again.
         """
         ...
 

@@ -9,7 +9,16 @@ import trio
 
 from hfs_appliance.model.events import HoldChanged, ProxyRestarted, RoutesPublished, RoutesRefused
 from hfs_appliance.model.ids import ServiceName
-from hfs_appliance.model.instants import MILLISECOND, Duration, Instant, after, seconds, to_seconds
+from hfs_appliance.model.instants import (
+    MILLISECOND,
+    MINUTE,
+    Duration,
+    Instant,
+    after,
+    format_duration,
+    seconds,
+    to_seconds,
+)
 from hfs_appliance.model.maps import Map, differing
 from hfs_appliance.model.plan import Hold
 from hfs_appliance.model.traffic import Traffic
@@ -24,6 +33,8 @@ from hfs_appliance.runtime.observe_registry import RegistryObserver
 from hfs_appliance.runtime.sized import SizedDesired
 
 RETRY_AFTER = seconds(1)
+PUBLISH_WITHIN: Final = MINUTE
+"""A proxy that hangs is told of and asked again. Longer than its own steps may take together."""
 NO_EPOCHS: Final[Map[ServiceName, Traffic]] = Map()
 
 
@@ -134,7 +145,11 @@ class ProxyPublisher:
     async def _publish(self, table: RouteTable) -> bool:
         begun = self._clock.now()
         try:
-            await self._proxy.publish(table)
+            with trio.fail_after(to_seconds(PUBLISH_WITHIN)):
+                await self._proxy.publish(table)
+        except trio.TooSlowError:
+            self._refuse(f"the proxy has not taken the routes within {format_duration(PUBLISH_WITHIN)}")
+            return False
         except PortError as error:
             self._refuse(error.words)
             return False
