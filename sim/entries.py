@@ -49,6 +49,7 @@ class RecordWritten(Fact):
     """Its failure is counted: whatever it is yet, nobody waits for it."""
     is_draining: bool
     is_deleting: bool
+    leave_cause: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,6 +234,7 @@ def _record(entry: Mapping[str, Any], author: Author) -> RecordWritten:
         has_failed=entry.get("failed_at") is not None,
         is_draining=entry.get("drain_at") is not None,
         is_deleting=entry.get("delete_at") is not None,
+        leave_cause=entry.get("leave_cause", ""),
     )
 
 

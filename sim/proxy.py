@@ -15,7 +15,7 @@ from hfs_appliance.ports.errors import Missing, Rejected, Transient
 from hfs_appliance.proxy.table import RouteTable
 from sim.clock import Reply, WorldClock, spend
 from sim.streams import Stream, Table
-from sim.truth import DocumentGiven, FilesServed, ProxyStarted, ProxyStopped, RoutesServed, Truth
+from sim.truth import DocumentGiven, FilesServed, ProxyStarted, ProxyStopped, RoutesAsked, RoutesServed, Truth
 
 T = TypeVar("T")
 
@@ -72,6 +72,7 @@ class SimProxy:
 
     async def publish(self, table: RouteTable) -> None:
         """Serve a table. Errors: Rejected."""
+        self._truth.tell(RoutesAsked())
         span = RELOAD_FLOOR + RELOAD_A_SERVICE * len(table.routes)
         await spend(self._clock, span * self.slowness).wait()
         if self._hang is not None:

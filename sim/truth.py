@@ -123,6 +123,11 @@ class ApiCalled(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RoutesAsked(Fact):
+    """A proxy was asked to serve another table; how long that takes is its own affair."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RoutesServed(Fact):
     """A proxy serves another table."""
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from hfs_appliance.model.events import Recorded, RoutesPublished, RoutesRefused
-from hfs_appliance.model.instants import Instant
+from hfs_appliance.model.instants import SECOND, Instant
 from sim.clock import EPOCH
 from sim.truth import (
     ApiCalled,
@@ -18,6 +18,8 @@ from sim.truth import (
     RegistryCut,
     RegistryReached,
     RegistryReplaced,
+    RoutesAsked,
+    RoutesServed,
 )
 
 BLUR: Final = "list-unknown"
@@ -47,6 +49,9 @@ class Weather:
         """Faults that go on."""
         self._blurs = 0
         self.is_proxy_refusing = False
+        self.routes_asked_at = EPOCH
+        """When the proxy was asked for a table last."""
+        self._is_proxy_busy = False
         self._sighted_since = self._refused_at = EPOCH
         self._takes: Mapping[type[Fact], Callable[[Instant, Any], None]] = {
             ControlPlaneStarted: self._started,
@@ -55,6 +60,8 @@ class Weather:
             RegistryCut: self._cut,
             RegistryReplaced: self._replaced,
             ApiCalled: self._called,
+            RoutesAsked: self._asked,
+            RoutesServed: self._served,
             FaultBegun: self._begun,
             FaultEnded: self._ended,
         }
@@ -76,6 +83,7 @@ class Weather:
     def hear(self, recorded: Recorded) -> None:
         """Take an event: whether the proxy takes tables."""
         self.is_proxy_refusing = isinstance(recorded.event, RoutesRefused)
+        self._is_proxy_busy = False
 
     @property
     def sighted_since(self) -> Instant | None:
@@ -96,6 +104,10 @@ class Weather:
         able = self.able_since
         return None if able is None or self.faults else max(able, self.fault_at)
 
+    def is_proxy_slow(self, now: Instant) -> bool:
+        """Tell whether the proxy refuses tables, or has been busy with one for long."""
+        return self.is_proxy_refusing or (self._is_proxy_busy and now - self.routes_asked_at > SECOND)
+
     def _started(self, now: Instant, _: ControlPlaneStarted) -> None:
         self.planes += 1
         self._sighted_since = now
@@ -103,6 +115,7 @@ class Weather:
     def _killed(self, now: Instant, _: ControlPlaneKilled) -> None:
         self.planes -= 1
         self.died_at = now
+        self._is_proxy_busy = False  # whoever asked waits no more
 
     def _reached(self, now: Instant, fact: RegistryReached) -> None:
         if not self.connected:
@@ -122,6 +135,13 @@ class Weather:
             self.listed_at = fact.asked_at
         elif fact.refusal not in ("", "Missing", "Conflict") or not fact.is_whole:
             self._refused_at = now
+
+    def _asked(self, now: Instant, _: RoutesAsked) -> None:
+        self.routes_asked_at = now
+        self._is_proxy_busy = True
+
+    def _served(self, _: Instant, __: RoutesServed) -> None:
+        self._is_proxy_busy = False
 
     def _begun(self, now: Instant, fact: FaultBegun) -> None:
         self.faults += 1

@@ -7,7 +7,7 @@ from typing import Final
 from sim.checkers.accounting import Audit, DecidedFirst, Forgotten, Leak
 from sim.checkers.backoff import BacksOff
 from sim.checkers.base import Case, Checker, Docket
-from sim.checkers.destruction import BlastRadius, HealthyDestroyed
+from sim.checkers.destruction import BlastRadius, DestroyBudget, HealthyDestroyed, LeavesInOrder
 from sim.checkers.documents import Documents
 from sim.checkers.floor import Floor
 from sim.checkers.generations import Generations
@@ -23,6 +23,8 @@ from sim.checkers.surge import Limits, Surge
 
 CHECKERS: Final[tuple[type[Checker], ...]] = (
     HealthyDestroyed,
+    LeavesInOrder,
+    DestroyBudget,
     BlastRadius,
     Floor,
     Surge,

@@ -53,8 +53,6 @@ _AboutServer: TypeAlias = (
     | RoleTaken
     | Announced
     | Unannounced
-    | Announced
-    | Unannounced
 )
 
 
@@ -76,8 +74,6 @@ class Capacity:
         Unannounced,
         Registered,
         Unregistered,
-        Announced,
-        Unannounced,
         DesiredStored,
         LedgerWritten,
     )

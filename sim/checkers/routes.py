@@ -59,18 +59,22 @@ class Registrations(Checker):
             known = {(member.instance, member.address, member.port) for member in before}
             for member in route.members:
                 if (member.instance, member.address, member.port) not in known:
-                    self._judge_new(now, name, member)
+                    self._judge_new(name, member)
             if before and not route.members:
                 self._judge_empty(now, name)
         self._table = fact.table
 
-    def _judge_new(self, now: Instant, name: ServiceName, member: Member) -> None:
+    def _judge_new(self, name: ServiceName, member: Member) -> None:
         server = ServerId(member.instance)
         entry = self._current.get(server)
         if entry is not None and _is_of(entry, name, member):
             return
         ended = self._ended.get(server)
-        if ended is not None and _is_of(ended[0], name, member) and now - ended[1] <= self.PUBLISHED_WITHIN:
+        if (
+            ended is not None
+            and _is_of(ended[0], name, member)
+            and ended[1] >= self._weather.routes_asked_at - self.PUBLISHED_WITHIN
+        ):
             return
         self.accuse(f"{name} is routed to {member.instance} at {member.address}, which is not registered for it there")
 
@@ -153,7 +157,7 @@ class Astray(Checker):
         since = self._weather.sighted_since
         for address in self._astray.due(now):
             wronged = self._wronged(address)
-            if since is None or since + self.MENDED_WITHIN > now or self._weather.is_proxy_refusing:
+            if since is None or since + self.MENDED_WITHIN > now or self._weather.is_proxy_slow(now):
                 self._astray.begin(now, address)
             elif wronged is not None:
                 words = f"{wronged} is routed to {address}, where {self._holders[address]} serves another service"
@@ -232,7 +236,7 @@ class InStep(Checker):
             if entry is None or not self._is_out_of_step(server):
                 continue
             # Of several appliances it is not known whether the one whose endpoint this is could see.
-            is_excused = self._scenario.layout.appliances > 1 or self._weather.is_proxy_refusing
+            is_excused = self._scenario.layout.appliances > 1 or self._weather.is_proxy_slow(now)
             if is_excused or since is None or since + self.RENDERED_WITHIN > now:
                 self._late.begin(now, server)
             elif entry.is_up and not self._must_be_routed(entry):

@@ -119,7 +119,12 @@ class Whole(Checker):
             for server, machine in sorted(machines.items())
             if machine.condition not in (Condition.SERVING, Condition.WARM) or machine.is_going
         ]
-        return [*unowned, *orphaned, *left]
+        open_intents = [
+            f"{server} serves, and its record does not say that it ever did"
+            for server, record in sorted(records.items())
+            if record.service is not None and not record.is_ready
+        ]
+        return [*unowned, *orphaned, *left, *open_intents]
 
     def _endpoint(self) -> list[str]:
         if self._routes is None:

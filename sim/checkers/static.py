@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from hfs_appliance.model.events import Recorded, SessionChanged
 from hfs_appliance.model.ids import ServerId, ServiceName
 from hfs_appliance.model.instants import Duration, Instant, format_duration, seconds
+from hfs_appliance.ports.registry import SessionState
 from hfs_appliance.proxy.table import Route
 from sim.checkers.base import Case, Checker
 from sim.entries import Author, RoleGiven
@@ -16,10 +18,9 @@ class FailStatic(Checker):
     """Nothing is taken away on the word of a list or a registry that has long been out of reach."""
 
     name = "fail-static"
-    ids = ("S3", "S9")
-    promise = (
-        "without a fresh, whole list and a live session nothing is drained or deleted, and no serving member unrouted"
-    )
+    ids = ("S3", "S9", "S14")
+    promise = "without a fresh, whole list and a live session, nothing is taken away and nothing that is well unrouted"
+    hears = (SessionChanged,)
     sees = (ApiCalled, RoleGiven, RoutesServed)
 
     CARRIED_OUT_WITHIN: Final = seconds(60)
@@ -31,7 +32,16 @@ class FailStatic(Checker):
         poll, timeout = case.scenario.layout.poll, case.scenario.layout.session_timeout
         self._list_lasts = Duration(max(seconds(15), 5 * poll) + self.CARRIED_OUT_WITHIN)
         self._session_lasts = Duration(timeout + self.CARRIED_OUT_WITHIN)
+        self._grace = Duration(timeout * 3 // 2 - seconds(1))
+        self._back_at = Instant(0)
+        """When a control plane heard that it was connected."""
         self._served: dict[ServiceName, Route] = {}
+
+    def hear(self, recorded: Recorded) -> None:
+        """Hear when the recovery grace begins."""
+        event = recorded.event
+        if isinstance(event, SessionChanged) and event.state == SessionState.CONNECTED:
+            self._back_at = recorded.at
 
     def see(self, now: Instant, fact: Fact) -> None:
         """Compare with what could be known."""
@@ -57,19 +67,24 @@ class FailStatic(Checker):
     def _judge_routes(self, now: Instant, fact: RoutesServed) -> None:
         former, self._served = self._served, dict(fact.table.routes)
         weather = self._weather
-        if weather.connected or now - weather.cut_at <= self.PUBLISHED_WITHIN:
+        is_cut = not weather.connected and now - weather.cut_at > self.PUBLISHED_WITHIN
+        if not is_cut and now - self._back_at >= self._grace:
             return
+        why = "out of reach" if is_cut else "back for a moment only"
         for name, route in former.items():
             new = fact.table.routes.get(name)
             if new is route or (new is not None and new.members == route.members):
                 continue
             kept = {member.instance for member in new.members} if new is not None else frozenset()
             for member in route.members:
-                if member.instance not in kept and self._serves(name, ServerId(member.instance)):
-                    self.accuse(f"{member.instance} serves {name} and is unrouted while the registry is out of reach")
+                if member.instance not in kept and self._is_missed(name, ServerId(member.instance)):
+                    self.accuse(f"{member.instance} serves {name} and is unrouted while the registry is {why}")
 
-    def _serves(self, service: ServiceName, server: ServerId) -> bool:
-        machine = self._census.machines.get(server)
-        if machine is None or machine.key is None or self._census.is_leaving(server):
+    def _is_missed(self, service: ServiceName, server: ServerId) -> bool:
+        """Tell whether a server serves, and nothing but its silence in the registry speaks against it."""
+        machine, desired = self._census.machines.get(server), self._census.desired
+        if machine is None or machine.key is None or self._census.is_leaving(server) or desired is None:
             return False
-        return machine.condition is Condition.SERVING and machine.key[0] == service
+        is_wanted = service in desired.services and desired.services[service].versions.get(machine.key[1], 0) > 0
+        is_silent = server not in self._census.registered
+        return is_wanted and is_silent and machine.condition is Condition.SERVING and machine.key[0] == service

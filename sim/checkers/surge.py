@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Final
 
 from hfs_appliance.model.events import HoldChanged, PhaseChanged, Recorded
 from hfs_appliance.model.ids import PoolName, ServerId
-from hfs_appliance.model.instants import MINUTE, Duration, Instant, seconds
+from hfs_appliance.model.instants import MINUTE, SECOND, Duration, Instant, seconds
 from hfs_appliance.model.observed import CloudStatus
 from hfs_appliance.model.plan import Phase
-from sim.census import LATELY
+from sim.census import LATELY, Key
 from sim.checkers.base import Case, Checker
 from sim.checkers.capacity import Capacity
-from sim.entries import Author, RecordGone, RecordWritten, RoleGiven
+from sim.entries import Author, RecordGone, RecordWritten, RoleGiven, Unregistered
 from sim.truth import ApiCalled, DeletionBegun, Fact, MachineGone, MachineHidden, MachineMade, StatusChanged
 
 
@@ -20,8 +21,10 @@ class Surge(Checker):
     """Each server that is made is needed when it is made, and what is too many leaves."""
 
     name = "surge"
-    ids = ("S4", "S8")
-    promise = "a server is made only for a pool or an instance that lacks one, and what is too many leaves in minutes"
+    ids = ("S4", "S8", "S12")
+    promise = (
+        "a server is made, or given a role, only where one lacks past its grace; what is too many leaves in minutes"
+    )
     hears = (HoldChanged, PhaseChanged)
     sees = (*Capacity.SEES, ApiCalled)
 
@@ -37,6 +40,7 @@ class Surge(Checker):
         self._made: MachineMade | None = None
         self._too_many_since: dict[PoolName, Instant] = {}
         self._removed_at = Instant(0)
+        self._absences: dict[Key, deque[tuple[Instant, ServerId]]] = {}
         self._holding: set[tuple[str, str]] = set()
         """What keeps the control plane from taking servers away, as it says: by scope and rule."""
 
@@ -60,6 +64,8 @@ class Surge(Checker):
                     self._judge_claim(now, fact)
             elif isinstance(fact, DeletionBegun | RoleGiven):
                 self._removed_at = now
+            elif isinstance(fact, Unregistered):
+                self._note_absence(now, fact.instance)
         elif fact.call == "create":
             made, self._made = self._made, None
             if made is None or made.server != fact.server:
@@ -77,10 +83,30 @@ class Surge(Checker):
             self.accuse(f"{made.server} was made though pool {made.pool} has {too_many} servers too many with it")
 
     def _judge_claim(self, now: Instant, role: RoleGiven) -> None:
-        too_many = self._capacity.instances_too_many((role.service, role.version))
+        key = (role.service, role.version)
+        too_many = self._capacity.instances_too_many(key) + self._wavering(now, key)
         if too_many > self._capacity.returned.count(now):
             words = f"{role.service} {role.version}, which has {too_many} instances too many with it"
             self.accuse(f"{role.server} was given to {words}")
+
+    def _note_absence(self, now: Instant, server: ServerId) -> None:
+        record = self._census.records.get(server)
+        if record is not None and record.service is not None and record.version is not None:
+            self._absences.setdefault((record.service, record.version), deque(maxlen=100)).append((now, server))
+
+    def _wavering(self, now: Instant, key: Key) -> int:
+        """Count those that have been silent for less than their grace: nobody may be put in their place yet."""
+        desired = self._census.desired
+        service = desired.services.get(key[0]) if desired is not None else None
+        patience = service.suspect_grace - SECOND if service is not None else 0
+        recent = (server for at, server in self._absences.get(key, ()) if now - at < patience)
+        return sum(1 for server in recent if self._is_wavering(server))
+
+    def _is_wavering(self, server: ServerId) -> bool:
+        machine = self._census.machines.get(server)
+        if machine is None or machine.status is not CloudStatus.ACTIVE or machine.is_going:
+            return False
+        return server not in self._census.registered and not self._census.is_leaving(server)
 
     def _look_for_the_left_over(self, now: Instant) -> None:
         if self._holding:

@@ -49,8 +49,8 @@ class Columns:
         while (now - EPOCH) // self.step > POINTS:
             self._halve()
         ended = (now - EPOCH) // self.step - self._length
-        if not ended:
-            return
+        if ended <= 0:
+            return  # what comes after the end is of no span
         levels = self._sample()
         least = levels[LEAST] if self._least is None else min(self._least, levels[LEAST])
         for name, level in levels.items():
