@@ -56,3 +56,12 @@ def test_a_long_run_has_few_points_and_loses_nothing() -> None:
     assert sum(levels.columns.counts()["calls"]) == len(range(0, 100_000, 7))
     assert len(column) * levels.columns.step >= HOUR * 1000
     assert levels.columns.step % SECOND == 0
+
+
+def test_what_comes_after_the_end_is_of_no_span() -> None:
+    levels = Levels()
+    levels.columns.advance(at(3))
+    levels.columns.advance(at(4))  # the last span is closed before it is over
+    levels.have(at(3.5), 1)
+    levels.columns.advance(at(5))
+    assert levels.columns.levels() == {"serving": (10, 10, 10, 10, 1), LEAST: (10, 10, 10, 10, 1)}

@@ -1,0 +1,79 @@
+"""Checkers of destruction, each with a story that it must accuse and one, a step away, that it must not."""
+
+from __future__ import annotations
+
+import pytest
+
+from hfs_appliance.model.ids import ServerId
+from sim.checkers.destruction import BlastRadius, DestroyBudget, HealthyDestroyed, LeavesInOrder
+from sim.truth import Condition, MachineGone
+from tests.sim.checkers.stage import DNS, Stage, condition, role
+
+THREE = ("small-1", "small-2", "small-3")
+MANY = tuple(f"small-{number}" for number in range(1, 41))
+
+
+@pytest.mark.parametrize(("cause", "is_wrong"), [("remediation", True), ("scale-in", False)])
+def test_what_is_well_is_not_deleted_as_dead(cause: str, *, is_wrong: bool) -> None:
+    stage = Stage(HealthyDestroyed)
+    stage.serve(*THREE)
+    stage.delete("small-3", cause=cause)
+    assert bool(stage.accused) is is_wrong
+
+
+def test_what_is_ill_may_be_deleted_as_dead() -> None:
+    stage = Stage(HealthyDestroyed)
+    stage.serve(*THREE)
+    stage.tell(condition("small-3", Condition.SICK, service=DNS))
+    stage.delete("small-3", cause="remediation")
+    assert not stage.accused
+
+
+@pytest.mark.parametrize("is_drained", [False, True])
+def test_what_serves_is_drained_before_it_is_deleted(*, is_drained: bool) -> None:
+    stage = Stage(LeavesInOrder)
+    stage.serve(*THREE)
+    if is_drained:
+        stage.decide("small-3", cause="scale-in", drains=True)
+        stage.tell(role("small-3", slot=2, is_draining=True))
+    stage.delete("small-3", cause="scale-in")
+    assert bool(stage.accused) is not is_drained
+
+
+def test_everything_may_be_ended_without_a_drain() -> None:
+    stage = Stage(LeavesInOrder)
+    stage.serve(*THREE)
+    stage.delete("small-3", cause="closing")
+    assert not stage.accused
+
+
+@pytest.mark.parametrize(("pause", "is_wrong"), [(1, True), (200, False)])
+def test_the_budget_of_a_window_is_kept_whatever_the_cause(pause: int, *, is_wrong: bool) -> None:
+    stage = Stage(DestroyBudget)
+    stage.serve(*MANY)  # a tenth of them is four, and one may be of the window before
+    for number, name in enumerate(MANY[:6]):
+        if number % 2:
+            stage.decide(name, cause="scale-in", drains=True)
+            stage.tell(role(name, is_draining=True))
+        stage.delete(name, cause="scale-in" if number % 2 else "remediation")
+        stage.wait(pause)
+    assert bool(stage.accused) is is_wrong
+
+
+def test_one_server_is_counted_once_until_it_is_gone() -> None:
+    stage = Stage(DestroyBudget)
+    stage.serve(*MANY)
+    for _ in range(7):
+        stage.delete(MANY[0], cause="scale-in")
+    stage.tell(MachineGone(server=ServerId(MANY[0])))
+    assert not stage.accused
+
+
+@pytest.mark.parametrize(("state", "is_wrong"), [(Condition.SICK, True), (Condition.DARK, False)])
+def test_of_those_that_live_few_are_called_dead(state: Condition, *, is_wrong: bool) -> None:
+    stage = Stage(BlastRadius)
+    stage.serve(*MANY)
+    for name in MANY[:11]:
+        stage.tell(condition(name, state, service=DNS))
+        stage.delete(name, cause="remediation")
+    assert bool(stage.accused) is is_wrong

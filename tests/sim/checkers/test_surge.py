@@ -1,0 +1,78 @@
+"""Checkers of building too much: a story that they must accuse, and one a step away that they must not."""
+
+from __future__ import annotations
+
+import pytest
+
+from hfs_appliance.model.ids import ServerId
+from sim.checkers.surge import Limits, Surge
+from sim.truth import ApiCalled, Condition, DeletionBegun
+from tests.sim.checkers.stage import DNS, Stage, active, record, role, unregistered
+
+THREE = ("small-1", "small-2", "small-3")
+
+
+def create(stage: Stage, name: str) -> None:
+    stage.make(name)
+    stage.tell(ApiCalled(call="create", asked_at=stage.now, server=ServerId(name)))
+
+
+@pytest.mark.parametrize(("spares", "is_wrong"), [(1, False), (2, True)])
+def test_a_full_pool_gets_no_more(spares: int, *, is_wrong: bool) -> None:
+    stage = Stage(Surge, pool_size=2)
+    stage.serve(*THREE)
+    stage.warm(*(f"small-{10 + number}" for number in range(spares)))
+    stage.wait(100)
+    create(stage, "small-20")
+    assert bool(stage.accused) is is_wrong
+
+
+@pytest.mark.parametrize(("silent", "is_wrong"), [(1, True), (10, False)])
+def test_nobody_is_put_in_the_place_of_one_who_may_be_back(silent: int, *, is_wrong: bool) -> None:
+    stage = Stage(Surge, pool_size=1)
+    stage.serve(*THREE)
+    stage.warm("small-10")
+    stage.wait(100)
+    stage.tell(unregistered("small-3"))
+    stage.wait(silent)
+    claim(stage, "small-10")
+    assert bool(stage.accused) is is_wrong
+
+
+def test_nobody_is_claimed_for_a_service_that_is_complete() -> None:
+    stage = Stage(Surge, pool_size=1)
+    stage.serve(*THREE)
+    stage.warm("small-10")
+    stage.wait(100)
+    claim(stage, "small-10")
+    assert stage.accused
+
+
+def claim(stage: Stage, name: str) -> None:
+    stage.tell(record(name, service=DNS, slot=3, is_built=True), role(name, slot=3))
+
+
+@pytest.mark.parametrize(("number", "is_wrong"), [(2, False), (3, True)])
+def test_so_many_are_created_at_one_time(number: int, *, is_wrong: bool) -> None:
+    stage = Stage(Limits, pool_size=5, at_once=2)
+    for name in THREE[:number]:
+        create(stage, name)
+    assert bool(stage.accused) is is_wrong
+
+
+@pytest.mark.parametrize(("number", "is_wrong"), [(2, False), (3, True)])
+def test_so_many_are_deleted_at_one_time(number: int, *, is_wrong: bool) -> None:
+    stage = Stage(Limits, at_once=2)
+    stage.serve(*THREE)
+    for name in THREE[:number]:
+        stage.tell(DeletionBegun(server=ServerId(name), condition=Condition.SERVING))
+    assert bool(stage.accused) is is_wrong
+
+
+@pytest.mark.parametrize(("number", "is_wrong"), [(3, False), (4, True)])
+def test_so_many_servers_there_may_be(number: int, *, is_wrong: bool) -> None:
+    stage = Stage(Limits, pool_size=0, max_servers=3)
+    for name in (*THREE, "small-4")[:number]:
+        create(stage, name)
+        stage.tell(active(name))
+    assert bool(stage.accused) is is_wrong
