@@ -10,7 +10,7 @@ from urllib.parse import quote
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
-from hfs_appliance.cli.failures import Failure, Foreign, Mistaken, Unavailable, Unknown, program
+from hfs_appliance.cli.failures import Failure, Foreign, Mistaken, Unavailable, program
 from hfs_appliance.config.mistakes import Mistake
 from hfs_appliance.model.reports import EventReport, ServerReport, Status
 
@@ -77,17 +77,6 @@ class Api:
         """Ask how the environment stands."""
         return self.ask(Status, "GET", "/status")
 
-    def of_server(self, method: str, server: str, what: str = "", body: Mapping[str, Any] | None = None) -> str:
-        """Ask for something of one server; `small-1` is told that it means `small-0001`. Errors: Failure."""
-        try:
-            return self.call(method, f"/servers/{segment(server)}{what}", body)
-        except Unknown as error:
-            wanted = _plain(server)
-            meant = next((one.server for one in self.servers() if _plain(one.server) == wanted), None)
-            if wanted is None or meant is None:
-                raise
-            raise Unknown(f"no server is called {server!r}; did you mean {meant!r}?", error.advice) from error
-
     def is_listening(self) -> bool:
         """Tell whether anybody takes connections there."""
         try:
@@ -136,8 +125,7 @@ class Api:
             raise Foreign(self.url, f"{response.status_code} {response.reason_phrase}")
         if "mistakes" in problem:
             raise Mistaken([str(Mistake(**mistake)) for mistake in problem["mistakes"]])
-        kind = Unknown if problem["kind"] == "unknown-name" else Failure
-        raise kind(problem["detail"], _advice(problem))
+        raise Failure(problem["detail"], _advice(problem))
 
 
 def _advice(problem: Mapping[str, Any]) -> str:
@@ -156,12 +144,6 @@ def _problem(response: httpx.Response) -> dict[str, Any]:
         return {}
     is_ours = isinstance(problem, dict) and str(problem.get("type")).startswith("urn:hfs:problem:")
     return problem if is_ours else {}
-
-
-def _plain(server: str) -> tuple[str, int] | None:
-    """Give what people remember of a name: the pool and the number, without zeros."""
-    pool, _, number = server.rpartition("-")
-    return (pool, int(number)) if number.isdecimal() else None
 
 
 def segment(name: str) -> str:

@@ -55,10 +55,6 @@ class Failure(click.ClickException):
             console.print(Text(self.advice))
 
 
-class Unknown(Failure):
-    """Nothing has that name."""
-
-
 class Unavailable(Failure):
     """No appliance answers."""
 

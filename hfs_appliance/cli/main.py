@@ -11,6 +11,7 @@ import click
 
 from hfs_appliance import __version__
 from hfs_appliance.cli.failures import FAILED, Failure
+from hfs_appliance.cli.names import SERVER, SERVICE, TARGET
 from hfs_appliance.cli.root import Lazy, Root
 from hfs_appliance.cli.simulation.command import simulate
 
@@ -177,7 +178,7 @@ def apply(url: str, file: Path, *, is_sure: bool, is_impatient: bool, is_json: b
 
 
 @cli.command()
-@click.argument("service")
+@click.argument("service", type=SERVICE)
 @click.argument("instances", type=click.IntRange(min=0))
 @click.option("--version", help="Which version, when the service has several.")
 @_no_wait
@@ -217,28 +218,30 @@ def events(url: str, after: int, *, is_following: bool, is_json: bool) -> None:
 
 
 @cli.command()
-@click.argument("server")
+@click.argument("target", type=TARGET, metavar="SERVER|SERVICE|PATH")
 @_json
 @click.pass_obj
-def explain(url: str, server: str, *, is_json: bool) -> None:
-    """Explain what hfs believes of SERVER.
+def explain(url: str, target: str, *, is_json: bool) -> None:
+    """Explain a server, a service, or a path of the endpoint.
 
-    By which rule, since when, on what evidence, and what its own log says last.
+    By which rule, since when, on what evidence; what waits for what, and what is held; who has traffic, and why
+    somebody has none.
 
     \b
     Example:
       hfs explain small-0003
+      hfs explain dns
+      hfs explain /dns/records
     """
-    from hfs_appliance.cli import render
-    from hfs_appliance.model.reports import Explanation
+    from hfs_appliance.cli import explained
 
     api = _api(url)
-    text = api.of_server("GET", server)
-    _print(text if is_json else render.explanation(api.read(Explanation, text)))
+    text = explained.ask(api, target)
+    _print(text if is_json else explained.show(api, text))
 
 
 @cli.command()
-@click.argument("server")
+@click.argument("server", type=SERVER)
 @_json
 @click.pass_obj
 def kill(url: str, server: str, *, is_json: bool) -> None:
@@ -250,7 +253,9 @@ def kill(url: str, server: str, *, is_json: bool) -> None:
     Example:
       hfs kill small-0003
     """
-    answer = _api(url).of_server("POST", server, "/kill", {})
+    from hfs_appliance.cli.client import segment
+
+    answer = _api(url).call("POST", f"/servers/{segment(server)}/kill", {})
     click.echo(answer if is_json else f"{server} is broken; watch it heal with: hfs events --follow")
 
 

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from hfs_appliance.model.instants import SECOND, Duration, format_duration
 from hfs_appliance.model.plan import Hold, Phase
-from hfs_appliance.model.reports import EventReport, Explanation, PlanReport, Status
+from hfs_appliance.model.reports import EventReport, PlanReport, Status
 
 STYLES: Final = {"debug": "dim", "info": "", "warning": "yellow", "error": "bold red"}
 PHASE_STYLES: Final = {
@@ -130,33 +130,6 @@ def plan(report: PlanReport) -> RenderableType:
     if not parts:
         parts.append(Text("nothing to change, nothing to do", "green"))
     return Group(*parts)
-
-
-def explanation(report: Explanation) -> RenderableType:
-    """Show all about one server."""
-    one = report.report
-    role = f"{one.service} {one.version}, slot {one.slot}" if one.service else "none"
-    facts = Table.grid(padding=(0, 2))
-    for name, value in (
-        ("phase", Text.assemble((one.phase, PHASE_STYLES.get(one.phase, "blue")), f" since {clock(one.since)}")),
-        ("rule", Text(f"{one.rule}: {one.words}")),
-        ("role", Text(role)),
-        ("place", Text(f"{one.address or 'no address'}, pool {one.pool}, {one.az}")),
-    ):
-        facts.add_row(Text(name, "dim"), value)
-    witnesses = Table.grid(padding=(0, 2))
-    for source, words in report.evidence.items():
-        witnesses.add_row(Text(source, "dim"), Text(words))
-    return Group(
-        Text(one.server, "bold"),
-        facts,
-        Text("\nwitnesses", "bold"),
-        witnesses,
-        Text("\nevents", "bold"),
-        *(event(told) for told in report.events),
-        Text("\nlog", "bold"),
-        Text(report.log.rstrip("\n"), "dim"),
-    )
 
 
 def event(report: EventReport) -> Text:

@@ -91,18 +91,6 @@ class EventReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
-    """`hfs explain SERVER`: which rule, since when, on what evidence."""
-
-    report: ServerReport
-    evidence: Mapping[str, str]
-    """What each witness says, by source (`record`, `cloud`, `pool`, `registration`, `probe`), in words."""
-    events: tuple[EventReport, ...]
-    log: str
-    """Tail of the server's own log."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """One difference between two desired states."""
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import getpass
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Final
 
@@ -15,15 +14,15 @@ from hfs_appliance.config import load_text, restart_needed
 from hfs_appliance.mcp.decide import decide
 from hfs_appliance.model.desired import DesiredState
 from hfs_appliance.model.events import OperatorAsked
+from hfs_appliance.model.explained import Explained
 from hfs_appliance.model.ids import ServerId, ServiceName, Version
-from hfs_appliance.model.instants import between, format_instant, seconds, to_seconds
+from hfs_appliance.model.instants import between, seconds, to_seconds
 from hfs_appliance.model.leadership import Mode
-from hfs_appliance.model.plan import OBSERVING, Action, Claim, Create, Phase, Plan, Verdict
+from hfs_appliance.model.plan import OBSERVING, Action, Claim, Create, Phase, Plan
 from hfs_appliance.model.reports import (
     Adopted,
     Applied,
     EventReport,
-    Explanation,
     HandedOver,
     PlannedStep,
     PlanReport,
@@ -33,15 +32,14 @@ from hfs_appliance.model.reports import (
 )
 from hfs_appliance.model.world import World
 from hfs_appliance.ports.clock import Clock
-from hfs_appliance.ports.errors import Missing, Rejected, Transient, UnknownName, Unsupported
+from hfs_appliance.ports.errors import Missing, Rejected, Transient, UnknownName
 from hfs_appliance.ports.registry import Registry
-from hfs_appliance.runtime.evidence import evidence
+from hfs_appliance.runtime.explain import Explainer
+from hfs_appliance.runtime.nearest import nearest
 from hfs_appliance.runtime.plane import ControlPlane
 from hfs_appliance.telemetry.bus import EventBus
 from hfs_appliance.telemetry.words import report
 
-LOG_LINES: Final = 40
-EVENTS_TOLD: Final = 50
 HAND_OVER_WITHIN: Final = seconds(10)
 """What is under way has so long to end before the office is laid down."""
 TAKEN_WITHIN: Final = seconds(5)
@@ -56,6 +54,7 @@ class ApplianceControl:
         self._bus = bus
         self._clock = clock
         self._started_at = clock.now()
+        self._explainer = Explainer(plane, bus)
 
     def status(self) -> Status:
         """Tell how the environment stands."""
@@ -75,7 +74,7 @@ class ApplianceControl:
             servers_total=sum(plan.phases.values()) - plan.phases.get(Phase.GONE, 0),
             servers_max=desired.limits.max_servers if desired is not None else 0,
             routed=self._plane.routes.routed(),
-            holds=(*self._plane.holds(), *plan.holds, *self._plane.routes.holds()),
+            holds=self._explainer.holds(plan),
             leader=leadership.leader if leadership.leader.name else None,
             standing_by=leadership.standing_by,
             scaling={
@@ -99,47 +98,11 @@ class ApplianceControl:
         if plan is None:
             return []
         world = self._plane.reconciler.world()
-        return [self._report(world, plan.verdicts[server]) for server in sorted(plan.verdicts)]
+        return [self._explainer.server_report(world, plan.verdicts[server]) for server in sorted(plan.verdicts)]
 
-    def _report(self, world: World, verdict: Verdict) -> ServerReport:
-        record = world.registry.value.records.get(verdict.server) if world.registry is not None else None
-        found = world.cloud.value.servers.get(verdict.server) if world.cloud is not None else None
-        known = record or found
-        return ServerReport(
-            server=verdict.server,
-            phase=verdict.phase.value,
-            rule=verdict.rule,
-            words=verdict.words,
-            since=format_instant(self._plane.reconciler.since(verdict.server)),
-            pool=known.pool if known is not None else "",
-            az=known.az if known is not None else "",
-            address=found.address if found is not None else "",
-            service=record.service if record is not None else None,
-            version=record.version if record is not None else None,
-            slot=record.slot if record is not None else None,
-        )
-
-    async def explain(self, server: ServerId) -> Explanation:
-        """Tell all about one server. Errors: UnknownName."""
-        plan = self._plane.reconciler.plan or Plan()
-        if server not in plan.verdicts:
-            raise UnknownName("server", server, _nearest(server, plan.verdicts))
-        world = self._plane.reconciler.world()
-        try:
-            log = await self._plane.cloud.log(server, LOG_LINES)
-        except (Missing, Unsupported, Transient) as error:
-            log = f"(no log: {error.words})"
-        return Explanation(
-            report=self._report(world, plan.verdicts[server]),
-            evidence=evidence(world, server),
-            events=await self._events_of(server),
-            log=log,
-        )
-
-    async def _events_of(self, server: ServerId) -> tuple[EventReport, ...]:
-        async with aclosing(self._bus.follow(0, is_following=False)) as stream:
-            told = [recorded async for recorded in stream if recorded.fields().get("server") == server]
-        return tuple(report(recorded) for recorded in told[-EVENTS_TOLD:])
+    async def explain(self, target: str) -> Explained:
+        """Tell all about one server, service or path. Errors: UnknownName."""
+        return await self._explainer.explain(target)
 
     async def events(self, after: int, *, is_following: bool) -> AsyncGenerator[EventReport, None]:
         """Give the events after a number; then, when following, each new one."""
@@ -193,7 +156,7 @@ class ApplianceControl:
         desired = self._plane.desired.current
         services = desired.services if desired is not None else {}
         if service not in services:
-            raise UnknownName("service", service, _nearest(service, services))
+            raise UnknownName("service", service, nearest(service, services))
         versions, scale = services[service].versions, services[service].autoscale
         if scale is not None:
             raise Rejected(
@@ -204,7 +167,7 @@ class ApplianceControl:
             raise Rejected(f"{service} has versions {', '.join(sorted(versions))}: say which one")
         chosen = version if version is not None else next(iter(versions))
         if chosen not in versions:
-            raise UnknownName(f"version of {service}", chosen, _nearest(chosen, versions))
+            raise UnknownName(f"version of {service}", chosen, nearest(chosen, versions))
         if versions[chosen] == instances:
             return Applied(generation=desired.generation if desired is not None else 0, changes=())
         return await self._plane.desired.scale(service, chosen, instances, author or getpass.getuser())
@@ -222,7 +185,7 @@ class ApplianceControl:
             self._bus.emit("api", OperatorAsked(what="kill", subject=server))
         except Missing:
             plan = self._plane.reconciler.plan or Plan()
-            raise UnknownName("server", server, _nearest(server, plan.verdicts)) from None
+            raise UnknownName("server", server, nearest(server, plan.verdicts)) from None
 
     async def down(self) -> None:
         """Retire everything; every appliance ends by itself when nothing is left. Errors: PortError."""
@@ -265,7 +228,3 @@ def _step(world: World, action: Action) -> PlannedStep:
         cause=action.reason.cause.value,
         words=action.reason.words,
     )
-
-
-def _nearest(name: str, known: Iterable[str]) -> str | None:
-    return next(iter(difflib.get_close_matches(name, list(known), n=1)), None)

@@ -30,7 +30,14 @@ from hfs_appliance.ports.worker import Worker
 from hfs_appliance.runtime.desired import DesiredStore
 from hfs_appliance.runtime.dirty import Dirty
 from hfs_appliance.runtime.observe_registry import RegistryObserver
-from hfs_appliance.swagger.merge import DocumentState, Prepared, ServiceDocument, assemble, prepare
+from hfs_appliance.swagger.merge import (
+    DocumentState,
+    Prepared,
+    ServiceDocument,
+    ServiceStatus,
+    assemble,
+    prepare,
+)
 
 FETCH_WITHIN: Final = seconds(10)
 FETCH_AGAIN_AFTER: Final = seconds(300)
@@ -90,6 +97,11 @@ class DocumentPublisher:
         """Title and description of the document in force; None when something that it is made of has changed."""
         self._digest = ""
         self.is_in_step = False
+
+    def status_of(self, service: ServiceName) -> ServiceStatus | None:
+        """Tell how a service's document fares; None before it was asked for."""
+        held = self._held.get(service)
+        return held.prepared.status if held is not None else None
 
     async def run(self) -> None:
         """Follow the registrations until cancelled."""

@@ -88,7 +88,7 @@ def build(control: Control, metrics: Callable[[], bytes]) -> Starlette:
         Route("/metrics", api.metrics, methods=get),
         Route(f"{BASE}/status", api.status, methods=get),
         Route(f"{BASE}/servers", api.servers, methods=get),
-        Route(f"{BASE}/servers/{{server}}", api.explain, methods=get),
+        Route(f"{BASE}/explain", api.explain, methods=get),
         Route(f"{BASE}/servers/{{server}}/kill", api.kill, methods=post),
         Route(f"{BASE}/desired", api.desired, methods=get),
         Route(f"{BASE}/desired", api.apply, methods=put),
@@ -131,8 +131,11 @@ class _Api:
         return _json(list(self._control.servers()))
 
     async def explain(self, request: Request) -> Response:
-        """Tell all about one server."""
-        return _json(await self._control.explain(ServerId(request.path_params["server"])))
+        """Tell all about one server, service or path."""
+        target = request.query_params.get("target", "")
+        if not target:
+            raise BadRequest(HTTPStatus.BAD_REQUEST, "`target` is a server, a service, or a path of the endpoint")
+        return _json(await self._control.explain(target))
 
     async def kill(self, request: Request) -> Response:
         """Break a server."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
+from hfs_appliance.model.explained import Explained
 from hfs_appliance.model.ids import ServerId, ServiceName, Version
 from hfs_appliance.model.reports import (
     Adopted,
     Applied,
     EventReport,
-    Explanation,
     HandedOver,
     PlanReport,
     ServerReport,
@@ -29,8 +29,8 @@ class Control(Protocol):
         """List the servers, sorted by id."""
         ...
 
-    async def explain(self, server: ServerId) -> Explanation:
-        """Tell all about one server."""
+    async def explain(self, target: str) -> Explained:
+        """Tell all about one server, one service, or (it begins with `/`) one path of the endpoint."""
         ...
 
     def events(self, after: int, *, is_following: bool) -> AsyncGenerator[EventReport, None]:

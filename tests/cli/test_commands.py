@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 import trio
+from click.shell_completion import ShellComplete
 
 from hfs_appliance.cli import wait
+from hfs_appliance.cli.main import cli
 from hfs_appliance.model.events import CloudUnreachable, DocumentsMerged
 from hfs_appliance.model.instants import to_seconds
 from hfs_appliance.model.leadership import Leader
@@ -89,7 +91,7 @@ async def test_who_stands_by_says_whom_to_ask(hfs: Commands) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "path"),
-    [("servers", "servers"), ("explain small-0001", "servers/small-0001"), ("events", "events")],
+    [("servers", "servers"), ("explain small-0001", "explain?target=small-0001"), ("events", "events")],
 )
 async def test_json_is_exactly_the_api(hfs: Commands, arguments: str, path: str) -> None:
     hfs.control.tell(CloudUnreachable(words="timeout"))
@@ -105,11 +107,59 @@ async def test_servers_and_one_explained(hfs: Commands) -> None:
         assert words in explained
 
 
+async def test_a_service_explained(hfs: Commands) -> None:
+    shown = (await hfs("explain", "dns")).output
+    for words in (
+        "1.0.0: 1 of 3 serve, 1 starting",
+        "small: 0/3 warm, 2 building",
+        "1 more of 1.0.0  a server of pool small (since ",
+        "held: pool/small: 40 servers are the most (max-servers)",
+        "stale, 4 operations: status 500",
+        "the endpoint has no route to it",
+        "1 serve",
+    ):
+        assert words in shown
+
+
+async def test_a_path_explained(hfs: Commands) -> None:
+    shown = (await hfs("explain", "/dns/records")).output
+    for words in (
+        "http://127.0.0.1:8080/dns/records",
+        "answered by  dns, as /v1/records",
+        "divided by weight: the client's address (traffic epoch 7)",
+        "2.0.0  5 %   over 1  and who carries header X-Beta = yes",
+        "1.0.0  95 %  over 1",
+    ):
+        assert words in shown
+    members = [line for line in shown.splitlines() if line.startswith("traffic: ")]
+    assert [line.split()[1:3] for line in members] == [["no", "small-0002"], ["yes", "small-0001"]]
+    assert members[0].endswith("warming  not registered: starts")
+    assert "traffic" not in (await hfs("explain", "/")).output
+
+
+@pytest.mark.parametrize(
+    ("command", "typed", "offered"),
+    [
+        ("explain", "", ["dns", "small-0001", "/dns/"]),
+        ("explain", "/d", ["/dns/"]),
+        ("kill", "", ["small-0001"]),
+        ("scale", "d", ["dns"]),
+    ],
+)
+async def test_the_shell_completes_names(hfs: Commands, command: str, typed: str, offered: list[str]) -> None:
+    def complete(url: str) -> list[str]:
+        completion = ShellComplete(cli, {}, "hfs", "_HFS_COMPLETE")
+        return [item.value for item in completion.get_completions(["--api", url, command], typed)]
+
+    assert await trio.to_thread.run_sync(complete, hfs.served.url) == offered
+    assert await trio.to_thread.run_sync(complete, "http://127.0.0.1:9") == []
+
+
 async def test_unknown_names_say_which_ones_there_are(hfs: Commands) -> None:
     done = await hfs("explain", "small-0009")
     assert done.exit_code == 1
     assert done.stderr.splitlines() == [
-        "no server is called 'small-0009'; did you mean 'small-0001'?",
+        "no server or service is called 'small-0009'; did you mean 'small-0001'?",
         "`hfs servers` and `hfs status` list what there is",
     ]
 
@@ -118,12 +168,13 @@ async def test_unknown_names_say_which_ones_there_are(hfs: Commands) -> None:
 async def test_a_number_without_its_zeros_is_understood(hfs: Commands, typed: str, meant: str) -> None:
     done = await hfs("explain", typed)
     assert done.exit_code == 1
-    assert done.stderr.splitlines()[0] == f"no server is called {typed!r}; did you mean {meant!r}?"
+    assert done.stderr.splitlines()[0] == f"no server or service is called {typed!r}; did you mean {meant!r}?"
 
 
 async def test_odd_names_reach_nothing_else(hfs: Commands) -> None:
     done = await hfs("explain", "a/../../desired")
-    assert (done.exit_code, done.stderr) == (1, "Not Found: GET /api/v1/servers/a/../../desired\n")
+    assert done.exit_code == 1
+    assert done.stderr.splitlines()[0] == "no server or service is called 'a/../../desired'"
 
 
 async def test_events_in_words(hfs: Commands) -> None:

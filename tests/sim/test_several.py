@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 import trio
 
+from hfs_appliance.model.explained import ServerExplanation
 from hfs_appliance.model.ids import ServerId, ServiceName
 from hfs_appliance.model.instants import MINUTE, SECOND, Duration, seconds
 from hfs_appliance.model.leadership import Mode
@@ -279,7 +280,9 @@ def test_whoever_stands_by_shows_what_it_would_do_and_names_the_one_to_ask() -> 
             with pytest.raises(Standby, match="mcp-1 leads") as refused:
                 await change
             assert refused.value.leader == status.leader
-        assert (await control.explain(server)).report.phase == "serving"
+        explained = await control.explain(server)
+        assert isinstance(explained, ServerExplanation)
+        assert explained.report.phase == "serving"
         assert len(sim.serving("dns")) == 3
 
     simulate(quick(1), story)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from hfs_appliance.config.mistakes import ConfigError, Mistake
 from hfs_appliance.model.events import Event
+from hfs_appliance.model.explained import Explained
 from hfs_appliance.model.ids import PoolName, ServerId, ServiceName, Version
 from hfs_appliance.model.instants import Instant, format_instant
 from hfs_appliance.model.leadership import Leader
@@ -17,7 +18,6 @@ from hfs_appliance.model.reports import (
     Applied,
     Change,
     EventReport,
-    Explanation,
     HandedOver,
     PlannedStep,
     PlanReport,
@@ -25,8 +25,10 @@ from hfs_appliance.model.reports import (
     Status,
 )
 from hfs_appliance.ports.errors import Conflict, UnknownName, Unsupported
+from hfs_appliance.runtime.nearest import nearest
 from hfs_appliance.telemetry import words
 from hfs_appliance.telemetry.bus import EventBus
+from tests.support.explained import explained
 
 DNS = ServiceName("dns")
 V1 = Version("1.0.0")
@@ -115,12 +117,11 @@ class FakeControl:
     def servers(self) -> Sequence[ServerReport]:
         return [server()]
 
-    async def explain(self, server_id: ServerId) -> Explanation:
-        if server_id != "small-0001":
-            raise UnknownName("server", server_id, "small-0001")
-        return Explanation(
-            report=server(), evidence={"cloud": "running", "registration": "up"}, events=(), log=self.log
-        )
+    async def explain(self, target: str) -> Explained:
+        found = explained(target, server(), self.log)
+        if found is None:
+            raise UnknownName("server or service", target, nearest(target, ["small-0001", "dns"]))
+        return found
 
     async def events(self, after: int, *, is_following: bool) -> AsyncGenerator[EventReport, None]:
         self.readers += 1

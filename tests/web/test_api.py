@@ -36,8 +36,8 @@ async def test_reads(served: Served) -> None:
     assert status["services"]["dns"]["1.0.0"]["desired"] == status["services"]["dns"]["1.0.0"]["serving"] == 2
     [server] = (await served.client.get(f"{API}/servers")).json()
     assert server["server"] == "small-0001"
-    explanation = (await served.client.get(f"{API}/servers/small-0001")).json()
-    assert explanation["report"] == server
+    explanation = (await served.client.get(f"{API}/explain", params={"target": "small-0001"})).json()
+    assert (explanation["kind"], explanation["report"]) == ("server", server)
     assert explanation["log"] == "agent log\n"
     assert (await served.client.get(f"{API}/desired")).json() == {"generation": 1, "source": "schema = 1\n"}
     assert (await served.client.get("/healthz")).json() == {"alive": True}
@@ -46,6 +46,15 @@ async def test_reads(served: Served) -> None:
     assert metrics.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     index = (await served.client.get("/")).json()
     assert "PUT /api/v1/desired" in index["routes"]
+
+
+async def test_explaining_a_service_a_path_and_nothing(served: Served) -> None:
+    service = (await served.client.get(f"{API}/explain", params={"target": "dns"})).json()
+    assert (service["kind"], service["versions"]["1.0.0"]["serving"]) == ("service", 1)
+    path = (await served.client.get(f"{API}/explain", params={"target": "/dns/records"})).json()
+    assert (path["kind"], path["routing"]["divisions"][0]["weight"]) == ("path", 50)
+    is_problem(await served.client.get(f"{API}/explain", params={"target": "dnss"}), 404, "unknown-name")
+    is_problem(await served.client.get(f"{API}/explain"), 400, "bad-request")
 
 
 async def test_mutations_reach_control(served: Served) -> None:
@@ -98,7 +107,7 @@ async def test_who_stands_by_names_the_leader(served: Served) -> None:
 
 
 async def test_unknown_names_come_with_the_nearest_one(served: Served) -> None:
-    content = is_problem(await served.client.get(f"{API}/servers/small-0009"), 404, "unknown-name")
+    content = is_problem(await served.client.get(f"{API}/explain?target=small-0009"), 404, "unknown-name")
     assert content["suggestion"] == "small-0001"
     scaled = await served.client.post(f"{API}/services/dsn/scale", json={"instances": 4, "author": "eva"})
     assert "did you mean 'dns'" in is_problem(scaled, 404, "unknown-name")["detail"]
