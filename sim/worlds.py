@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from hfs_appliance.mcp.decide import decide
+from hfs_appliance.mcp.enact import adopted, announced, changed, made, recorded, registered
 from hfs_appliance.mcp.memory import ledger_after
 from hfs_appliance.model.anchor import Anchor
 from hfs_appliance.model.desired import (
@@ -27,7 +28,6 @@ from hfs_appliance.model.desired import (
 )
 from hfs_appliance.model.ids import (
     AvailabilityZone,
-    CloudId,
     EnvironmentName,
     EnvironmentUuid,
     Nonce,
@@ -205,61 +205,25 @@ class Fleet:
                 self._create(action)
             case Adopt():
                 found = self.cloud[action.server]
-                self.records[action.server] = ServerRecord(
-                    server=action.server,
-                    nonce=found.nonce,
-                    pool=found.pool,
-                    az=found.az,
-                    created_at=found.created_at,
-                    cause=action.reason.cause,
-                )
+                self.records[action.server] = adopted(found, action.reason.cause, found.created_at)
             case Forget():
                 del self.records[action.server]
                 self.departed.pop(action.server, None)
             case _ if record is None:
                 raise AssertionError(f"no record for {action}")
-            case Claim():
-                self.records[action.server] = replace(
-                    record, service=action.service, version=action.version, slot=action.slot, assigned_at=self.now
-                )
-            case ConfirmBuilt():
-                self.records[action.server] = replace(record, built_at=self.now)
-            case Condemn():
-                reason = action.reason
-                self.records[action.server] = replace(
-                    record, failed_at=self.now, leave_cause=reason.cause, evidence=reason.words
-                )
-            case ConfirmReady():
-                self.records[action.server] = replace(record, ready_at=self.now)
-            case Drain():
-                self.records[action.server] = replace(record, drain_at=self.now, leave_cause=action.reason.cause)
+            case Claim() | ConfirmBuilt() | ConfirmReady() | Condemn() | Drain():
+                self.records[action.server] = changed(record, action, self.now)
             case Delete():
-                self.records[action.server] = replace(record, delete_at=self.now, leave_cause=action.reason.cause)
+                self.records[action.server] = changed(record, action, self.now)
                 self.cloud.pop(action.server, None)
                 self.unregister(action.server)
 
     def _create(self, action: Create) -> None:
-        nonce = Nonce(f"{serial_of(action.server):016x}")
+        serial = serial_of(action.server)
         if action.server not in self.records:
-            self.records[action.server] = ServerRecord(
-                server=action.server,
-                nonce=nonce,
-                pool=action.pool,
-                az=action.az,
-                created_at=self.now,
-                cause=action.reason.cause,
-            )
-        self.cloud[action.server] = CloudServer(
-            cloud_id=CloudId(action.server),
-            server=action.server,
-            nonce=nonce,
-            pool=action.pool,
-            az=action.az,
-            status=CloudStatus.ACTIVE,
-            address=f"10.0.{serial_of(action.server) >> 8 & 255}.{serial_of(action.server) & 255}",
-            created_at=self.now,
-            uuid=ANCHOR.uuid,
-        )
+            self.records[action.server] = recorded(action, Nonce(f"{serial:016x}"), self.now)
+        address = f"10.0.{serial >> 8 & 255}.{serial & 255}"
+        self.cloud[action.server] = made(self.records[action.server], ANCHOR.uuid, address, self.now)
 
     def _live(self) -> None:
         """Every running server announces itself, takes its role, registers or leaves."""
@@ -272,22 +236,13 @@ class Fleet:
             elif record.drain_at is not None:
                 self.unregister(server)
             elif record.service is None or record.version is None:
-                self.pool[server] = PoolEntry(
-                    server=server, nonce=machine.nonce, pool=machine.pool, address=machine.address
-                )
+                self.pool[server] = announced(machine)
                 self.departed.pop(server, None)
             elif record.version not in self.broken_versions:
                 self.pool.pop(server, None)
                 self.departed.pop(server, None)
                 entries = self.registrations.setdefault(record.service, {})
-                entries[server] = Registration(
-                    service=record.service,
-                    instance=server,
-                    version=record.version,
-                    address=machine.address,
-                    port=8000,
-                    server=server,
-                )
+                entries[server] = registered(record, machine.address, 8000)
             else:
                 self.pool.pop(server, None)
 

@@ -10,10 +10,11 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, TypeVar
 
 import trio
 
+from hfs_appliance.mcp.enact import adopted, changed, recorded
 from hfs_appliance.model.anchor import Anchor
 from hfs_appliance.model.assignment import Assignment
 from hfs_appliance.model.desired import DesiredState, Service
@@ -46,7 +47,6 @@ from hfs_appliance.runtime.observe_registry import RegistryObserver
 from hfs_appliance.runtime.tunables import PRODUCTION, Tunables
 
 T = TypeVar("T")
-RecordChange: TypeAlias = Callable[[ServerRecord], ServerRecord]
 
 _SAY_DEAD: Final = frozenset({Cause.REMEDIATION, Cause.BUILD_FAILED, Cause.NEVER_READY})
 """Causes that say that a server is no good: then its absence from a list is evidence, and must be true."""
@@ -94,12 +94,8 @@ class Acts:
                 return await self._create(action, desired)
             case Claim():
                 return await self._claim(action, desired)
-            case ConfirmBuilt():
-                return await self._change(action.server, lambda r: replace(r, built_at=self._parts.clock.now()))
-            case ConfirmReady():
-                return await self._change(action.server, lambda r: replace(r, ready_at=self._parts.clock.now()))
-            case Condemn():
-                return await self._condemn(action)
+            case ConfirmBuilt() | ConfirmReady() | Condemn():
+                return await self._change(action)
             case Drain():
                 return await self._drain(action)
             case Delete():
@@ -117,14 +113,7 @@ class Acts:
             record = read_record(znode.value)
             await self._confirm(znode)
         else:
-            record = ServerRecord(
-                server=action.server,
-                nonce=parts.entropy.nonce(),
-                pool=action.pool,
-                az=action.az,
-                created_at=parts.clock.now(),
-                cause=action.reason.cause.value,
-            )
+            record = recorded(action, parts.entropy.nonce(), parts.clock.now())
             await parts.registry.create(path, write(record))
             await parts.view.refresh((path,))
         if parts.mischief.strikes(Site.RECORD_WRITTEN):
@@ -156,14 +145,7 @@ class Acts:
             raise Conflict(f"service {action.service} has left the desired state meanwhile")
         path = parts.layout.record(action.server)
         znode = await parts.registry.get(path)
-        now = parts.clock.now()
-        record = replace(
-            read_record(znode.value),
-            service=action.service,
-            version=action.version,
-            slot=action.slot,
-            assigned_at=now,
-        )
+        record = changed(read_record(znode.value), action, parts.clock.now())
         assignment = _assignment(record, service, action)
         assignment_path = parts.layout.assignment(action.server)
         # One transaction: the server is still warm, nobody else has changed its record, and the role is given.
@@ -176,20 +158,12 @@ class Acts:
         )
         return (path,)
 
-    async def _condemn(self, action: Condemn) -> tuple[str, ...]:
-        now, reason = self._parts.clock.now(), action.reason
-
-        def failed(record: ServerRecord) -> ServerRecord:
-            return replace(record, failed_at=now, leave_cause=reason.cause.value, evidence=reason.words)
-
-        return await self._change(action.server, failed)
-
     async def _drain(self, action: Drain) -> tuple[str, ...]:
         parts = self._parts
         path, assignment_path = parts.layout.record(action.server), parts.layout.assignment(action.server)
         znode = await parts.registry.get(path)
         now = parts.clock.now()
-        record = replace(read_record(znode.value), drain_at=now, leave_cause=action.reason.cause.value)
+        record = changed(read_record(znode.value), action, now)
         operations: list[Operation] = [SetOp(path=path, value=write(record), version=znode.version)]
         role = await self._assignment_of(action.server)
         if role is not None:
@@ -199,15 +173,10 @@ class Acts:
         return (path,)
 
     async def _delete(self, action: Delete) -> tuple[str, ...]:
-        now = self._parts.clock.now()
-
-        def decided(record: ServerRecord) -> ServerRecord:
-            return replace(record, delete_at=record.delete_at or now, leave_cause=action.reason.cause.value)
-
         listed = self._parts.servers.observation()
         if action.reason.cause in _SAY_DEAD and listed is not None and action.server not in listed.value.servers:
             await self._demand_absent(action.server)
-        touched = await self._change(action.server, decided)
+        touched = await self._change(action)
         with suppress(Missing):  # nothing left to delete is what the record waits for
             await self._ask_cloud(partial(self._parts.cloud.delete, action.server))
         return touched
@@ -233,14 +202,7 @@ class Acts:
         parts = self._parts
         found = await self._ask_cloud(partial(parts.cloud.server, action.server))
         now = parts.clock.now()
-        record = ServerRecord(
-            server=found.server,
-            nonce=found.nonce,
-            pool=found.pool,
-            az=found.az,
-            created_at=now,  # its time to announce itself begins anew: nobody knows whether it ever did
-            cause=action.reason.cause.value,
-        )
+        record = adopted(found, action.reason.cause.value, now)
         role = await self._assignment_of(action.server)
         view = parts.view.observation()
         entry = view.value.registered(found.server, found.nonce) if view is not None else None
@@ -281,10 +243,10 @@ class Acts:
             raise CloudFailed(Ambiguous("mischief"))
         return answer
 
-    async def _change(self, server: ServerId, change: RecordChange) -> tuple[str, ...]:
-        path = self._parts.layout.record(server)
+    async def _change(self, action: ConfirmBuilt | ConfirmReady | Condemn | Delete) -> tuple[str, ...]:
+        path = self._parts.layout.record(action.server)
         znode = await self._parts.registry.get(path)
-        value = write(change(read_record(znode.value)))
+        value = write(changed(read_record(znode.value), action, self._parts.clock.now()))
         if value == znode.value:
             await self._confirm(znode)
             return (path,)
