@@ -1,4 +1,4 @@
-"""Converge: records that follow what is, roles for warm servers, and new servers, each within its limits.
+"""Converge: records that follow what is, and roles for warm servers. What is built in their place is in build.py.
 
 Order of safety: what adds capacity may always be planned; what removes any (remedy.py, retire.py) needs the fresh word
 of cloud and registry (`may_destroy`) and a token, and never takes a service version below its count by our own hand.
@@ -12,13 +12,14 @@ from __future__ import annotations
 
 from itertools import count
 
-from hfs_appliance.factory.policy import choose, spread, wanted_builds
+from hfs_appliance.factory.policy import choose
 from hfs_appliance.mcp.draft import Draft
-from hfs_appliance.mcp.facts import CREATE_RETRY_AFTER
-from hfs_appliance.mcp.tally import PoolTally, in_order
-from hfs_appliance.model.desired import Pool, Service
-from hfs_appliance.model.ids import PoolName, Version, serial_of, server_id
-from hfs_appliance.model.instants import Duration, after, format_duration
+from hfs_appliance.mcp.setbacks import is_open
+from hfs_appliance.mcp.tally import InstanceTally, in_order
+from hfs_appliance.model.desired import Service
+from hfs_appliance.model.ids import Version
+from hfs_appliance.model.instants import Duration, format_duration
+from hfs_appliance.model.ledger import Setback
 from hfs_appliance.model.observed import CloudStatus
 from hfs_appliance.model.plan import (
     Adopt,
@@ -26,7 +27,6 @@ from hfs_appliance.model.plan import (
     Claim,
     ConfirmBuilt,
     ConfirmReady,
-    Create,
     Forget,
     Reason,
 )
@@ -34,7 +34,6 @@ from hfs_appliance.model.plan import (
 
 def keep_books(draft: Draft) -> None:
     """Adopt, confirm, forget: bring our records in line with what is."""
-    now = draft.world.now
     for server in sorted(draft.tally.gone):
         draft.add(Forget(server=server, reason=Reason(cause=Cause.BOOKKEEPING, words="gone from the cloud")))
     for facts, *_ in in_order(draft.tally.ambiguous):
@@ -47,18 +46,6 @@ def keep_books(draft: Draft) -> None:
     for server in sorted(draft.tally.unconfirmed):
         reason = Reason(cause=Cause.BOOKKEEPING, words="registered for the first time")
         draft.add(ConfirmReady(server=server, reason=reason))
-    for facts, *_ in in_order(draft.tally.unsent):
-        record = facts.record
-        assert record is not None
-        retry_at = after(record.created_at, CREATE_RETRY_AFTER)
-        setback = draft.pool_setbacks.get(record.pool)
-        if setback is not None:
-            retry_at = max(retry_at, setback.not_before)
-        if draft.may_create and now >= retry_at:
-            reason = Reason(cause=Cause.BOOKKEEPING, words="recorded, but the cloud does not list it: asked for again")
-            draft.add(Create(server=facts.server, pool=record.pool, az=record.az, reason=reason, is_retry=True))
-        else:
-            draft.look_again(retry_at if now < retry_at else None)
 
 
 def claim(draft: Draft) -> None:
@@ -83,6 +70,9 @@ def _claim_version(draft: Draft, service: Service, version: Version) -> None:
         )
         draft.hold(f"service/{service.name}", "version-setback", words, setback)
         return
+    replacing = len(have.missing) + len(have.lost)
+    if setback is not None and is_open(setback):
+        short = min(short, 1 - _trials(have, setback))
     pool = draft.tally.pools.get(service.pool)
     warm = pool.warm if pool is not None else {}
     cause = Cause.REMEDIATION if have.missing or have.serving else Cause.MEET_DEMAND
@@ -101,55 +91,16 @@ def _claim_version(draft: Draft, service: Service, version: Version) -> None:
         words = f"{service.name} {version} has {wanted - short} of {wanted}"
         reason = Reason(cause=cause, words=words)
         draft.add(Claim(server=server, service=service.name, version=version, slot=slot, reason=reason))
-        short -= 1
+        short, replacing = short - 1, max(0, replacing - 1)
     if short > 0:
-        draft.unmet[service.pool] = draft.unmet.get(service.pool, 0) + short
+        draft.unmet[service.pool] += short
+        draft.replacing[service.pool] += min(short, replacing)
 
 
-def build(draft: Draft) -> None:
-    """Ask for the servers that pools and unmet instances need, as far as the limits allow."""
-    limits, tally = draft.desired.limits, draft.tally
-    used = max(map(serial_of, tally.ahead), default=0)
-    serial = max(draft.world.ledger.next_serial, used + 1)
-    headroom = limits.max_servers - tally.total
-    slots = limits.max_creating - len(tally.in_creation)
-    # Pools with instances waiting come first: refilling must not take the last places from remediation.
-    for name in sorted(draft.desired.pools, key=lambda pool: (-draft.unmet.get(pool, 0), pool)):
-        wanted = _wanted_builds(draft, draft.desired.pools[name])
-        if wanted and not _may_build(draft, name, wanted):
-            continue
-        if wanted > headroom:
-            words = f"{wanted} more servers are needed, limits.max_servers = {limits.max_servers} leaves {headroom}"
-            draft.hold(f"pool/{name}", "max-servers", words)
-        pool = tally.pools.get(name) or PoolTally()
-        zones = pool.zones.copy()
-        for number in range(max(0, min(wanted, headroom, slots))):
-            az = spread(zones, draft.desired.cloud.azs)
-            reason = _build_reason(draft, name, len(pool.building) + number)
-            draft.add(Create(server=server_id(name, serial), pool=name, az=az, reason=reason))
-            serial, headroom, slots = serial + 1, headroom - 1, slots - 1
-
-
-def _wanted_builds(draft: Draft, pool: Pool) -> int:
-    have = draft.tally.pools.get(pool.name) or PoolTally()
-    unmet = draft.unmet.get(pool.name, 0)
-    coming = len(have.building) + len(have.unrecorded)
-    return wanted_builds(size=pool.size, warm=draft.warm(pool.name), building=coming, unmet=unmet)
-
-
-def _may_build(draft: Draft, name: PoolName, wanted: int) -> bool:
-    setback = draft.pool_setbacks.get(name)
-    if setback is not None and draft.world.now < setback.not_before:
-        words = f"{setback.failures} builds in a row failed (last: {setback.words}); {wanted} more wait"
-        draft.hold(f"pool/{name}", "pool-setback", words, setback)
-        return False
-    return draft.may_create
-
-
-def _build_reason(draft: Draft, pool: PoolName, number: int) -> Reason:
-    """Say what the `number`-th server in building (from 0) is for: instances that wait come before the pool."""
-    unmet = draft.unmet.get(pool, 0)
-    if number < unmet:
-        waiting = "1 instance waits" if unmet == 1 else f"{unmet} instances wait"
-        return Reason(cause=Cause.MEET_DEMAND, words=f"{waiting} for a server of pool {pool}")
-    return Reason(cause=Cause.FILL_POOL, words=f"pool {pool} keeps {draft.desired.pools[pool].size} warm")
+def _trials(have: InstanceTally, setback: Setback) -> int:
+    """Count the instances that have yet to come up and were begun in the knowledge of the failures."""
+    records = (standing.facts.record for standing in have.starting.values())
+    return sum(
+        record is not None and (record.assigned_at is None or record.assigned_at >= setback.counted_at)
+        for record in records
+    )

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from hfs_appliance.mcp.budget import in_turns
-from hfs_appliance.mcp.converge import build, claim, keep_books
+from hfs_appliance.mcp.build import ask_again, build
+from hfs_appliance.mcp.converge import claim, keep_books
 from hfs_appliance.mcp.draft import Draft
 from hfs_appliance.mcp.facts import circumstances
 from hfs_appliance.mcp.identity import identity
@@ -93,7 +94,8 @@ class Decider:
             holds=tuple(draft.holds),
             counts=self._counts,
             pools=pools,
-            pool_setbacks=draft.pool_setbacks,
+            launch_setbacks=draft.launches.setbacks,
+            quota_setback=draft.quota_setback,
             version_setbacks=draft.version_setbacks,
             tokens=draft.budget.tokens(),
             is_converged=_is_converged(draft, pools),
@@ -134,6 +136,7 @@ def _plan(draft: Draft, *, is_cloud_known: bool) -> None:
         words = "the cloud's list of servers is missing, old or incomplete: nothing is created or destroyed"
         draft.holds.append(_hold("cloud-stale", words))
     keep_books(draft)
+    ask_again(draft)
     if draft.world.is_closing:
         close(draft)
         return

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from hfs_appliance.mcp.budget import ENVIRONMENT, Budget, Purse
+from hfs_appliance.mcp.launches import Launches
 from hfs_appliance.mcp.tally import Standing, Tally
 from hfs_appliance.model.desired import DesiredState, Service
 from hfs_appliance.model.ids import PoolName, ServerId, ServiceName, Version
@@ -49,10 +50,14 @@ class Draft:
     actions: list[Action] = field(default_factory=list)
     planned: set[ServerId] = field(default_factory=set)
     holds: list[Hold] = field(default_factory=list)
-    pool_setbacks: dict[PoolName, Setback] = field(default_factory=dict)
+    quota_setback: Setback | None = None
     version_setbacks: dict[tuple[ServiceName, Version], Setback] = field(default_factory=dict)
-    unmet: dict[PoolName, int] = field(default_factory=dict)
+    unmet: Counter[PoolName] = field(default_factory=Counter)
     """Instances that found no warm server, by pool."""
+    replacing: Counter[PoolName] = field(default_factory=Counter)
+    """Those of them that come in the place of others."""
+    asked: int = 0
+    """Servers that this plan asks the cloud for."""
     claimed: Counter[PoolName] = field(default_factory=Counter)
     """Warm servers that this plan claims, by pool."""
     leaving: Counter[ServiceName] = field(default_factory=Counter)
@@ -60,10 +65,12 @@ class Draft:
     requeue_at: Instant | None = None
     deletions_left: int = field(init=False)
     budget: Budget = field(init=False)
+    launches: Launches = field(init=False)
 
     def __post_init__(self) -> None:
         under_way = self.tally.deletions.keys() | self.tally.deleting.keys()
         self.deletions_left = self.desired.limits.max_deleting - len(under_way)
+        self.launches = Launches(now=self.world.now, tally=self.tally, azs=self.desired.cloud.azs)
         self.budget = Budget(
             now=self.world.now,
             before=self.world.ledger.tokens,

@@ -14,7 +14,8 @@ def ledger_after(before: Ledger, plan: Plan) -> Ledger:
     made = [serial_of(action.server) for action in plan.actions if isinstance(action, Create)]
     return Ledger(
         next_serial=max([before.next_serial, *(serial + 1 for serial in made)]),
-        pool_setbacks=plan.pool_setbacks,
+        launch_setbacks=plan.launch_setbacks,
+        quota_setback=plan.quota_setback,
         version_setbacks=plan.version_setbacks,
         tokens=plan.tokens,
         sizes={name: demand.size for name, demand in plan.demands.items()},

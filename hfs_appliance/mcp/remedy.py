@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from typing import Final
 
 from hfs_appliance.mcp.draft import Departure, Draft
-from hfs_appliance.mcp.setbacks import Failed, carried_on
+from hfs_appliance.mcp.setbacks import LONGEST_PAUSE, Failed, carried_on, failed_again
 from hfs_appliance.mcp.tally import InstanceTally, PoolTally, Standing, in_order
 from hfs_appliance.model.desired import DesiredState
-from hfs_appliance.model.ids import ServiceName, Version
+from hfs_appliance.model.ids import AvailabilityZone, ServiceName, Version
+from hfs_appliance.model.instants import after
 from hfs_appliance.model.ledger import Setback
 from hfs_appliance.model.plan import Cause, Condemn, Delete, Reason
 
@@ -54,7 +55,12 @@ def count_failures(draft: Draft) -> None:
     world, tally = draft.world, draft.tally
     assert world.registry is not None
     troubles = world.registry.value.troubles
-    builds = [Failed(failure.pool, failure.words, failure.until) for failure in world.failures if failure.pool]
+    draft.quota_setback = _quota(draft)
+    builds = [
+        Failed((failure.pool, failure.az), failure.words, failure.begun_at, failure.until)
+        for failure in world.failures
+        if not failure.is_exhausted
+    ]
     instances: list[Failed[tuple[ServiceName, Version]]] = []
     for standing in in_order(tally.lost) if draft.may_destroy else ():
         record = standing.facts.record
@@ -66,13 +72,16 @@ def count_failures(draft: Draft) -> None:
             continue
         words = f"{record.server} {words}"
         if reason.cause is Cause.BUILD_FAILED:
-            builds.append(Failed(record.pool, words))
+            if not _was_refused(draft, standing):
+                builds.append(Failed((record.pool, record.az), words, record.created_at))
         elif record.service is not None and record.version is not None:
-            instances.append(Failed((record.service, record.version), words))
-    draft.pool_setbacks = {
-        name: setback
-        for name, setback in carried_on(world.ledger.pool_setbacks, builds, world.now).items()
-        if name in draft.desired.pools and not _has_built_since(tally.pools.get(name), setback)
+            begun_at = record.assigned_at or record.created_at
+            instances.append(Failed((record.service, record.version), words, begun_at))
+    zones = draft.desired.cloud.azs
+    draft.launches.setbacks = {
+        (pool, az): setback
+        for (pool, az), setback in carried_on(world.ledger.launch_setbacks, builds, world.now).items()
+        if pool in draft.desired.pools and az in zones and not _has_built_since(tally.pools.get(pool), az, setback)
     }
     draft.version_setbacks = {
         (service, version): setback
@@ -86,12 +95,31 @@ def _versions(desired: DesiredState, service: ServiceName) -> Iterable[Version]:
     return known.versions if known is not None else ()
 
 
-def _has_built_since(pool: PoolTally | None, setback: Setback) -> bool:
-    """A server of the pool that was asked for after the last failure is warm now."""
-    if pool is None:
-        return False
-    records = (standing.facts.record for standing in pool.warm.values())
-    return any(record is not None and record.created_at >= setback.not_before for record in records)
+def _has_built_since(pool: PoolTally | None, az: AvailabilityZone, setback: Setback) -> bool:
+    """A server of the pool that was asked for in the zone after the failures is warm now."""
+    records = (standing.facts.record for standing in pool.warm.values()) if pool is not None else ()
+    return any(record is not None and record.az == az and record.created_at >= setback.counted_at for record in records)
+
+
+def _quota(draft: Draft) -> Setback | None:
+    """Carry on what the cloud has refused for quota or rate: it counts for no pool, no zone and no version.
+
+    It is over when a server has been made since, or when nothing has been refused for long.
+    """
+    world, setback = draft.world, draft.world.ledger.quota_setback
+    for failure in world.failures:
+        if failure.is_exhausted:
+            failed = Failed("quota", failure.words, failure.begun_at, failure.until)
+            setback = failed_again(setback, failed, world.now)
+    if setback is None or world.now >= after(setback.not_before, LONGEST_PAUSE):
+        return None
+    made = (standing.facts.cloud for pool in draft.tally.pools.values() for standing in pool.building.values())
+    return None if any(found is not None and found.created_at >= setback.counted_at for found in made) else setback
+
+
+def _was_refused(draft: Draft, standing: Standing) -> bool:
+    """Whether a server was never made because there is no room for it: nothing is wrong with its pool or zone."""
+    return draft.quota_setback is not None and standing.facts.cloud is None
 
 
 def _has_come_up(instances: InstanceTally) -> bool:

@@ -64,6 +64,8 @@ class InstanceTally:
     missing: Group = field(default_factory=dict)
     """Suspects in whose place capacity is added."""
     draining: Group = field(default_factory=dict)
+    lost: Group = field(default_factory=dict)
+    """They are gone or no good, and to be taken away; no capacity, and nothing of the version's size."""
     shared: dict[tuple[PoolName, AvailabilityZone], Place] = field(default_factory=dict)
     """Where those stand that serve and whose records say so, made once."""
     unrecorded: Group = field(default_factory=dict)
@@ -72,7 +74,7 @@ class InstanceTally:
     def is_empty(self) -> bool:
         """Tell whether no server is of this version."""
         there = self.serving or self.starting or self.wavering or self.missing
-        return not (there or self.draining or self.unrecorded)
+        return not (there or self.draining or self.lost or self.unrecorded)
 
     def size(self) -> int:
         """Count all servers of this version."""
@@ -284,12 +286,18 @@ def _place_known(tally: Tally, record: ServerRecord, verdict: Verdict) -> Place:
     if phase is Phase.DELETING:
         return Place((tally.deleting,))
     if phase is Phase.LOST:
-        return Place((tally.lost,))
+        return _place_lost(tally, record)
     pool = tally.pool(record.pool)
     if record.service is not None and record.version is not None:
         instance = tally.instance(record.service, record.version)
         return Place(_groups_of_instance(tally, instance, record, verdict), record.service, pool, record.az)
     return Place(_groups_of_spare(tally, pool, record, phase), None, pool, record.az)
+
+
+def _place_lost(tally: Tally, record: ServerRecord) -> Place:
+    if record.service is None or record.version is None:
+        return Place((tally.lost,))
+    return Place((tally.lost, tally.instance(record.service, record.version).lost), record.service)
 
 
 def _groups_of_instance(

@@ -6,29 +6,37 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hfs_appliance.model.autoscale import Size
-from hfs_appliance.model.ids import PoolName, ServerId, ServiceName, Version
+from hfs_appliance.model.ids import AvailabilityZone, PoolName, ServerId, ServiceName, Version
 from hfs_appliance.model.instants import Instant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setback:
-    """Failures in a row of one thing, and the instant before which it is not tried again."""
+    """Failures in a row of one thing, and the instant before which it is not tried again; one is tried then."""
 
     failures: int
     not_before: Instant
     words: str
+    rounds: int = 1
+    """What was begun together and failed together is one round: it says no more than its first failure did."""
+    counted_at: Instant = Instant(0)
+    """When the present round's first failure was found: what was begun before it belongs to that round."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """An attempt of ours that the outside refused, as the executor saw it."""
+    """A creation that the cloud refused, as the executor saw it."""
 
     server: ServerId
-    pool: PoolName | None
-    """Set when it was a creation: the pool's setback grows."""
+    pool: PoolName
+    az: AvailabilityZone
+    """Where the server was to be made."""
     words: str
+    begun_at: Instant
     until: Instant | None = None
     """When the refusing side said that asking again makes sense."""
+    is_exhausted: bool = False
+    """Quota or rate: nothing is wrong with what was asked for, there was only too much of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +55,10 @@ class Ledger:
 
     next_serial: int = 1
     """Serial of the next server to be made: never used twice, even after a crash."""
-    pool_setbacks: Mapping[PoolName, Setback] = field(default_factory=dict)
-    """Builds that failed, by pool."""
+    launch_setbacks: Mapping[tuple[PoolName, AvailabilityZone], Setback] = field(default_factory=dict)
+    """Builds that failed, by pool and zone."""
+    quota_setback: Setback | None = None
+    """Creations that the cloud refused for quota or rate, whatever they were for."""
     version_setbacks: Mapping[tuple[ServiceName, Version], Setback] = field(default_factory=dict)
     """Instances that never became healthy, by service version."""
     tokens: Mapping[ServerId, Token] = field(default_factory=dict)

@@ -226,7 +226,8 @@ class Plan:
     holds: tuple[Hold, ...] = ()
     counts: Map[ServiceName, Mapping[Version, VersionCount]] = field(default_factory=Map)
     pools: Mapping[PoolName, PoolCount] = field(default_factory=dict)
-    pool_setbacks: Mapping[PoolName, Setback] = field(default_factory=dict)
+    launch_setbacks: Mapping[tuple[PoolName, AvailabilityZone], Setback] = field(default_factory=dict)
+    quota_setback: Setback | None = None
     version_setbacks: Mapping[tuple[ServiceName, Version], Setback] = field(default_factory=dict)
     """The setbacks that the ledger should hold from now on."""
     tokens: Mapping[ServerId, Token] = field(default_factory=dict)

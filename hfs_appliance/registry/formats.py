@@ -15,13 +15,15 @@ from hfs_appliance.model.anchor import Anchor
 from hfs_appliance.model.assignment import Assignment
 from hfs_appliance.model.autoscale import Size
 from hfs_appliance.model.identity import Identity
-from hfs_appliance.model.ids import PoolName, ServerId, ServiceName, Version
+from hfs_appliance.model.ids import AvailabilityZone, PoolName, ServerId, ServiceName, Version
 from hfs_appliance.model.leadership import Candidate, Tenure
 from hfs_appliance.model.ledger import Ledger, Setback, Token
 from hfs_appliance.model.observed import PoolEntry, ServerRecord, Trouble
 from hfs_appliance.model.stored import StoredDesired
 
 T = TypeVar("T")
+A = TypeVar("A", bound=str)
+B = TypeVar("B", bound=str)
 
 
 class FormatError(ValueError):
@@ -30,11 +32,12 @@ class FormatError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _LedgerEntry:
-    """The ledger as JSON can say it: objects by service, then by version."""
+    """The ledger as JSON can say it: objects by service, then by version; by pool, then by zone."""
 
     next_serial: int
-    pools: Mapping[PoolName, Setback]
-    versions: Mapping[ServiceName, Mapping[Version, Setback]]
+    launches: Mapping[PoolName, Mapping[AvailabilityZone, Setback]] = field(default_factory=dict)
+    quota: Setback | None = None
+    versions: Mapping[ServiceName, Mapping[Version, Setback]] = field(default_factory=dict)
     tokens: Mapping[ServerId, Token] = field(default_factory=dict)
     sizes: Mapping[ServiceName, Size] = field(default_factory=dict)
 
@@ -100,12 +103,9 @@ def read_ledger(content: bytes) -> Ledger:
     entry = _read(_LEDGER, content)
     return Ledger(
         next_serial=entry.next_serial,
-        pool_setbacks=entry.pools,
-        version_setbacks={
-            (service, version): setback
-            for service, versions in entry.versions.items()
-            for version, setback in versions.items()
-        },
+        launch_setbacks=_flat(entry.launches),
+        quota_setback=entry.quota,
+        version_setbacks=_flat(entry.versions),
         tokens=entry.tokens,
         sizes=entry.sizes,
     )
@@ -113,15 +113,24 @@ def read_ledger(content: bytes) -> Ledger:
 
 def write_ledger(ledger: Ledger) -> bytes:
     """Write the ledger as compact JSON."""
-    versions: dict[ServiceName, dict[Version, Setback]] = {}
-    for service, version in sorted(ledger.version_setbacks):
-        versions.setdefault(service, {})[version] = ledger.version_setbacks[service, version]
     return _LEDGER.dump_json(
         _LedgerEntry(
             next_serial=ledger.next_serial,
-            pools=ledger.pool_setbacks,
-            versions=versions,
+            launches=_nested(ledger.launch_setbacks),
+            quota=ledger.quota_setback,
+            versions=_nested(ledger.version_setbacks),
             tokens=ledger.tokens,
             sizes=ledger.sizes,
         )
     )
+
+
+def _flat(nested: Mapping[A, Mapping[B, Setback]]) -> dict[tuple[A, B], Setback]:
+    return {(outer, inner): setback for outer, entries in nested.items() for inner, setback in entries.items()}
+
+
+def _nested(flat: Mapping[tuple[A, B], Setback]) -> dict[A, dict[B, Setback]]:
+    nested: dict[A, dict[B, Setback]] = {}
+    for outer, inner in sorted(flat):
+        nested.setdefault(outer, {})[inner] = flat[outer, inner]
+    return nested

@@ -14,7 +14,7 @@ import trio
 from hfs_appliance.model.desired import DesiredState
 from hfs_appliance.model.events import ActionDone, ActionFailed, ActionStarted
 from hfs_appliance.model.ids import ServerId
-from hfs_appliance.model.instants import MILLISECOND, format_duration, to_seconds
+from hfs_appliance.model.instants import MILLISECOND, Instant, format_duration, to_seconds
 from hfs_appliance.model.ledger import Failure
 from hfs_appliance.model.maps import Map
 from hfs_appliance.model.plan import Action, Claim, Create
@@ -111,7 +111,7 @@ class Executor:
                     if not parts.mischief.strikes(Site.VIEW_KEPT):
                         await parts.view.refresh(touched)
             except (PortError, CloudFailed, FormatError, trio.TooSlowError) as error:
-                self._note_failure(action, error, started)
+                self._note_failure(action, error, begun, started)
                 await trio.sleep(to_seconds(parts.tunables.pause_after_failure))
             else:
                 elapsed_ms = (parts.clock.now() - begun) // MILLISECOND
@@ -126,11 +126,20 @@ class Executor:
                 self._idle.mark()
                 self._dirty.mark()
 
-    def _note_failure(self, action: Action, error: Exception, started: int) -> None:
+    def _note_failure(self, action: Action, error: Exception, begun: Instant, started: int) -> None:
         inner = error.error if isinstance(error, CloudFailed) else error
         words = str(inner) or f"no answer within {format_duration(self._parts.tunables.action_within)}"
         if isinstance(action, Create) and isinstance(error, CloudFailed):
-            until = inner.until if isinstance(inner, Exhausted) else None
-            self._failures.append(Failure(server=action.server, pool=action.pool, words=words, until=until))
+            self._failures.append(
+                Failure(
+                    server=action.server,
+                    pool=action.pool,
+                    az=action.az,
+                    words=words,
+                    begun_at=begun,
+                    until=inner.until if isinstance(inner, Exhausted) else None,
+                    is_exhausted=isinstance(inner, Exhausted),
+                )
+            )
         event = ActionFailed(action=action.verb, server=action.server, error=type(inner).__name__, words=words)
         self._parts.sink.emit("execute", event, cause=started)

@@ -221,10 +221,14 @@ class Reconciler:
                 self._sink.emit("reconcile", event)
 
     def _tell_setbacks(self, before: Plan | None, plan: Plan) -> None:
-        for pool, setback in plan.pool_setbacks.items():
-            if before is None or before.pool_setbacks.get(pool) != setback:
-                event = SetbackNoted(scope=f"pool/{pool}", failures=setback.failures, words=setback.words, pool=pool)
+        for (pool, az), setback in plan.launch_setbacks.items():
+            if before is None or before.launch_setbacks.get((pool, az)) != setback:
+                scope = f"pool/{pool}/{az}"
+                event = SetbackNoted(scope=scope, failures=setback.failures, words=setback.words, pool=pool)
                 self._sink.emit("reconcile", event)
+        quota = plan.quota_setback
+        if quota is not None and (before is None or before.quota_setback != quota):
+            self._sink.emit("reconcile", SetbackNoted(scope="quota", failures=quota.failures, words=quota.words))
         for (service, version), setback in plan.version_setbacks.items():
             if before is None or before.version_setbacks.get((service, version)) != setback:
                 scope = f"service/{service}/{version}"

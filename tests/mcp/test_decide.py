@@ -13,7 +13,7 @@ from hfs_appliance.model.ledger import Failure
 from hfs_appliance.model.observed import CloudStatus, CloudView, InstanceStatus
 from hfs_appliance.model.plan import Adopt, Cause, Claim, Condemn, Create, Delete, Drain, Forget, Phase, Plan
 from hfs_appliance.model.world import World
-from sim.worlds import SMALL, Fleet, desired
+from sim.worlds import SMALL, ZONES, Fleet, desired
 
 DNS = ServiceName("dns")
 V1 = Version("1")
@@ -32,6 +32,10 @@ def kinds(plan: Plan) -> list[str]:
 
 def of(plan: Plan, kind: type) -> list[ServerId]:
     return [action.server for action in plan.actions if isinstance(action, kind)]
+
+
+def failures_in(plan: Plan) -> int:
+    return sum(setback.failures for setback in plan.launch_setbacks.values())
 
 
 def phase(plan: Plan, server: ServerId) -> tuple[Phase, str]:
@@ -263,33 +267,34 @@ def test_a_broken_version_slows_down_and_leaves_the_others_alone() -> None:
 
 def test_failed_creations_pause_the_pool_and_a_success_ends_the_pause() -> None:
     fleet = Fleet(desired=desired({}, pool_size=1))
-    failures = (
-        Failure(server=ServerId("small-0001"), pool=SMALL, words="no valid host"),
-        Failure(server=ServerId("small-0002"), pool=SMALL, words="no valid host"),
+    failures = tuple(
+        Failure(server=ServerId("small-0001"), pool=SMALL, az=az, words="no valid host", begun_at=fleet.now)
+        for az in ZONES
+        for _ in range(2)
     )
     plan = decide(replace(fleet.world(), failures=failures))
     assert plan.actions == ()
-    assert plan.pool_setbacks[SMALL].failures == 2
-    assert [hold.rule for hold in plan.holds] == ["pool-setback"]
-    assert plan.requeue_at == plan.pool_setbacks[SMALL].not_before
-    fleet.ledger = replace(fleet.ledger, pool_setbacks=plan.pool_setbacks)
-    fleet.now = plan.pool_setbacks[SMALL].not_before
+    assert {setback.failures for setback in plan.launch_setbacks.values()} == {2}
+    assert [hold.rule for hold in plan.holds] == ["launch-breaker"]
+    assert plan.requeue_at == plan.launch_setbacks[SMALL, ZONES[0]].not_before
+    fleet.ledger = replace(fleet.ledger, launch_setbacks=plan.launch_setbacks)
+    fleet.now = plan.requeue_at
     fleet.settle()
-    assert fleet.ledger.pool_setbacks == {}
+    assert len(fleet.ledger.launch_setbacks) == 2, "the zones that have not been tried since"
 
 
 def test_a_failure_is_counted_once_however_long_its_deletion_waits() -> None:
-    fleet = Fleet(desired=desired({}, pool_size=2))
+    fleet = Fleet(desired=desired({}, pool_size=3))
     fleet.step(Duration(0))
     fleet.pool.clear()
     fleet.now = after(fleet.now, HOUR)
     world = replace(fleet.world(), cloud=None)
-    assert decide(world).pool_setbacks == {}
+    assert decide(world).launch_setbacks == {}
     fleet.desired = replace(fleet.desired, limits=replace(fleet.desired.limits, max_deleting=0))
     found = fleet.step(Duration(0))
-    assert len(of(found, Condemn)) == found.pool_setbacks[SMALL].failures == 2
+    assert len(of(found, Condemn)) == failures_in(found) == 3
     waiting = decide(fleet.world())
-    assert waiting.pool_setbacks[SMALL].failures == 2
+    assert failures_in(waiting) == 3
     assert of(waiting, Condemn) == of(waiting, Delete) == []
 
 
@@ -303,7 +308,7 @@ def test_failed_builds_are_counted_before_more_are_asked_for() -> None:
     fleet.pool.clear()
     plan = decide(fleet.world())
     assert kinds(plan) == ["Condemn"] * 3
-    assert plan.pool_setbacks[SMALL].failures == 3
+    assert failures_in(plan) == 3
 
 
 def test_a_server_is_not_replaced_while_its_creation_is_in_flight() -> None:

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from hfs_appliance.mcp.decide import Decider, decide
-from hfs_appliance.model.ids import Nonce, PoolName, ServerId, ServiceName, Version
+from hfs_appliance.model.ids import Nonce, ServerId, ServiceName, Version
 from hfs_appliance.model.instants import MINUTE, SECOND, Duration, Instant, after
 from hfs_appliance.model.ledger import Failure, Ledger, Token
 from hfs_appliance.model.observed import CloudStatus, InstanceStatus, PoolEntry, Registration
 from hfs_appliance.model.plan import Action
 from hfs_appliance.model.probes import Answer, Probe, Pulse
 from hfs_appliance.model.world import World
-from sim.worlds import SMALL, Fleet, desired, follow
+from sim.worlds import SMALL, ZONES, Fleet, desired, follow
 
 COUNTS = st.dictionaries(
     st.sampled_from(["certificates", "dns", "domains"]),
@@ -194,7 +194,17 @@ class IncrementalMachine(RuleBasedStateMachine):
 
     @rule()
     def refuse_a_creation(self) -> None:
-        self.failures = (Failure(server=ServerId("small-0001"), pool=PoolName("small"), words="no quota"),)
+        self.failures = (refused(self.fleet.now, is_exhausted=False),)
+
+    @rule()
+    def exhaust_the_quota(self) -> None:
+        self.failures = (refused(self.fleet.now, is_exhausted=True),) * 2
+
+
+def refused(now: Instant, *, is_exhausted: bool) -> Failure:
+    return Failure(
+        server=ServerId("small-0001"), pool=SMALL, az=ZONES[0], words="no", begun_at=now, is_exhausted=is_exhausted
+    )
 
 
 def _pick(known: Mapping[ServerId, object], index: int) -> ServerId:
