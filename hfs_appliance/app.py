@@ -51,12 +51,13 @@ from hfs_appliance.runtime.ending import Ending, end, first_of
 from hfs_appliance.runtime.plane import Backends, ControlPlane
 from hfs_appliance.runtime.supervise import Part, restarting
 from hfs_appliance.telemetry.bus import EventBus
-from hfs_appliance.telemetry.journal import Journal
+from hfs_appliance.telemetry.journal import Journal, newest
 from hfs_appliance.telemetry.metrics import Metrics
 from hfs_appliance.web.api import build
 from hfs_appliance.web.control import Control
 from hfs_appliance.web.listener import serve
 
+JOURNAL: Final = "journal"
 LOCK_WITHIN: Final = seconds(3)
 LOCK_AGAIN_AFTER: Final = seconds(0.1)
 
@@ -108,7 +109,7 @@ async def run(options: RunOptions, show: View) -> None:
 
 async def _run_alone(options: RunOptions, signals: AsyncIterator[int], show: View) -> None:
     clock = SystemClock()
-    journal = Journal(options.state / "journal")
+    journal = Journal(options.state / JOURNAL)
     bus = EventBus(clock, last_seq=journal.last_seq)
     bus.subscribe("journal", journal)
     bus.emit("appliance", ApplianceStarted(version=__version__, environment=options.desired.environment))
@@ -228,7 +229,9 @@ def _compose(
     )
     plane = ControlPlane(backends, settings, observe_plan=metrics.observe_plan)
     return _Appliance(
-        control=ApplianceControl(plane, registry=registry, bus=bus, clock=clock),
+        control=ApplianceControl(
+            plane, registry=registry, bus=bus, clock=clock, earlier=partial(newest, options.state / JOURNAL)
+        ),
         plane=plane,
         proxy=nginx,
         metrics=metrics,

@@ -11,7 +11,7 @@ import click
 from pydantic_core import to_json
 from rich.console import Console
 
-from hfs_appliance.cli import render, wait
+from hfs_appliance.cli import planned, wait
 from hfs_appliance.cli.client import Api, segment
 from hfs_appliance.cli.failures import Failure
 from hfs_appliance.config import load_file
@@ -27,27 +27,27 @@ class Scale:
     instances: int
 
 
-def plan(api: Api, file: Path, console: Console, *, is_json: bool) -> None:
-    """Show what applying a file would do. Errors: ConfigError, Failure."""
-    text = api.call("POST", "/plan", _source(file))
+def plan(api: Api, file: Path | None, console: Console, *, is_json: bool) -> None:
+    """Show what will be done, or what applying a file would do. Errors: ConfigError, Failure."""
+    text = api.call("POST", "/plan", _source(file)) if file is not None else api.call("GET", "/plan")
     if is_json:
         click.echo(text)
     else:
-        console.print(render.plan(api.read(PlanReport, text)))
+        console.print(planned.show(api.read(PlanReport, text)))
 
 
 def apply(api: Api, file: Path, console: Console, *, is_sure: bool, is_waiting: bool, is_json: bool) -> None:
     """Apply a file. Errors: ConfigError, Failure."""
     source = _source(file)
-    planned = api.ask(PlanReport, "POST", "/plan", source)
+    found = api.ask(PlanReport, "POST", "/plan", source)
     if not is_json:
-        console.print(render.plan(planned))
-    if not planned.changes:
+        console.print(planned.show(found))
+    if not found.changes:
         if is_json:
-            click.echo(to_json(Applied(generation=planned.generation, changes=())))
+            click.echo(to_json(Applied(generation=found.generation, changes=())))
         return
     ask("apply this plan?", is_sure=is_sure)
-    body = source | {"author": getpass.getuser(), "base_generation": planned.generation}
+    body = source | {"author": getpass.getuser(), "base_generation": found.generation}
     _finish(api, console, wait.last_seq(api), api.call("PUT", "/desired", body), is_waiting=is_waiting, is_json=is_json)
 
 

@@ -140,11 +140,13 @@ def servers(url: str, *, is_json: bool) -> None:
 
 
 @cli.command()
-@click.argument("file", type=_FILE)
+@click.argument("file", type=_FILE, required=False)
 @_json
 @click.pass_obj
-def plan(url: str, file: Path, *, is_json: bool) -> None:
-    """Show what applying FILE would change and do. Changes nothing.
+def plan(url: str, file: Path | None, *, is_json: bool) -> None:
+    """Show what hfs will do, or what applying FILE would change and do. Changes nothing.
+
+    Server by server until everything is as asked for, with the guards that trip and the time that it takes.
 
     \b
     Example:

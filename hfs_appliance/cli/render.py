@@ -12,7 +12,7 @@ from rich.text import Text
 
 from hfs_appliance.model.instants import SECOND, Duration, format_duration
 from hfs_appliance.model.plan import Hold, Phase
-from hfs_appliance.model.reports import EventReport, PlanReport, Status
+from hfs_appliance.model.reports import EventReport, Status
 
 STYLES: Final = {"debug": "dim", "info": "", "warning": "yellow", "error": "bold red"}
 PHASE_STYLES: Final = {
@@ -30,7 +30,6 @@ ENDPOINT: Final = "endpoint"
 """Scope of the holds that concern all traffic."""
 _PROSE_WIDTH: Final = 24
 """Least width of a column of sentences, however narrow the terminal is."""
-_VERBS: Final = {"create": "green", "claim": "green", "adopt": "green", "drain": "magenta", "delete": "red"}
 
 
 def status(report: Status) -> RenderableType:
@@ -108,30 +107,6 @@ def holds(held: Iterable[Hold]) -> list[Text]:
     ]
 
 
-def plan(report: PlanReport) -> RenderableType:
-    """Show what would change and what would be done for it."""
-    parts: list[RenderableType] = []
-    if report.changes:
-        changes = _table("changes", "before", "", "after")
-        for change in report.changes:
-            changes.add_row(change.path, Text(change.before or "-", "red"), "→", Text(change.after or "-", "green"))
-        parts += [changes, Text()]
-    if report.steps:
-        steps = _table("steps", "server", "for", "why")
-        for step in report.steps:
-            role = f"{step.service} {step.version or ''}".strip() if step.service else ""
-            steps.add_row(
-                Text(step.verb, _VERBS.get(step.verb, "")), step.subject, role, f"{step.words} ({step.cause})"
-            )
-        parts += [steps, Text()]
-    for key in report.restart_needed:
-        parts.append(Text(f"{key} takes effect when `hfs run` is started again", "yellow"))
-    parts += holds(report.holds)
-    if not parts:
-        parts.append(Text("nothing to change, nothing to do", "green"))
-    return Group(*parts)
-
-
 def event(report: EventReport) -> Text:
     """Write one event as a line."""
     style = STYLES.get(report.severity) or PHASE_STYLES.get(str(report.fields.get("phase")), "")
@@ -154,7 +129,7 @@ def clock(moment: str) -> str:
 
 
 def _services(report: Status) -> Table:
-    table = _table("service", "version", "serving", "", "routed")
+    rows = table("service", "version", "serving", "", "routed")
     for service, versions in report.services.items():
         for number, (version, count) in enumerate(versions.items()):
             more = [
@@ -167,28 +142,29 @@ def _services(report: Status) -> Table:
                 if amount
             ]
             is_met = count.serving >= count.desired
-            table.add_row(
+            rows.add_row(
                 service if number == 0 else "",
                 version,
                 Text(f"{count.serving}/{count.desired}", "green" if is_met else "yellow"),
                 Text(", ".join(more), "dim"),
                 str(report.routed.get(service, 0)) if number == 0 else "",
             )
-    return table
+    return rows
 
 
 def _pools(report: Status) -> Table:
-    table = _table("pool", "warm", "")
+    rows = table("pool", "warm", "")
     for pool, count in report.pools.items():
         building = f"{count.building} building" if count.building else ""
         is_met = count.warm >= count.size
-        table.add_row(pool, Text(f"{count.warm}/{count.size}", "green" if is_met else "yellow"), Text(building, "dim"))
-    return table
+        rows.add_row(pool, Text(f"{count.warm}/{count.size}", "green" if is_met else "yellow"), Text(building, "dim"))
+    return rows
 
 
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+def table(*columns: str) -> Table:
+    """Give an empty table."""
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for column in columns:
         is_prose = column == "why"
-        table.add_column(column, no_wrap=not is_prose, min_width=_PROSE_WIDTH if is_prose else None)
-    return table
+        made.add_column(column, no_wrap=not is_prose, min_width=_PROSE_WIDTH if is_prose else None)
+    return made

@@ -114,17 +114,64 @@ class PlannedStep:
     version: str | None
     cause: str
     words: str
+    after_s: int | None = 0
+    """Seconds from now; null: it follows on something of which nobody knows how long it takes."""
+    is_under_way: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrippedGuard:
+    """A guard that would trip on the way."""
+
+    scope: str
+    rule: str
+    words: str
+    after_s: int | None
+    lasts_s: int | None
+    is_lasting: bool
+    """It does not end by itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetUse:
+    """What a plan takes of one scope's destruction budget."""
+
+    scope: str
+    spent: int
+    """Servers, over the whole course."""
+    most: int
+    """Tokens held at one time, earlier ones included."""
+    allowed: int
+    """Within one window."""
+    window_s: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanReport:
-    """`hfs plan`: what would change and what would be done, until quiet."""
+    """`hfs plan`: what would change and what would be done, until quiet, if nothing goes wrong on the way."""
 
     generation: int
     """Generation on which the plan is based; `apply` refuses when it has moved on."""
     changes: tuple[Change, ...]
     steps: tuple[PlannedStep, ...]
+    """In the order of time; what happens by itself is among them."""
     holds: tuple[Hold, ...]
+    """What is withheld now."""
+    hash: str
+    """Of the generation, the changes and what leaves by them; not of what happens by itself meanwhile."""
+    outcome: str = "quiet"
+    """`quiet` (all is as asked for), `held` (nothing more happens by itself), `cut` (too long to be worked out)."""
+    duration_s: int | None = 0
+    """By the usual times of this environment; null: not all of them are known."""
+    unmeasured: tuple[str, ...] = ()
+    """Stages that were never measured here: `start of dns`."""
+    servers_now: int = 0
+    servers_peak: int = 0
+    servers_max: int = 0
+    creating_peak: int = 0
+    creating_max: int = 0
+    budget: tuple[BudgetUse, ...] = ()
+    guards: tuple[TrippedGuard, ...] = ()
     restart_needed: tuple[str, ...] = field(default=())
     """Keys whose change takes effect only when `hfs run` is started again."""
 

@@ -3,40 +3,38 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import Final
 
 import trio
 
-from hfs_appliance.config import differences as desired_differences
 from hfs_appliance.config import load_text, restart_needed
-from hfs_appliance.mcp.decide import decide
 from hfs_appliance.model.desired import DesiredState
-from hfs_appliance.model.events import OperatorAsked
+from hfs_appliance.model.events import OperatorAsked, Recorded
 from hfs_appliance.model.explained import Explained
 from hfs_appliance.model.ids import ServerId, ServiceName, Version
 from hfs_appliance.model.instants import between, seconds, to_seconds
 from hfs_appliance.model.leadership import Mode
-from hfs_appliance.model.plan import OBSERVING, Action, Claim, Create, Phase, Plan
+from hfs_appliance.model.plan import OBSERVING, Phase, Plan
 from hfs_appliance.model.reports import (
     Adopted,
     Applied,
     EventReport,
     HandedOver,
-    PlannedStep,
     PlanReport,
     Scaling,
     ServerReport,
     Status,
 )
-from hfs_appliance.model.world import World
 from hfs_appliance.ports.clock import Clock
 from hfs_appliance.ports.errors import Missing, Rejected, Transient, UnknownName
 from hfs_appliance.ports.registry import Registry
 from hfs_appliance.runtime.explain import Explainer
 from hfs_appliance.runtime.nearest import nearest
 from hfs_appliance.runtime.plane import ControlPlane
+from hfs_appliance.runtime.planned import planned
 from hfs_appliance.telemetry.bus import EventBus
 from hfs_appliance.telemetry.words import report
 
@@ -46,9 +44,18 @@ TAKEN_WITHIN: Final = seconds(5)
 
 
 class ApplianceControl:
-    """Implements the web room's Control over a running control plane."""
+    """Implements the web room's Control over a running control plane; `earlier` gives events of earlier runs."""
 
-    def __init__(self, plane: ControlPlane, *, registry: Registry, bus: EventBus, clock: Clock) -> None:
+    def __init__(
+        self,
+        plane: ControlPlane,
+        *,
+        registry: Registry,
+        bus: EventBus,
+        clock: Clock,
+        earlier: Callable[[], Sequence[Recorded]] = tuple,
+    ) -> None:
+        self._earlier = earlier
         self._plane = plane
         self._registry = registry
         self._bus = bus
@@ -115,21 +122,17 @@ class ApplianceControl:
         stored = self._plane.desired.stored
         return (stored.generation, stored.source) if stored is not None else (0, "")
 
-    async def plan(self, source: str, file: str) -> PlanReport:
-        """Tell what applying `source` would change and do. Errors: ConfigError."""
-        wanted = self._load(source, file)
+    async def plan(self, source: str | None, file: str) -> PlanReport:
+        """Tell what applying `source` (None: nothing) would change and what would be done. Errors: ConfigError."""
         current = self._plane.desired.current
-        if self._plane.reconciler.plan is None:
+        wanted = self._load(source, file) if source is not None else current
+        if self._plane.reconciler.plan is None or wanted is None:
             raise Transient("hfs has not read its registry yet: ask again in a moment")
         world = self._plane.reconciler.world(wanted)
-        plan = decide(world)
-        return PlanReport(
-            generation=current.generation if current is not None else 0,
-            changes=desired_differences(current, wanted),
-            steps=tuple(_step(world, action) for action in plan.actions),
-            holds=plan.holds,
-            restart_needed=restart_needed(current, wanted) if current is not None else (),
-        )
+        async with aclosing(self._bus.follow(0, is_following=False)) as stream:
+            events = [recorded async for recorded in stream]
+        # A great change of a great environment takes seconds: not on the loop that keeps the lease.
+        return await self._plane.worker.run(partial(planned, world, current, events, self._earlier))
 
     def _load(self, source: str, file: str) -> DesiredState:
         current, wanted = self._plane.desired.current, load_text(source, file)
@@ -215,16 +218,3 @@ class ApplianceControl:
 
 def _url(place: tuple[str, int] | None) -> str:
     return f"http://{place[0]}:{place[1]}" if place is not None else ""
-
-
-def _step(world: World, action: Action) -> PlannedStep:
-    record = world.registry.value.records.get(action.server) if world.registry is not None else None
-    role = action if isinstance(action, Claim) else record
-    return PlannedStep(
-        verb=action.verb,
-        subject=f"{action.server} in {action.az}" if isinstance(action, Create) else action.server,
-        service=role.service if role is not None else None,
-        version=role.version if role is not None else None,
-        cause=action.reason.cause.value,
-        words=action.reason.words,
-    )

@@ -96,6 +96,7 @@ class ControlPlane:
             registry, layout, backends.us, timeout, self, clock=clock, sink=sink, dirty=(to_plan, to_tell)
         )
         entries = self.leadership.entries
+        self.worker = backends.worker
         self.cloud = LeasedCloud(backends.cloud, self.leadership.demand_lease)
         self.desired = DesiredStore(entries, layout, clock=clock, sink=sink, dirty=everyone)
         self._file = OwnFile(self.desired, sink)

@@ -8,6 +8,7 @@ when there are too many.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,7 @@ from hfs_appliance.telemetry import canonical
 MAX_BYTES: Final = 16 << 20
 MAX_FILES: Final = 8
 """Rotated files beside the current one: 144 MiB in all."""
+NEWEST_BYTES: Final = 512 << 10
 _TAIL_BYTES: Final = 64 << 10
 """More than the longest line, so that the end of a file always shows its last whole one."""
 
@@ -74,6 +76,22 @@ class Journal:
 
     def _rotated(self, number: int) -> Path:
         return self._path.with_name(f"{self._path.name}.{number}")
+
+
+def newest(directory: Path, max_bytes: int = NEWEST_BYTES) -> list[Recorded]:
+    """Give the newest events on disk, a few thousand; what is torn or of another version is left out."""
+    path = directory / "events.log"
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - max_bytes))
+            lines = file.read().decode("ascii", "replace").split("\n")
+    except FileNotFoundError:
+        return []
+    found: list[Recorded] = []
+    for line in lines:
+        with suppress(canonical.NotCanonical):
+            found.append(canonical.read(line))
+    return found
 
 
 def _last_seq(path: Path) -> int:

@@ -92,6 +92,7 @@ def build(control: Control, metrics: Callable[[], bytes]) -> Starlette:
         Route(f"{BASE}/servers/{{server}}/kill", api.kill, methods=post),
         Route(f"{BASE}/desired", api.desired, methods=get),
         Route(f"{BASE}/desired", api.apply, methods=put),
+        Route(f"{BASE}/plan", api.outlook, methods=get),
         Route(f"{BASE}/plan", api.plan, methods=post),
         Route(f"{BASE}/services/{{service}}/scale", api.scale, methods=post),
         Route(f"{BASE}/events", api.events, methods=get),
@@ -147,6 +148,10 @@ class _Api:
         """Give the source in force."""
         generation, source = await self._control.desired_source()
         return _json({"generation": generation, "source": source})
+
+    async def outlook(self, _: Request) -> Response:
+        """Tell what will be done by itself."""
+        return _json(await self._control.plan(None, ""))
 
     async def plan(self, request: Request) -> Response:
         """Tell what a source would change and do."""

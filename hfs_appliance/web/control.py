@@ -44,8 +44,8 @@ class Control(Protocol):
         """Give the generation in force and its TOML source."""
         ...
 
-    async def plan(self, source: str, file: str) -> PlanReport:
-        """Tell what applying `source` would change and do; changes nothing."""
+    async def plan(self, source: str | None, file: str) -> PlanReport:
+        """Tell what applying `source` (None: nothing) would change and what would be done; changes nothing."""
         ...
 
     async def apply(self, source: str, file: str, author: str, base_generation: int | None) -> Applied:

@@ -208,14 +208,30 @@ async def test_a_plan_shows_changes_steps_and_holds(hfs: Commands, draft: Draft)
     assert done.exit_code == 0
     for words in (
         'service.dns.version."1.0.0".instances  2       →  3',
-        "claim  small-0003  dns 1.0.0  dns 1.0.0 has 2 of 3 (meet-demand)",
+        "now        claim   small-0003         dns 1.0.0  dns 1.0.0 has 2 of 3 (meet-demand)",
+        "under way  create  small-0009 in az1",
+        "?          delete  small-0001",
+        "1 claim, 1 create, 1 delete; takes unknown (never measured here: start of dns)",
+        "5 servers now, 7 of 40 at the peak, 2 of 10 in creation at a time",
+        "budget of environment: 1 leave, 1 of 3 within 10m",
+        "will be held after 1m30s, for 1m: environment: destroy-budget trips (destroy-budget)",
+        "will be held later, and not ended by time alone: environment: max-servers trips (max-servers)",
+        "then nothing more happens by itself",
+        "hash 0123456789ab",
         "admin.port takes effect when `hfs run` is started again",
         "held: pool/small: 40 servers are the most (limit)",
     ):
         assert words in done.output
+    assert "confirm-ready" not in done.output, "bookkeeping is for --json"
     assert hfs.control.asked == [("plan", draft.text, str(draft.path))]
     machine = json.loads((await hfs("plan", str(draft.path), "--json")).output)
     assert machine["steps"][0]["verb"] == "claim"
+
+
+async def test_a_plan_without_a_file_is_of_what_is_in_force(hfs: Commands) -> None:
+    assert (await hfs("plan")).output == "nothing to change, nothing to do\n"
+    assert json.loads((await hfs("plan", "--json")).output)["hash"] == "0" * 12
+    assert hfs.control.asked == [("plan", None, "")] * 2
 
 
 async def test_a_plan_with_nothing_to_do(hfs: Commands, draft: Draft) -> None:

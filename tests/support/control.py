@@ -19,7 +19,6 @@ from hfs_appliance.model.reports import (
     Change,
     EventReport,
     HandedOver,
-    PlannedStep,
     PlanReport,
     ServerReport,
     Status,
@@ -29,6 +28,7 @@ from hfs_appliance.runtime.nearest import nearest
 from hfs_appliance.telemetry import words
 from hfs_appliance.telemetry.bus import EventBus
 from tests.support.explained import explained
+from tests.support.planned import planned
 
 DNS = ServiceName("dns")
 V1 = Version("1.0.0")
@@ -135,29 +135,14 @@ class FakeControl:
     async def desired_source(self) -> tuple[int, str]:
         return self.now.generation, "schema = 1\n"
 
-    async def plan(self, source: str, file: str) -> PlanReport:
+    async def plan(self, source: str | None, file: str) -> PlanReport:
         self._fail()
         self.asked.append(("plan", source, file))
-        if "#!mistake" in source:
+        if "#!mistake" in (source or ""):
             raise ConfigError([MISTAKE])
-        if "#!same" in source:
-            return PlanReport(generation=self.now.generation, changes=(), steps=(), holds=())
-        return PlanReport(
-            generation=self.now.generation,
-            changes=(Change(path='service.dns.version."1.0.0".instances', before="2", after="3"),),
-            steps=(
-                PlannedStep(
-                    verb="claim",
-                    subject="small-0003",
-                    service="dns",
-                    version="1.0.0",
-                    cause="meet-demand",
-                    words="dns 1.0.0 has 2 of 3",
-                ),
-            ),
-            holds=(Hold(scope="pool/small", rule="limit", words="40 servers are the most"),),
-            restart_needed=("admin.port",),
-        )
+        if source is None or "#!same" in source:
+            return PlanReport(generation=self.now.generation, changes=(), steps=(), holds=(), hash="0" * 12)
+        return planned(self.now.generation)
 
     async def apply(self, source: str, file: str, author: str, base_generation: int | None) -> Applied:
         self._fail()

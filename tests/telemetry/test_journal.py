@@ -13,7 +13,7 @@ import pytest
 from hfs_appliance.model.events import CloudUnreachable, Recorded
 from hfs_appliance.model.instants import Instant
 from hfs_appliance.telemetry import canonical
-from hfs_appliance.telemetry.journal import Journal
+from hfs_appliance.telemetry.journal import Journal, newest
 
 
 def recorded(seq: int) -> Recorded:
@@ -95,3 +95,17 @@ os.kill(os.getpid(), signal.SIGKILL)
     done = subprocess.run([sys.executable, "-c", program, str(tmp_path), str(events)], env=os.environ)
     assert done.returncode == -signal.SIGKILL
     assert read(tmp_path / "events.log") == list(range(1, events + 1))
+
+
+def test_the_newest_events_are_read_back_past_what_is_torn(tmp_path: Path) -> None:
+    assert newest(tmp_path) == []
+    journal = Journal(tmp_path)
+    written = [recorded(seq) for seq in range(1, 6)]
+    for each in written:
+        journal(each)
+    journal.close()
+    with (tmp_path / "events.log").open("ab") as file:
+        file.write(b"6 17 half of a li")
+    assert newest(tmp_path) == written
+    line = (tmp_path / "events.log").read_bytes().split(b"\n")[0]
+    assert newest(tmp_path, max_bytes=len(line) + 30) == written[-1:]

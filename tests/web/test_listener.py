@@ -212,7 +212,7 @@ async def test_idle_connections_end(served: Served) -> None:
 class Stuck(FakeControl):
     """Never answers a plan."""
 
-    async def plan(self, source: str, file: str) -> NoReturn:
+    async def plan(self, source: str | None, file: str) -> NoReturn:
         self.asked.append((source, file))
         await trio.sleep_forever()
 
