@@ -19,6 +19,7 @@ from hfs_appliance.mcp.remedy import corpses, count_failures
 from hfs_appliance.mcp.retire import close, finish, leavers
 from hfs_appliance.mcp.sizing import Sizer
 from hfs_appliance.mcp.standings import Standings
+from hfs_appliance.mcp.storm import weather
 from hfs_appliance.mcp.tally import PoolTally, Tally
 from hfs_appliance.model.desired import DesiredState, Service
 from hfs_appliance.model.ids import PoolName, ServerId, ServiceName, Version
@@ -67,6 +68,7 @@ class Decider:
             world=world,
             desired=desired,
             tally=tally,
+            weather=weather(tally, desired, world.ledger.storms, world.now),
             restless=self._restless,
             # Closing needs no belief in what is gone: everything goes.
             may_destroy=may_act and (c.are_removals_believed or world.is_closing),
@@ -98,6 +100,7 @@ class Decider:
             quota_setback=draft.quota_setback,
             version_setbacks=draft.version_setbacks,
             tokens=draft.budget.tokens(),
+            storms=draft.weather.storms,
             is_converged=_is_converged(draft, pools),
             demands=demands,
             to_anchor=is_registry_fresh and found.is_new,
@@ -143,8 +146,9 @@ def _plan(draft: Draft, *, is_cloud_known: bool) -> None:
     claim(draft)
     build(draft)
     finish(draft)
-    for hold in draft.budget.holds():
+    for hold in (*draft.budget.holds(), *draft.weather.holds()):
         draft.note(hold)
+    draft.look_again(draft.weather.ends_at)
 
 
 def _hold(rule: str, words: str) -> Hold:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from hfs_appliance.mcp.budget import ENVIRONMENT, Budget, Purse
 from hfs_appliance.mcp.launches import Launches
+from hfs_appliance.mcp.storm import Weather
 from hfs_appliance.mcp.tally import Standing, Tally
 from hfs_appliance.model.desired import DesiredState, Service
 from hfs_appliance.model.ids import PoolName, ServerId, ServiceName, Version
@@ -43,6 +44,7 @@ class Draft:
     world: World
     desired: DesiredState
     tally: Tally
+    weather: Weather
     restless: Set[ServiceName]
     """Services with anything to see to; with all others nothing is to be done."""
     may_destroy: bool
@@ -70,7 +72,12 @@ class Draft:
     def __post_init__(self) -> None:
         under_way = self.tally.deletions.keys() | self.tally.deleting.keys()
         self.deletions_left = self.desired.limits.max_deleting - len(under_way)
-        self.launches = Launches(now=self.world.now, tally=self.tally, azs=self.desired.cloud.azs)
+        self.launches = Launches(
+            now=self.world.now,
+            tally=self.tally,
+            azs=self.desired.cloud.azs,
+            dead_zones=self.weather.dead_zones,
+        )
         self.budget = Budget(
             now=self.world.now,
             before=self.world.ledger.tokens,
@@ -96,6 +103,8 @@ class Draft:
             return False
         service = self._served(standing) if isinstance(action, Drain) else None
         if service is not None and self._serving(service) <= service.floor:
+            return False
+        if self.weather.forbids(standing, departure.scope):
             return False
         # What does not exist any more costs nobody anything.
         is_there = standing.facts.cloud is not None

@@ -7,7 +7,7 @@ everywhere once it has failed in all zones, a zone for everybody once two pools 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -32,11 +32,15 @@ class Launches:
     now: Instant
     tally: Tally
     azs: Sequence[AvailabilityZone]
+    dead_zones: Set[AvailabilityZone] = frozenset()
+    """Zones that are dead as a whole: nothing is tried there before something of them is well again."""
     setbacks: Mapping[Spot, Setback] = field(default_factory=dict)
     _used: dict[Spot, int] = field(default_factory=dict)
 
     def room(self, pool: PoolName, az: AvailabilityZone) -> int:
         """Give how many servers may be begun: many, none while a breaker is open, one to try after that."""
+        if az in self.dead_zones:
+            return 0
         rooms = (self._room(pool, zones, setback) for setback, zones in self._doubts(pool, az))
         return min(rooms, default=MANY)
 

@@ -18,5 +18,6 @@ def ledger_after(before: Ledger, plan: Plan) -> Ledger:
         quota_setback=plan.quota_setback,
         version_setbacks=plan.version_setbacks,
         tokens=plan.tokens,
+        storms=plan.storms,
         sizes={name: demand.size for name, demand in plan.demands.items()},
     )

@@ -6,7 +6,15 @@ from collections.abc import Iterable
 from typing import Final
 
 from hfs_appliance.mcp.draft import Departure, Draft
-from hfs_appliance.mcp.setbacks import LONGEST_PAUSE, Failed, carried_on, failed_again
+from hfs_appliance.mcp.setbacks import (
+    LONGEST_PAUSE,
+    OPENS_WITH,
+    Failed,
+    carried_on,
+    failed_again,
+    is_open,
+    pause,
+)
 from hfs_appliance.mcp.tally import InstanceTally, PoolTally, Standing, in_order
 from hfs_appliance.model.desired import DesiredState
 from hfs_appliance.model.ids import AvailabilityZone, ServiceName, Version
@@ -22,6 +30,8 @@ _CAUSE_OF_LOSS: Final = {
 }
 _FAILURES: Final = frozenset({Cause.BUILD_FAILED, Cause.NEVER_READY})
 """Causes that say that something other than this one server may be wrong."""
+_ROUNDS_OF_DEAD_ZONE: Final = 6
+"""A zone without power does not come back within seconds: its first trial waits for minutes."""
 
 
 def corpses(draft: Draft) -> list[Departure]:
@@ -74,7 +84,7 @@ def count_failures(draft: Draft) -> None:
         if reason.cause is Cause.BUILD_FAILED:
             if not _was_refused(draft, standing):
                 builds.append(Failed((record.pool, record.az), words, record.created_at))
-        elif record.service is not None and record.version is not None:
+        elif record.service is not None and record.version is not None and record.az not in draft.weather.dead_zones:
             begun_at = record.assigned_at or record.created_at
             instances.append(Failed((record.service, record.version), words, begun_at))
     zones = draft.desired.cloud.azs
@@ -83,6 +93,7 @@ def count_failures(draft: Draft) -> None:
         for (pool, az), setback in carried_on(world.ledger.launch_setbacks, builds, world.now).items()
         if pool in draft.desired.pools and az in zones and not _has_built_since(tally.pools.get(pool), az, setback)
     }
+    _remember_dead_zones(draft)
     draft.version_setbacks = {
         (service, version): setback
         for (service, version), setback in carried_on(world.ledger.version_setbacks, instances, world.now).items()
@@ -99,6 +110,23 @@ def _has_built_since(pool: PoolTally | None, az: AvailabilityZone, setback: Setb
     """A server of the pool that was asked for in the zone after the failures is warm now."""
     records = (standing.facts.record for standing in pool.warm.values()) if pool is not None else ()
     return any(record is not None and record.az == az and record.created_at >= setback.counted_at for record in records)
+
+
+def _remember_dead_zones(draft: Draft) -> None:
+    """Let a zone that is dead as a whole be tried by one server of a pool when nothing of it is left to be seen."""
+    setbacks = dict(draft.launches.setbacks)
+    for az in sorted(draft.weather.dead_zones):
+        for pool in draft.desired.pools:
+            known = setbacks.get((pool, az))
+            if known is None or not is_open(known):
+                setbacks[pool, az] = Setback(
+                    failures=OPENS_WITH,
+                    not_before=after(draft.world.now, pause(OPENS_WITH, _ROUNDS_OF_DEAD_ZONE)),
+                    words=f"the whole of {az} is lost",
+                    rounds=_ROUNDS_OF_DEAD_ZONE,
+                    counted_at=draft.world.now,
+                )
+    draft.launches.setbacks = setbacks
 
 
 def _quota(draft: Draft) -> Setback | None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from enum import Enum
 from itertools import chain
 from typing import Final, NamedTuple, TypeAlias
 
@@ -43,6 +44,31 @@ class Standing(NamedTuple):
 Group: TypeAlias = dict[ServerId, Standing]
 
 
+class LossKind(Enum):
+    """Who says that something that was well is lost, beside the registry."""
+
+    SUSPECT = "suspect"
+    """Nobody yet."""
+    SILENT = "silent"
+    """It does not answer when it is asked."""
+    DEAD = "dead"
+    """The cloud."""
+
+
+_LOSSES: Final = {
+    "unregistered": LossKind.SUSPECT,
+    "missing": LossKind.SUSPECT,
+    "unregistered-alive": LossKind.SUSPECT,
+    "astray": LossKind.SUSPECT,
+    "unrecovered": LossKind.SILENT,
+    "dead": LossKind.DEAD,
+    "vanished": LossKind.DEAD,
+}
+"""Verdicts on what was well; what never came up is no loss."""
+
+Loss: TypeAlias = tuple[ServiceName | None, AvailabilityZone, LossKind]
+
+
 class Place(NamedTuple):
     """Where a server counts."""
 
@@ -51,6 +77,7 @@ class Place(NamedTuple):
     """Set when it counts as an instance."""
     pool: PoolTally | None = None
     az: AvailabilityZone | None = None
+    loss: Loss | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -147,6 +174,8 @@ class Tally:
     """Deletions in flight."""
     ahead: Group = field(default_factory=dict)
     """Servers whose serial the ledger does not know of."""
+    losses: Counter[Loss] = field(default_factory=Counter)
+    """What was well and is lost; without entries of 0."""
     phases: Counter[Phase] = field(default_factory=Counter)
 
     @property
@@ -191,6 +220,8 @@ class Tally:
             group[server] = standing
         if place.pool is not None and place.az is not None:
             place.pool.zones[place.az] += 1
+        if place.loss is not None:
+            self.losses[place.loss] += 1
         if standing.verdict is not None:
             self.phases[standing.verdict.phase] += 1
 
@@ -201,6 +232,10 @@ class Tally:
             del group[server]
         if place.pool is not None and place.az is not None:
             place.pool.zones[place.az] -= 1
+        if place.loss is not None:
+            self.losses[place.loss] -= 1
+            if not self.losses[place.loss]:
+                del self.losses[place.loss]
         if standing.verdict is not None:
             self.phases[standing.verdict.phase] -= 1
 
@@ -286,18 +321,25 @@ def _place_known(tally: Tally, record: ServerRecord, verdict: Verdict) -> Place:
     if phase is Phase.DELETING:
         return Place((tally.deleting,))
     if phase is Phase.LOST:
-        return _place_lost(tally, record)
+        return _place_lost(tally, record, verdict)
     pool = tally.pool(record.pool)
+    loss = _loss(record, verdict) if phase is Phase.SUSPECT else None
     if record.service is not None and record.version is not None:
         instance = tally.instance(record.service, record.version)
-        return Place(_groups_of_instance(tally, instance, record, verdict), record.service, pool, record.az)
-    return Place(_groups_of_spare(tally, pool, record, phase), None, pool, record.az)
+        return Place(_groups_of_instance(tally, instance, record, verdict), record.service, pool, record.az, loss)
+    return Place(_groups_of_spare(tally, pool, record, phase), None, pool, record.az, loss)
 
 
-def _place_lost(tally: Tally, record: ServerRecord) -> Place:
+def _loss(record: ServerRecord, verdict: Verdict) -> Loss | None:
+    kind, was_well = _LOSSES.get(verdict.rule), record.ready_at is not None or record.built_at is not None
+    return (record.service, record.az, kind) if kind is not None and was_well else None
+
+
+def _place_lost(tally: Tally, record: ServerRecord, verdict: Verdict) -> Place:
+    loss = _loss(record, verdict)
     if record.service is None or record.version is None:
-        return Place((tally.lost,))
-    return Place((tally.lost, tally.instance(record.service, record.version).lost), record.service)
+        return Place((tally.lost,), loss=loss)
+    return Place((tally.lost, tally.instance(record.service, record.version).lost), record.service, loss=loss)
 
 
 def _groups_of_instance(

@@ -50,6 +50,15 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Storm:
+    """More was lost at once than is believed (`mcp/storm.py`)."""
+
+    since: Instant
+    calm_since: Instant | None = None
+    """From when on so little is lost that it ends, a grace later."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
     """What policy must remember between two reconciles; kept in the registry (`ledger/<scope>`)."""
 
@@ -63,5 +72,7 @@ class Ledger:
     """Instances that never became healthy, by service version."""
     tokens: Mapping[ServerId, Token] = field(default_factory=dict)
     """What the destruction budget has spent."""
+    storms: Mapping[str, Storm] = field(default_factory=dict)
+    """Those that rage, by scope: `environment` or `service/<name>`."""
     sizes: Mapping[ServiceName, Size] = field(default_factory=dict)
     """Of the services that scale themselves."""

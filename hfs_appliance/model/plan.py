@@ -13,7 +13,7 @@ from typing import ClassVar, Final, NamedTuple, TypeAlias
 from hfs_appliance.model.autoscale import Demand
 from hfs_appliance.model.ids import AvailabilityZone, PoolName, ServerId, ServiceName, Version
 from hfs_appliance.model.instants import Instant
-from hfs_appliance.model.ledger import Setback, Token
+from hfs_appliance.model.ledger import Setback, Storm, Token
 from hfs_appliance.model.maps import Map
 from hfs_appliance.model.probes import Target
 
@@ -232,6 +232,8 @@ class Plan:
     """The setbacks that the ledger should hold from now on."""
     tokens: Mapping[ServerId, Token] = field(default_factory=dict)
     """The tokens of the destruction budget that it should hold."""
+    storms: Mapping[str, Storm] = field(default_factory=dict)
+    """What is lost that is not believed."""
     demands: Mapping[ServiceName, Demand] | None = None
     """What is to be of the services that scale themselves; None: the plan was made blind."""
     is_converged: bool = False

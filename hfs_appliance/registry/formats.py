@@ -17,7 +17,7 @@ from hfs_appliance.model.autoscale import Size
 from hfs_appliance.model.identity import Identity
 from hfs_appliance.model.ids import AvailabilityZone, PoolName, ServerId, ServiceName, Version
 from hfs_appliance.model.leadership import Candidate, Tenure
-from hfs_appliance.model.ledger import Ledger, Setback, Token
+from hfs_appliance.model.ledger import Ledger, Setback, Storm, Token
 from hfs_appliance.model.observed import PoolEntry, ServerRecord, Trouble
 from hfs_appliance.model.stored import StoredDesired
 
@@ -39,6 +39,7 @@ class _LedgerEntry:
     quota: Setback | None = None
     versions: Mapping[ServiceName, Mapping[Version, Setback]] = field(default_factory=dict)
     tokens: Mapping[ServerId, Token] = field(default_factory=dict)
+    storms: Mapping[str, Storm] = field(default_factory=dict)
     sizes: Mapping[ServiceName, Size] = field(default_factory=dict)
 
 
@@ -107,6 +108,7 @@ def read_ledger(content: bytes) -> Ledger:
         quota_setback=entry.quota,
         version_setbacks=_flat(entry.versions),
         tokens=entry.tokens,
+        storms=entry.storms,
         sizes=entry.sizes,
     )
 
@@ -120,6 +122,7 @@ def write_ledger(ledger: Ledger) -> bytes:
             quota=ledger.quota_setback,
             versions=_nested(ledger.version_setbacks),
             tokens=ledger.tokens,
+            storms=ledger.storms,
             sizes=ledger.sizes,
         )
     )

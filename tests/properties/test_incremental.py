@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from hfs_appliance.mcp.decide import Decider, decide
-from hfs_appliance.model.ids import Nonce, ServerId, ServiceName, Version
+from hfs_appliance.model.ids import AvailabilityZone, Nonce, ServerId, ServiceName, Version
 from hfs_appliance.model.instants import MINUTE, SECOND, Duration, Instant, after
 from hfs_appliance.model.ledger import Failure, Ledger, Token
 from hfs_appliance.model.observed import CloudStatus, InstanceStatus, PoolEntry, Registration
@@ -160,6 +160,12 @@ class IncrementalMachine(RuleBasedStateMachine):
     def answer_a_probe(self, index: int, pulse: Pulse, count: int) -> None:
         probe = Probe(answer=Answer(pulse=pulse, words=""), at=self.fleet.now, failures=count, darks=count)
         self.probes = {**self.probes, _pick(self.fleet.records, index): probe}
+
+    @rule(zones=st.sampled_from([ZONES[:1], ZONES]))
+    def lose_zones(self, zones: tuple[AvailabilityZone, ...]) -> None:
+        for server, record in self.fleet.records.items():
+            if record.az in zones:
+                self.fleet.unregister(server)
 
     @rule()
     def forget_the_probes(self) -> None:

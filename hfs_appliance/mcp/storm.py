@@ -1,0 +1,169 @@
+"""The storm guard: when too many are lost at once, it is our eyes, not the fleet; and a zone that is dead as a whole.
+
+Lost are instances and warm servers that were well and that only the registry, or their silence, speaks against. While
+more than a share of them is lost, of a service or of all, nothing is taken away but what the cloud itself calls dead;
+capacity is added all the same. A wholly dead zone is believed as long as the other zones are well: its servers are no
+sign of a storm, and nothing is built there. All zones dead is not believed.
+
+A storm is remembered in the ledger: it ends when less than half of that share is lost, and a grace later.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from hfs_appliance.mcp.budget import ENVIRONMENT
+from hfs_appliance.mcp.tally import LossKind, Standing, Tally
+from hfs_appliance.model import guard
+from hfs_appliance.model.desired import DesiredState
+from hfs_appliance.model.ids import AvailabilityZone, ServiceName
+from hfs_appliance.model.instants import Duration, Instant, after
+from hfs_appliance.model.ledger import Storm
+from hfs_appliance.model.plan import Hold
+from hfs_appliance.model.shares import WHOLE, Share, exceeds, format_share
+
+_CERTAIN: Final = frozenset({"dead", "vanished"})
+"""Verdicts that rest on the cloud's own word: true, whatever is wrong with the registry or with a check."""
+_LEFT_OF_DEAD_ZONE: Final = 10
+"""A zone is dead as a whole when for each server that is well there so many are lost."""
+
+
+@dataclass(slots=True)
+class Weather:
+    """The storms of one World, and what they hold up."""
+
+    storms: Mapping[str, Storm]
+    """By scope: `environment` or `service/<name>`; to be remembered."""
+    dead_zones: frozenset[AvailabilityZone]
+    evidence: Mapping[str, str] = field(default_factory=dict)
+    """Words on each storm that rages."""
+    amounts: Mapping[str, int] = field(default_factory=dict)
+    ends_at: Instant | None = None
+    """When time alone ends a storm."""
+    withheld: Counter[str] = field(default_factory=Counter)
+
+    def forbids(self, standing: Standing, scope: str) -> bool:
+        """Tell, and count, whether a server must not be taken away now."""
+        if not self.storms:
+            return False
+        verdict, record = standing.verdict, standing.facts.record
+        if verdict is not None and verdict.rule in _CERTAIN:
+            return False
+        if (
+            record is not None
+            and record.az in self.dead_zones
+            and verdict is not None
+            and verdict.rule == "unrecovered"
+        ):
+            return False
+        place = next((place for place in (ENVIRONMENT, scope) if place in self.storms), None)
+        if place is None:
+            return False
+        self.withheld[place] += 1
+        return True
+
+    def holds(self) -> Iterable[Hold]:
+        """Tell of each storm that rages or holds anything up."""
+        for scope in sorted(self.storms):
+            waiting, words = self.withheld[scope], self.evidence.get(scope, "the storm is over since a moment")
+            if scope in self.evidence or waiting:
+                words = f"{words}; {waiting} that should go are kept meanwhile" if waiting else words
+                yield Hold(scope=scope, rule="storm", words=words, amount=self.amounts.get(scope, 0))
+
+
+def weather(tally: Tally, desired: DesiredState, before: Mapping[str, Storm], now: Instant) -> Weather:
+    """Judge the losses. Costs nothing while nobody is lost and no storm is remembered."""
+    if not before and not tally.losses:
+        return Weather(storms={}, dead_zones=frozenset())
+    dead_zones = _dead_zones(tally, desired)
+    found = Weather(storms={}, dead_zones=dead_zones)
+    storms, evidence, amounts = dict[str, Storm](), dict[str, str](), dict[str, int]()
+    grace = Duration(desired.registry.session_timeout * 3 // 2)
+    for scope, lost in _lost(tally, dead_zones, before).items():
+        limit, servers = _limit(tally, desired, scope)
+        storm = _follow(before.get(scope), lost.total(), servers, limit, now, grace)
+        if storm is None:
+            continue
+        storms[scope], amounts[scope] = storm, lost.total()
+        if storm.calm_since is None:
+            evidence[scope] = _words(scope, lost, servers, limit, tally)
+        else:
+            end = after(storm.calm_since, grace)
+            found.ends_at = end if found.ends_at is None else min(found.ends_at, end)
+    found.storms, found.evidence, found.amounts = storms, evidence, amounts
+    return found
+
+
+def _follow(
+    storm: Storm | None, lost: int, servers: int, limit: guard.Storm, now: Instant, grace: Duration
+) -> Storm | None:
+    """Give the storm that there is now: it begins above the limit, and ends a grace after half of it."""
+    if lost >= limit.min and exceeds(lost, servers, limit.percent):
+        return replace(storm, calm_since=None) if storm is not None else Storm(since=now)
+    if storm is None:
+        return None
+    if lost >= limit.min and exceeds(lost, servers, Share(limit.percent // 2)):
+        return replace(storm, calm_since=None)
+    calm_since = storm.calm_since if storm.calm_since is not None else now
+    return replace(storm, calm_since=calm_since) if now < after(calm_since, grace) else None
+
+
+def _lost(
+    tally: Tally, dead_zones: frozenset[AvailabilityZone], before: Mapping[str, Storm]
+) -> Mapping[str, Counter[AvailabilityZone]]:
+    """Count, by scope and zone, who is lost without the cloud's word; a storm that is remembered has a scope, too."""
+    lost: dict[str, Counter[AvailabilityZone]] = {scope: Counter() for scope in sorted(before)}
+    for (service, az, kind), count in tally.losses.items():
+        if kind is LossKind.DEAD or az in dead_zones:
+            continue
+        scopes = (ENVIRONMENT, f"service/{service}") if service is not None else (ENVIRONMENT,)
+        for scope in scopes:
+            lost.setdefault(scope, Counter())[az] += count
+    return lost
+
+
+def _limit(tally: Tally, desired: DesiredState, scope: str) -> tuple[guard.Storm, int]:
+    """Give what a scope takes for a storm, and how many servers it is a share of."""
+    if scope == ENVIRONMENT:
+        return desired.guard.storm, tally.total
+    name = ServiceName(scope.partition("/")[2])
+    service, there = desired.services.get(name), tally.instances.get(name, {}).values()
+    own = service.guard.within(desired.guard) if service is not None else desired.guard
+    return own.storm, sum(instances.size() + len(instances.lost) for instances in there)
+
+
+def _dead_zones(tally: Tally, desired: DesiredState) -> frozenset[AvailabilityZone]:
+    """Name the zones that are dead as a whole while the others are well."""
+    limit, lost, well = desired.guard.storm, Counter[AvailabilityZone](), Counter[AvailabilityZone]()
+    for pool in tally.pools.values():
+        well.update(pool.zones)
+        well.subtract(standing.place.az for standing in pool.building.values() if standing.place.az is not None)
+    for (_, az, kind), count in tally.losses.items():
+        lost[az] += count
+        if kind is LossKind.SUSPECT:
+            well[az] -= count
+    dead = {az for az in lost if lost[az] >= limit.min and lost[az] >= _LEFT_OF_DEAD_ZONE * max(0, well[az])}
+    living = [az for az in desired.cloud.azs if az not in dead]
+    elsewhere = sum(lost[az] for az in living)
+    are_others_well = elsewhere < limit.min or not exceeds(
+        elsewhere, elsewhere + sum(well[az] for az in living), limit.percent
+    )
+    return frozenset(dead) if living and are_others_well else frozenset()
+
+
+def _words(scope: str, lost: Counter[AvailabilityZone], servers: int, limit: guard.Storm, tally: Tally) -> str:
+    silent = sum(
+        count
+        for (service, _, kind), count in tally.losses.items()
+        if kind is LossKind.SILENT and scope in (ENVIRONMENT, f"service/{service}")
+    )
+    zones = ", ".join(f"{count} in {az}" for az, count in sorted(lost.items()) if count)
+    total = lost.total()
+    return (
+        f"{total} of {servers} are lost ({format_share(total, servers)}; {zones}), too many at once to be believed: "
+        f"the cloud calls none of them dead, {silent} do not answer when they are asked. Nothing is taken away here "
+        f"but what the cloud calls dead, until less than {format_share(limit.percent // 2, WHOLE)} are lost"
+    )

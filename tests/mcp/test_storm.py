@@ -1,0 +1,196 @@
+"""The storm guard: many lost at once are not believed, a dead zone is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import pytest
+
+from hfs_appliance.mcp.decide import decide
+from hfs_appliance.mcp.memory import ledger_after
+from hfs_appliance.model.guard import ServiceGuard, ServiceStorm
+from hfs_appliance.model.ids import ServerId, ServiceName
+from hfs_appliance.model.instants import HOUR, MINUTE, SECOND, Duration, after
+from hfs_appliance.model.observed import CloudStatus
+from hfs_appliance.model.plan import Claim, Create, Delete, Drain, Hold, Plan
+from hfs_appliance.model.probes import Answer, Probe, Pulse
+from hfs_appliance.model.shares import percent
+from sim.worlds import ZONES, Fleet, desired
+
+DNS = ServiceName("dns")
+LONG = Duration(6 * MINUTE)
+GRACE = Duration(9 * SECOND)
+
+
+def settled(instances: int = 30, *, others: int = 60) -> Fleet:
+    fleet = Fleet(desired=desired({"dns": {"1": instances}, "domains": {"1": others}}, pool_size=3))
+    fleet.settle()
+    fleet.now = after(fleet.now, HOUR)
+    return fleet
+
+
+def silence(fleet: Fleet, servers: Iterable[ServerId], *, for_how_long: Duration = LONG) -> None:
+    """Have servers lose their registrations, and answer nothing when they are asked."""
+    chosen = list(servers)
+    for server in chosen:
+        fleet.unregister(server)
+    fleet.now = after(fleet.now, for_how_long)
+    dark = Answer(pulse=Pulse.DARK, words="no answer")
+    fleet.probes = {server: Probe(answer=dark, at=fleet.now, failures=9, darks=9) for server in chosen}
+
+
+def destroyed(plan: Plan) -> list[ServerId]:
+    return sorted(action.server for action in plan.actions if isinstance(action, Delete | Drain))
+
+
+def storms(plan: Plan) -> list[Hold]:
+    return [hold for hold in plan.holds if hold.rule == "storm"]
+
+
+def in_zones(fleet: Fleet, servers: list[ServerId], *zones: int) -> list[ServerId]:
+    return [server for server in servers if fleet.records[server].az in {ZONES[zone] for zone in zones}]
+
+
+def test_few_that_are_lost_are_believed() -> None:
+    fleet = settled()
+    victims = fleet.serving("dns", "1")[:2]
+    silence(fleet, victims)
+    plan = decide(fleet.world())
+    assert (destroyed(plan), storms(plan)) == (victims, [])
+
+
+def test_a_share_of_a_service_is_not_believed_and_replaced_all_the_same() -> None:
+    fleet = settled()
+    silence(fleet, fleet.serving("dns", "1")[:12])
+    plan = decide(fleet.world())
+    assert destroyed(plan) == []
+    (hold,) = storms(plan)
+    assert (hold.scope, hold.amount) == ("service/dns", 12)
+    assert "12 of 30 are lost (40%; 4 in az1, 4 in az2, 4 in az3)" in hold.words
+    assert "12 do not answer" in hold.words
+    assert "12 that should go are kept" in hold.words
+    new = sum(isinstance(action, Claim | Create) for action in plan.actions)
+    assert new == 3 + 12, "three from the pool, the others and the pool built anew"
+
+
+def test_a_storm_of_one_service_lets_the_others_shrink() -> None:
+    fleet = settled()
+    silence(fleet, fleet.serving("dns", "1")[:12])
+    fleet.desired = desired({"dns": {"1": 30}, "domains": {"1": 59}}, pool_size=3)
+    assert [fleet.records[server].service for server in destroyed(decide(fleet.world()))] == ["domains"]
+
+
+def test_a_share_of_the_fleet_stops_all_destruction_but_what_the_cloud_calls_dead() -> None:
+    fleet = settled()
+    lost = [*fleet.serving("dns", "1")[:8], *fleet.serving("domains", "1")[:22]]
+    silence(fleet, lost[1:])
+    fleet.kill(lost[0])
+    fleet.desired = desired({"dns": {"1": 30}, "domains": {"1": 10}}, pool_size=0)
+    plan = decide(fleet.world())
+    assert destroyed(plan) == [lost[0]]
+    assert "environment" in {hold.scope for hold in storms(plan)}
+
+
+def test_what_the_cloud_calls_dead_is_no_storm() -> None:
+    fleet = settled()
+    for server in fleet.serving("dns", "1")[:12]:
+        fleet.kill(server)
+    plan = decide(fleet.world())
+    assert len(destroyed(plan)) == 3, "one of the service's budget after the other"
+    assert storms(plan) == []
+
+
+def test_a_service_may_be_more_careful() -> None:
+    fleet = settled()
+    silence(fleet, fleet.serving("dns", "1")[:4])
+    assert storms(decide(fleet.world())) == []
+    strict = replace(fleet.desired.services[DNS], guard=ServiceGuard(storm=ServiceStorm(percent=percent(10))))
+    fleet.desired = replace(fleet.desired, services={**fleet.desired.services, DNS: strict})
+    assert [hold.scope for hold in storms(decide(fleet.world()))] == ["service/dns"]
+
+
+def come_back(fleet: Fleet, *, left: list[ServerId]) -> None:
+    """Have all servers register again but those that are left, which were lost long ago."""
+    fleet.departed.clear()
+    fleet._live()
+    for server in left:
+        fleet.unregister(server)
+        fleet.departed[server] = after(fleet.now, Duration(-HOUR))
+    fleet.probes = {server: probe for server, probe in fleet.probes.items() if server in left}
+
+
+def test_a_storm_ends_below_half_of_its_share_and_a_grace_later_whoever_leads_then() -> None:
+    fleet = settled()
+    victims = fleet.serving("dns", "1")[:12]
+    silence(fleet, victims)
+    fleet.ledger = ledger_after(fleet.ledger, decide(fleet.world()))
+    come_back(fleet, left=victims[6:])
+    raging = decide(fleet.world())
+    assert storms(raging), "20% is less than 30, and more than 15: the storm goes on"
+    assert destroyed(raging) == []
+    come_back(fleet, left=victims[9:])
+    calm = decide(fleet.world())
+    assert destroyed(calm) == []
+    assert "over since a moment" in storms(calm)[0].words
+    fleet.ledger = ledger_after(fleet.ledger, calm)
+    assert calm.requeue_at == after(fleet.now, GRACE)
+    fleet.now = calm.requeue_at
+    over = decide(fleet.world())
+    assert destroyed(over) == sorted(victims[9:])
+    assert over.storms == {}
+
+
+def test_a_dead_zone_is_believed_avoided_and_remembered() -> None:
+    fleet = settled()
+    everyone = sorted(fleet.records)
+    dead = in_zones(fleet, everyone, 0)
+    silence(fleet, dead)
+    plan = fleet.step(Duration(0))
+    assert storms(plan) == []
+    assert set(destroyed(plan)) <= set(dead)
+    assert destroyed(plan)
+    assert ZONES[0] not in {action.az for action in plan.actions if isinstance(action, Create)}
+    assert {az for _, az in plan.launch_setbacks} == {ZONES[0]}
+    # With the servers of the zone forgotten nothing tells of it any more: it is tried by one server at a time.
+    for server in dead:
+        fleet.records.pop(server, None)
+        fleet.cloud.pop(server, None)
+        fleet.departed.pop(server, None)
+    fleet.now = after(fleet.now, Duration(HOUR))
+    fleet.desired = desired({"dns": {"1": 30}, "domains": {"1": 60}}, pool_size=60)
+    azs = [action.az for action in decide(fleet.world()).actions if isinstance(action, Create)]
+    assert azs.count(ZONES[0]) <= 1
+
+
+@pytest.mark.parametrize("zones", [(0, 1), (0, 1, 2)])
+def test_several_dead_zones_are_not_believed(zones: tuple[int, ...]) -> None:
+    fleet = settled()
+    everyone = sorted(fleet.records)
+    silence(
+        fleet,
+        in_zones(fleet, everyone, *zones) if zones == (0, 1, 2) else in_zones(fleet, everyone, 0) + everyone[1::2],
+    )
+    plan = decide(fleet.world())
+    assert destroyed(plan) == []
+    assert {hold.scope for hold in storms(plan)} >= {"environment"}
+
+
+def test_what_does_not_come_up_in_a_dead_zone_says_nothing_of_its_version() -> None:
+    fleet = settled()
+    fleet.desired = desired({"dns": {"1": 31}, "domains": {"1": 60}}, pool_size=3)
+    (claim,) = [action for action in fleet.step(Duration(0)).actions if isinstance(action, Claim)]
+    zone = ZONES.index(fleet.records[claim.server].az)
+    silence(fleet, in_zones(fleet, sorted(fleet.records), zone))
+    plan = decide(fleet.world())
+    assert plan.version_setbacks == {}
+
+
+def test_an_emptied_zone_of_a_stopped_cloud_is_dead_too() -> None:
+    fleet = settled()
+    for server in in_zones(fleet, sorted(fleet.records), 0):
+        fleet.cloud[server] = replace(fleet.cloud[server], status=CloudStatus.STOPPED)
+        fleet.unregister(server)
+    plan = decide(fleet.world())
+    assert ZONES[0] not in {action.az for action in plan.actions if isinstance(action, Create)}
+    assert storms(plan) == []
