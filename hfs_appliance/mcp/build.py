@@ -9,13 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hfs_appliance.factory.policy import spread, wanted_builds
+from hfs_appliance.mcp.again import again_at
 from hfs_appliance.mcp.draft import Draft
 from hfs_appliance.mcp.facts import CREATE_RETRY_AFTER
 from hfs_appliance.mcp.setbacks import is_open
 from hfs_appliance.mcp.tally import PoolTally, Zones, in_order
 from hfs_appliance.model.desired import Pool
 from hfs_appliance.model.ids import AvailabilityZone, PoolName, serial_of, server_id
-from hfs_appliance.model.instants import Duration, Instant, after, format_duration
+from hfs_appliance.model.instants import Duration, Instant, format_duration
 from hfs_appliance.model.plan import Cause, Create, Reason
 from hfs_appliance.model.shares import part_of
 
@@ -25,7 +26,7 @@ def ask_again(draft: Draft) -> None:
     for facts, *_ in in_order(draft.tally.unsent):
         record = facts.record
         assert record is not None
-        retry_at = after(record.created_at, CREATE_RETRY_AFTER)
+        retry_at = again_at(record.created_at, draft.world.answered.get(facts.server), CREATE_RETRY_AFTER)
         if draft.world.now < retry_at:
             draft.look_again(retry_at)
         elif draft.may_create and draft.is_free(facts.server) and _has_room(draft, record.pool, record.az):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from hfs_appliance.factory.policy import surplus
+from hfs_appliance.mcp.again import again_at
 from hfs_appliance.mcp.draft import Departure, Draft
 from hfs_appliance.mcp.tally import InstanceTally, Standing, Tally, in_order, slot_of
 from hfs_appliance.model.desired import Service
 from hfs_appliance.model.ids import PoolName, ServerId, Version
-from hfs_appliance.model.instants import SECOND, Duration, after
+from hfs_appliance.model.instants import SECOND, Duration
 from hfs_appliance.model.observed import CloudStatus
 from hfs_appliance.model.plan import Cause, Delete, Drain, Reason
 
@@ -66,7 +67,7 @@ def _delete_again(draft: Draft) -> None:
         assert record.delete_at is not None
         if cloud is None or cloud.status is CloudStatus.DELETING:
             continue  # on its way
-        due = after(record.delete_at, DELETE_AGAIN_AFTER)
+        due = again_at(record.delete_at, draft.world.answered.get(facts.server), DELETE_AGAIN_AFTER)
         if draft.world.now >= due:
             reason = Reason(cause=Cause(record.leave_cause), words="its deletion is not under way: asked for again")
             draft.add(Delete(server=facts.server, reason=reason))

@@ -30,6 +30,8 @@ class World:
     ledger: Ledger = field(default_factory=Ledger)
     in_flight: Mapping[ServerId, Action] = field(default_factory=dict)
     """Actions being carried out: their servers' lanes are taken, and what they will bring already counts."""
+    answered: Mapping[ServerId, Instant] = field(default_factory=dict)
+    """When an attempt of ours to make or delete a server ended last, of late and in this life."""
     failures: tuple[Failure, ...] = ()
     """What failed since the last decision; each is told once."""
     is_registry_behind: bool = False

@@ -17,7 +17,7 @@ from hfs_appliance.model.ids import ServerId
 from hfs_appliance.model.instants import MILLISECOND, Instant, format_duration, to_seconds
 from hfs_appliance.model.ledger import Failure
 from hfs_appliance.model.maps import Map
-from hfs_appliance.model.plan import Action, Claim, Create
+from hfs_appliance.model.plan import Action, Claim, ConfirmBuilt, Create, Delete, Forget
 from hfs_appliance.ports.errors import Exhausted, PortError
 from hfs_appliance.ports.mischief import STRIKE_WAITS_S, Site
 from hfs_appliance.registry.formats import FormatError
@@ -33,6 +33,7 @@ class Executor:
         self._acts = Acts(parts, registry_hosts)
         self._dirty = dirty
         self._in_flight: Map[ServerId, Action] = Map()
+        self._answered: Map[ServerId, Instant] = Map()
         self._failures: list[Failure] = []
         self._limiter = trio.CapacityLimiter(parts.tunables.actions_at_once)
         self._work = trio.CancelScope()
@@ -45,6 +46,11 @@ class Executor:
     def in_flight(self) -> Map[ServerId, Action]:
         """Actions that have been accepted and are not finished."""
         return self._in_flight
+
+    @property
+    def answered(self) -> Map[ServerId, Instant]:
+        """When an attempt to make or delete a server ended last; of servers that are not forgotten yet."""
+        return self._answered
 
     def take_failures(self) -> tuple[Failure, ...]:
         """Give what failed since the last call."""
@@ -123,8 +129,15 @@ class Executor:
             finally:
                 if self._in_flight.get(action.server) is action:
                     self._in_flight = self._in_flight.updated({action.server: None})
+                self._note_end(action)
                 self._idle.mark()
                 self._dirty.mark()
+
+    def _note_end(self, action: Action) -> None:
+        if isinstance(action, Create | Delete):
+            self._answered = self._answered.updated({action.server: self._parts.clock.now()})
+        elif isinstance(action, ConfirmBuilt | Forget):  # it is there, or nobody will ask for it again
+            self._answered = self._answered.updated({action.server: None})
 
     def _note_failure(self, action: Action, error: Exception, begun: Instant, started: int) -> None:
         inner = error.error if isinstance(error, CloudFailed) else error

@@ -111,6 +111,7 @@ class Reconciler:
             load=sources.load.observation(),
             ledger=sources.ledger.ledger,
             in_flight=sources.executor.in_flight,
+            answered=sources.executor.answered,
             is_registry_behind=sources.ledger.is_behind,
             is_closing=self.is_closing,
         )

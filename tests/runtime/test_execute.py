@@ -9,7 +9,7 @@ import trio
 from hfs_appliance.model.events import ActionFailed
 from hfs_appliance.model.ids import AvailabilityZone, ServerId
 from hfs_appliance.model.leadership import Term
-from hfs_appliance.model.plan import Cause, Delete, Reason
+from hfs_appliance.model.plan import Cause, Delete, Forget, Reason
 from hfs_appliance.registry.formats import read_record
 from hfs_appliance.runtime.execute import Executor
 from hfs_appliance.runtime.fence import FencedRegistry
@@ -55,6 +55,21 @@ async def test_a_cloud_that_does_not_answer_costs_one_deadline_and_no_lane_for_e
         assert list(bench.executor.in_flight) == ["small-0001"], "taken for a moment longer: no spinning"
         await pass_time(2)
         assert not bench.executor.in_flight
+
+
+@simulated
+async def test_it_remembers_when_it_asked_until_there_is_nothing_to_ask_for(bench: Bench) -> None:
+    server = ServerId("small-0001")
+    async with running(bench.executor.run):
+        bench.submit(create(1))
+        await bench.executor.wait_idle()
+        assert dict(bench.executor.answered) == {server: bench.clock.now()}
+        bench.submit(Delete(server=server, reason=REASON))
+        await bench.executor.wait_idle()
+        assert dict(bench.executor.answered) == {server: bench.clock.now()}
+        bench.submit(Forget(server=server, reason=REASON))
+        await bench.executor.wait_idle()
+        assert not bench.executor.answered
 
 
 @simulated
