@@ -1,6 +1,7 @@
 """Asking: what operators want of the control plane that lives now, through its real control, in tasks of their own.
 
-Nobody waits for an answer: a fault goes on, whatever the product says. What it refuses is written into the journal.
+No fault waits for an answer. What the product refuses is written into the journal; who puts something right asks again
+until it is done, as a person does who was told that somebody else was quicker, or that nobody answers.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from hfs_appliance.config import ConfigError
+from hfs_appliance.model.instants import seconds, to_seconds
 from hfs_appliance.ports.errors import PortError, UnknownName
 from hfs_appliance.runtime.control import ApplianceControl
 
@@ -19,21 +21,29 @@ if TYPE_CHECKING:
     from sim.fleet import Simulation
 
 AUTHOR: Final = "simulated operator"
+ASKS_AGAIN: Final = seconds(10)
+"""Well within the time that a story gives hfs to notice its end."""
 
 Request = Callable[[ApplianceControl], Awaitable[object]]
 
 
-async def ask(sim: Simulation, what: str, request: Request) -> None:
-    """Ask, and note in the journal what became of it."""
+async def ask(sim: Simulation, what: str, request: Request, *, insists: bool = False) -> None:
+    """Ask, and note in the journal what became of it; who insists asks again until it is done."""
+    while not await _is_done(sim, what, request) and insists:  # noqa: ASYNC110  # a person asks again, nothing tells
+        await trio.sleep(to_seconds(ASKS_AGAIN))
+
+
+async def _is_done(sim: Simulation, what: str, request: Request) -> bool:
     if sim.now is None or not sim.now.is_alive:
         sim.note(f"asked to {what}: nobody answers")
-        return
+        return False
     try:
         await request(sim.now.control)
     except (PortError, ConfigError, UnknownName, trio.TooSlowError) as error:
         sim.note(f"asked to {what}: {type(error).__name__} {error}")
-    else:
-        sim.note(f"asked to {what}: done")
+        return False
+    sim.note(f"asked to {what}: done")
+    return True
 
 
 def changing(change: Callable[[str], str]) -> Request:

@@ -103,6 +103,8 @@ class WorldClock(trio.abc.Clock):
     def deadline_to_sleep_time(self, deadline: float) -> float:
         """Play the world until `deadline`, or until a task can run."""
         limit = self._instant_of(deadline)
+        if limit is None and self._scope is None:
+            return math.inf  # trio itself winds up, over its own pipe; a world with traffic in it would never end
         heap = self._heap
         self._is_woken = False
         while not self._is_woken:
@@ -113,8 +115,6 @@ class WorldClock(trio.abc.Clock):
             elif limit is not None:
                 self._now = max(self._now, limit)
                 break
-            elif self._scope is None:
-                return math.inf  # trio itself winds up, over its own pipe
             else:
                 self._stop(Deadlock(f"nothing can ever happen; all tasks wait:\n{all_stacks()}"))
         return 0

@@ -1,7 +1,7 @@
-"""Coverage: which faults struck while servers were in which phase. An empty cell is something that was never tried.
+"""Coverage: which faults were in force while servers were in which phase. An empty cell was never tried.
 
-A fault with victims fills the phases of its victims, any other one the phases of all servers that there are: an outage
-of the registry strikes those that boot as much as those that serve.
+A fault with victims counts for the phases in which it struck them. Any other one counts for the phases of all servers
+that there were while it lasted: an outage of the registry meets those that boot as much as those that serve.
 """
 
 from __future__ import annotations
@@ -10,52 +10,60 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from hfs_appliance.model.events import PhaseChanged, Recorded
-from hfs_appliance.model.ids import ServerId
 from hfs_appliance.model.instants import Instant
 from hfs_appliance.model.plan import Phase
-from sim.truth import Fact, FaultBegun
+from sim.believed import Believed
+from sim.truth import Fact, FaultBegun, FaultEnded
 
 Matrix = Mapping[str, Mapping[str, int]]
-"""Strikes by kind of fault, then by phase."""
+"""Faults by kind, then by phase."""
 
 
 class Coverage:
-    """Folds one run; sees phases as the product tells them."""
+    """Folds one run."""
 
-    def __init__(self) -> None:
-        self._phases: dict[ServerId, str] = {}
-        self._present: Counter[str] = Counter()
-        self._struck: dict[str, Counter[str]] = {}
+    def __init__(self, believed: Believed) -> None:
+        self._believed = believed
+        self._met: dict[str, Counter[str]] = {}
+        self._in_force: dict[int, tuple[str, set[str]]] = {}
+        """By number: the kind of a fault without victims, and the phases that it has met already."""
 
     def hear(self, recorded: Recorded) -> None:
-        """Follow the servers' phases."""
+        """Let what is in force meet the phase that a server comes into."""
         event = recorded.event
-        if not isinstance(event, PhaseChanged):
+        if not isinstance(event, PhaseChanged) or event.phase == Phase.GONE:
             return
-        before = self._phases.pop(event.server, None)
-        if before is not None:
-            self._present[before] -= 1
-        if event.phase != Phase.GONE:
-            self._phases[event.server] = event.phase
-            self._present[event.phase] += 1
+        for kind, met in self._in_force.values():
+            if event.phase not in met:
+                met.add(event.phase)
+                self._count(kind, (event.phase,))
 
     def see(self, now: Instant, fact: Fact) -> None:
-        """Note what a fault strikes."""
+        """Note what a fault meets."""
         del now
-        if isinstance(fact, FaultBegun):
-            phases: Iterable[str] = {self._phases.get(victim, "") for victim in fact.victims} or (+self._present)
-            self._struck.setdefault(fact.kind, Counter()).update(phase for phase in phases if phase)
+        if isinstance(fact, FaultBegun) and fact.victims:
+            phases = [self._believed.phase(victim) for victim in fact.victims]
+            self._count(fact.kind, sorted({phase for phase in phases if phase is not None}))
+        elif isinstance(fact, FaultBegun):
+            present = self._believed.present()
+            self._in_force[fact.number] = (fact.kind, set(present))
+            self._count(fact.kind, present)
+        elif isinstance(fact, FaultEnded):
+            self._in_force.pop(fact.number, None)
+
+    def _count(self, kind: str, phases: Iterable[str]) -> None:
+        self._met.setdefault(kind, Counter()).update(phases)
 
     @property
     def matrix(self) -> Matrix:
-        """Give the strikes so far, sorted."""
-        return {kind: dict(sorted(struck.items())) for kind, struck in sorted(self._struck.items())}
+        """Give what was met so far, sorted."""
+        return {kind: dict(sorted(met.items())) for kind, met in sorted(self._met.items())}
 
 
 def together(matrices: Iterable[Matrix]) -> Matrix:
     """Add the matrices of many runs."""
     total: dict[str, Counter[str]] = {}
     for matrix in matrices:
-        for kind, struck in matrix.items():
-            total.setdefault(kind, Counter()).update(struck)
-    return {kind: dict(sorted(struck.items())) for kind, struck in sorted(total.items())}
+        for kind, met in matrix.items():
+            total.setdefault(kind, Counter()).update(met)
+    return {kind: dict(sorted(met.items())) for kind, met in sorted(total.items())}

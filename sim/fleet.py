@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from hashlib import blake2b
 from typing import Final, TypeVar
 
@@ -28,6 +29,7 @@ from hfs_appliance.runtime.tunables import PRODUCTION
 from hfs_appliance.telemetry import canonical
 from hfs_appliance.telemetry.bus import EventBus
 from sim.asking import Request, ask
+from sim.believed import Believed
 from sim.clock import WorldClock
 from sim.datacentre import Datacentre
 from sim.determinism import run
@@ -128,6 +130,8 @@ class Simulation:
         self.journal: Final = Journal(keeps_lines=keeps_lines)
         self.bus: Final = EventBus(self.clock)
         self.bus.subscribe("journal", self.journal)
+        self.believed: Final = Believed(self.clock)
+        self.bus.subscribe("believed", self.believed.hear)
         self.prober: Final = SimProber(self.clock, self.streams.named("probes"), self._answer)
         self.specs: Final = SimSpecs(self.clock, self.streams.named("documents"), self._whose, self.truth)
         self.proxy: SimProxy
@@ -200,9 +204,9 @@ class Simulation:
             self.places[name] = Place(name, SimProxy(self.clock), entropy, Uplink())
         return self.places[name]
 
-    def ask(self, what: str, request: Request) -> None:
+    def ask(self, what: str, request: Request, *, insists: bool = False) -> None:
         """Ask the control plane for something, as an operator does; its answer is noted in the journal."""
-        self._nursery.start_soon(ask, self, what, request)
+        self._nursery.start_soon(partial(ask, self, what, request, insists=insists))
 
     def calm(self) -> None:
         """Let no mischief strike any more."""

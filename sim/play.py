@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -14,18 +14,18 @@ from sim.checkers import Docket
 from sim.clock import EPOCH
 from sim.coverage import Coverage
 from sim.desired import configuration
-from sim.faults import MENU
 from sim.fleet import Simulation, TooLate, simulate
 from sim.metrics import Metrics
 from sim.outcome import Outcome
 from sim.pace import ServerPace
 from sim.panel import Panel
-from sim.scenario import Beginning, Fault, Layout, Scenario
+from sim.scenario import Beginning, Layout, Scenario
 from sim.standing import let_stand
 from sim.streams import Table
+from sim.striking import strike_all
 from sim.traffic.facts import TrafficFlowed
 from sim.traffic.measure import Measure
-from sim.truth import FaultBegun, FaultEnded, FaultsOver, Settled, StoryBegun
+from sim.truth import FaultsOver, Settled, StoryBegun
 from sim.unroll import unrolled
 
 if TYPE_CHECKING:
@@ -35,8 +35,6 @@ FIRST_CONVERGENCE: Final = Duration(60 * MINUTE)
 """A fleet that is not even built within this has failed before the story began."""
 NOTICED_WITHIN: Final = Duration(MINUTE)
 """The last fault may have struck just before: sessions, probes and polls take their time."""
-CHECKED_STAYING: Final = Duration(10 * MINUTE)
-"""L1: once settled, it stays so: ten resyncs of the registry without one action."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +70,7 @@ def play(
     panel = Panel(scenario, sim.clock.now, sim.truth, sim.bus)
     docket, measure = panel.docket, Measure()
     sim.truth.listen(measure.see, (TrafficFlowed,))
-    coverage = Coverage()
+    coverage = Coverage(sim.believed)
     sim.bus.subscribe("coverage", coverage.hear)
     sim.truth.listen(coverage.see)
     if watch is not None:
@@ -161,57 +159,12 @@ async def _tell(sim: Simulation, scenario: Scenario) -> None:
     await sim.converged(FIRST_CONVERGENCE)
     sim.truth.tell(StoryBegun())
     sim.flows.begin(scenario.traffic, sim.proxy.table)
-    begun = sim.clock.now()
-    for moment in _timeline(scenario):
-        await sim.pass_time(Duration(max(0, begun + moment.at - sim.clock.now())))
-        moment.act(sim)
-    await sim.pass_time(Duration(max(0, begun + scenario.lasts - sim.clock.now())))
+    await strike_all(sim, scenario)
     sim.calm()
     sim.flows.stand_still()
     sim.truth.tell(FaultsOver())
     await sim.pass_time(NOTICED_WITHIN)  # what nobody has noticed yet looks converged
     await sim.converged(scenario.bounds.settle)
     sim.truth.tell(Settled())
-    await sim.pass_time(CHECKED_STAYING)
+    await sim.pass_time(scenario.bounds.stays)
     await sim.converged(NOTICED_WITHIN)  # two slow lists in a row are no news
-
-
-@dataclass(slots=True)
-class _Moment:
-    at: Duration
-    act: Callable[[Simulation], None]
-
-
-def _timeline(scenario: Scenario) -> Iterator[_Moment]:
-    """Give the beginnings and ends of all faults in order; an end comes before a beginning of the same instant."""
-    moments = []
-    for number, fault in enumerate(scenario.faults):
-        running = _Running(number, fault)
-        moments.append((fault.at, 1, number, running.begin))
-        if fault.lasts:
-            moments.append((Duration(fault.at + fault.lasts), 0, number, running.end))
-    for at, _, _, act in sorted(moments, key=lambda moment: moment[:3]):
-        yield _Moment(at, act)
-
-
-class _Running:
-    def __init__(self, number: int, fault: Fault) -> None:
-        self._number = number
-        self._fault = fault
-        self._end: Callable[[], None] | None = None
-
-    def begin(self, sim: Simulation) -> None:
-        struck = MENU[self._fault.kind].strike(sim, self._fault)
-        self._end = struck.end
-        sim.note(f"fault {self._number} {self._fault.kind}: {struck.words}")
-        sim.truth.tell(
-            FaultBegun(number=self._number, kind=self._fault.kind, words=struck.words, victims=struck.victims)
-        )
-        if not self._fault.lasts:
-            self.end(sim)
-
-    def end(self, sim: Simulation) -> None:
-        if self._end is not None:
-            self._end()
-        sim.note(f"fault {self._number} {self._fault.kind} ends")
-        sim.truth.tell(FaultEnded(number=self._number, kind=self._fault.kind))

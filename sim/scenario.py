@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from hfs_appliance.model.instants import DAY, HOUR, Duration, seconds
+from hfs_appliance.model.plan import Phase
 
 
 class Beginning(StrEnum):
@@ -34,6 +35,8 @@ class Fault:
     """Index, modulo what lives then."""
     amount: int = 1
     """A number, a share per mille, a factor."""
+    phase: Phase | None = None
+    """It waits until hfs believes a server to be in this phase, and hits that one; None: it does not choose."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +143,8 @@ class Bounds:
 
     settle: Duration = seconds(1800)
     """After the last fault has ended, everything is as desired within this."""
+    stays: Duration = seconds(600)
+    """L1: and stays so for this long without one action: ten resyncs of the registry."""
     repair: Duration | None = None
     """No service lacks capacity for longer than this at a stretch, faults or not; None: not demanded."""
     healthy_destroyed: int = 0

@@ -12,7 +12,9 @@ from hfs_appliance.config.keys import quote, suggest
 from hfs_appliance.config.shape import AtLeastOne, Count, Table
 from hfs_appliance.config.spellings import Spelling, misspelt, span
 from hfs_appliance.model.instants import Duration
+from hfs_appliance.model.plan import Phase as PlanPhase
 from sim import scenario
+from sim.believed import AIMABLE
 from sim.faults import MENU
 
 if TYPE_CHECKING:
@@ -25,9 +27,17 @@ def _read_kind(text: str) -> str:
     return text
 
 
+def _read_phase(text: str) -> PlanPhase:
+    if text not in AIMABLE:
+        raise misspelt(f"nothing can be aimed at the phase {quote(text)}", suggest(text, AIMABLE))
+    return PlanPhase(text)
+
+
 KIND = Spelling(_read_kind, {"enum": sorted(MENU)})
+PHASE = Spelling(_read_phase, {"enum": list(AIMABLE)})
 
 Kind: TypeAlias = Annotated[str, KIND]
+Phase: TypeAlias = Annotated[PlanPhase, PHASE]
 Moment: TypeAlias = Annotated[Duration, span("0s", "365d")]
 Span: TypeAlias = Annotated[Duration, span("1ms", "365d")]
 MaybeSpan: TypeAlias = Annotated[Duration | None, span("1ms", "365d")]
@@ -98,6 +108,8 @@ class BoundsTable(Table):
 
     settle: Span = _default(scenario.Bounds, "settle")
     """After the last fault has ended, everything is as desired within this."""
+    stays: Span = _default(scenario.Bounds, "stays")
+    """And stays so for this long, without one action."""
     repair: MaybeSpan = _default(scenario.Bounds, "repair")
     """No service lacks capacity for longer than this at a stretch."""
     healthy_destroyed: Count = _default(scenario.Bounds, "healthy_destroyed")
@@ -117,6 +129,8 @@ class FaultTable(Table):
     """What it hits: an index, modulo what lives then."""
     amount: Amount = _default(scenario.Fault, "amount")
     """A number, a share per mille, a factor: the menu says what."""
+    phase: Phase | None = None
+    """Wait until hfs believes a server to be in this phase, and hit that one."""
     every: MaybeSpan = None
     """Again after this, until the story ends."""
     times: Annotated[int | None, Field(ge=1, le=1_000_000)] = None

@@ -14,7 +14,10 @@ from hfs_appliance.model.instants import Duration
 from sim.scenario import Beginning, Bounds, Fault, Layout, Scenario, Traffic
 
 _TIMES = frozenset(
-    {"lasts", "poll", "session_timeout", "settle", "repair", "at", "period", "apart", "latency", "patience", "build"}
+    {
+        *("lasts", "poll", "session_timeout", "build", "at"),
+        *("settle", "stays", "repair", "period", "apart", "latency", "patience"),
+    }
 )
 """Keys whose values are durations."""
 

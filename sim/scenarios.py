@@ -89,7 +89,7 @@ def _traffic(table: TrafficTable) -> Traffic:
 
 def _fault(table: FaultTable) -> Fault:
     lasts = table.lasts if table.lasts is not None else Duration(0)
-    return Fault(kind=table.kind, at=table.at, lasts=lasts, target=table.target, amount=table.amount)
+    return Fault(kind=table.kind, at=table.at, lasts=lasts, target=table.target, amount=table.amount, phase=table.phase)
 
 
 def _chance(table: ChanceTable) -> Chance:

@@ -1,33 +1,58 @@
 """The swarm: worlds, configurations, faults and their timing, drawn by seed.
 
 Each run enables a random few of the menu's kinds (swarm testing: Groce and others, ISSTA 2012), because a run in which
-everything may happen seldom lets any one thing unfold.
+everything may happen seldom lets any one thing unfold. Most worlds are small and most stories short: many different
+ones find more than a few long ones. Each seed also takes the next few cells of the matrix of faults and phases, so that
+seeds in a row have tried all of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from hfs_appliance.model.instants import HOUR, MILLISECOND, MINUTE, Duration, seconds
+from hfs_appliance.model.instants import HOUR, MILLISECOND, MINUTE, SECOND, Duration, seconds
+from hfs_appliance.model.plan import Phase
+from sim.believed import AIMABLE
 from sim.faults import MENU, Kind
 from sim.scenario import Beginning, Bounds, Fault, Layout, Scenario, Shape, Traffic
 from sim.streams import Stream, Streams
 
 KINDS_AT_ONCE: Final = (1, 5)
-FAULTS: Final = (1, 10)
-LONGEST: Final = Duration(90 * MINUTE)
+FAULTS: Final = (1, 8)
+AIMED: Final = 3
+"""Cells of the matrix that each seed tries."""
+LENGTHS: Final = ((700, (4, 8)), (240, (8, 20)), (60, (20, 90)))
+"""Per mille of the stories, and how many minutes they last."""
+SIZES: Final = ((750, (1, 8)), (200, (9, 24)), (50, (25, 80)))
+"""Per mille of the worlds, and how many instances they have."""
 SETTLE: Final = Duration(4 * HOUR)
 """The destruction budget lets three of at most forty servers go in ten minutes; pauses after failures take longer."""
+
+STAYS: Final = (Duration(3 * MINUTE), Duration(3 * MINUTE), Duration(3 * MINUTE), Duration(10 * MINUTE))
+"""Three resyncs of the registry, or ten."""
+
+STIRS: Final[Mapping[str, frozenset[Phase]]] = {
+    "server-dies": frozenset({Phase.SUSPECT, Phase.LOST}),
+    "record-removed-by-hand": frozenset({Phase.AMBIGUOUS}),
+    "scale-out": frozenset(AIMABLE) - {Phase.SUSPECT, Phase.LOST, Phase.AMBIGUOUS},
+}
+"""What brings servers into a phase; a count goes up, and down again when that is over."""
 
 
 def draw(seed: int, menu: Mapping[str, Kind] = MENU) -> Scenario:
     """Draw one scenario; equal seeds and menus give equal scenarios."""
     streams = Streams(seed)
     layout = _layout(streams.named("swarm/layout"))
-    traffic = _traffic(streams.named("swarm/traffic"), layout.per_service)
+    cells = _cells(seed, menu)
+    has_clients = any(menu[kind].needs_traffic for kind, _ in cells)
+    traffic = _traffic(streams.named("swarm/traffic"), layout.per_service, is_certain=has_clients)
     kinds = [name for name in sorted(menu) if menu[name].is_drawn and (traffic.is_any or not menu[name].needs_traffic)]
-    lasts, faults = _faults(streams.named("swarm/faults"), kinds, menu)
+    lasts = _length(streams.named("swarm/length"))
+    faults = [
+        *_faults(streams.named("swarm/faults"), kinds, menu, lasts),
+        *_aimed(streams.named("swarm/aimed"), cells, menu, lasts),
+    ]
     return Scenario(
         name=f"swarm-{seed}",
         words=f"drawn by seed {seed}: " + ", ".join(sorted({fault.kind for fault in faults})),
@@ -36,27 +61,41 @@ def draw(seed: int, menu: Mapping[str, Kind] = MENU) -> Scenario:
         has_mischief=streams.named("swarm/mischief").chance(500),
         layout=layout,
         traffic=traffic,
-        bounds=Bounds(settle=SETTLE),
-        faults=faults,
+        bounds=Bounds(settle=SETTLE, stays=streams.named("swarm/stays").choice(STAYS)),
+        faults=tuple(sorted(faults, key=lambda fault: fault.at)),
     )
 
 
 def _layout(stream: Stream) -> Layout:
-    servers = stream.between(1, 40)
     return Layout(
-        servers=servers,
+        servers=stream.between(*_share(stream, SIZES)),
         per_service=stream.between(1, 12),
         zones=stream.between(1, 4),
         pool=stream.between(0, 6),
         at_once=stream.choice((1, 3, 10, 50)),
-        poll=seconds(stream.choice((1, 5, 10))),
+        poll=seconds(stream.choice((1, 5, 5, 5, 10, 10, 10, 10))),
         session_timeout=seconds(stream.choice((4, 6, 20))),
     )
 
 
-def _traffic(stream: Stream, per_service: int) -> Traffic:
+def _length(stream: Stream) -> Duration:
+    shortest, longest = _share(stream, LENGTHS)
+    return Duration(stream.between(shortest * MINUTE, longest * MINUTE) // MILLISECOND * MILLISECOND)
+
+
+def _share(stream: Stream, shares: Sequence[tuple[int, tuple[int, int]]]) -> tuple[int, int]:
+    """Draw one of several ranges, each with its share per mille."""
+    at = stream.below(1000)
+    for share, values in shares:
+        if at < share:
+            return values
+        at -= share
+    raise AssertionError("the shares are not a thousand")
+
+
+def _traffic(stream: Stream, per_service: int, *, is_certain: bool) -> Traffic:
     """Draw traffic that leaves a service room for the loss of every second instance, or none."""
-    if stream.chance(500):
+    if stream.chance(600) and not is_certain:
         return Traffic()
     return Traffic(
         shape=stream.choice((Shape.STEADY, Shape.DAILY, Shape.SQUARE)),
@@ -67,17 +106,42 @@ def _traffic(stream: Stream, per_service: int) -> Traffic:
     )
 
 
-def _faults(stream: Stream, kinds: list[str], menu: Mapping[str, Kind]) -> tuple[Duration, tuple[Fault, ...]]:
+def _faults(stream: Stream, kinds: list[str], menu: Mapping[str, Kind], within: int) -> Iterator[Fault]:
     stream.shuffle(kinds)
     enabled = kinds[: stream.between(*KINDS_AT_ONCE)]
-    lasts = stream.between(MINUTE, LONGEST) // MILLISECOND * MILLISECOND
-    faults = [_fault(stream, menu[stream.choice(enabled)], lasts) for _ in range(stream.between(*FAULTS))]
-    return Duration(lasts), tuple(sorted(faults, key=lambda fault: fault.at))
+    for _ in range(stream.between(*FAULTS)):
+        yield _fault(stream, menu[stream.choice(enabled)], stream.below(within), within)
 
 
-def _fault(stream: Stream, kind: Kind, within: int) -> Fault:
-    """Draw one fault, whole milliseconds long and over by the end of the story."""
-    at = stream.below(within) // MILLISECOND * MILLISECOND
+def _cells(seed: int, menu: Mapping[str, Kind]) -> list[tuple[str, Phase]]:
+    """Give the cells of the matrix that are this seed's turn."""
+    cells = [(name, phase) for name in sorted(menu) if menu[name].is_drawn for phase in AIMABLE]
+    Streams(0).named("swarm/cells").shuffle(cells)
+    return [cells[(seed * AIMED + number) % len(cells)] for number in range(min(AIMED, len(cells)))]
+
+
+def _aimed(
+    stream: Stream, cells: Sequence[tuple[str, Phase]], menu: Mapping[str, Kind], within: int
+) -> Iterator[Fault]:
+    """Aim a fault at a phase for each of the cells, and stir up what brings servers into it."""
+    sought = {phase for _, phase in cells}
+    begins = stream.below(within // 3)
+    for stir, phases in STIRS.items():
+        if stir in menu and not sought.isdisjoint(phases):
+            lasts = stream.between(MINUTE, within // 3) if menu[stir].spans is not None else 0
+            yield Fault(
+                kind=stir,
+                at=Duration((begins + SECOND) // MILLISECOND * MILLISECOND),
+                lasts=Duration(lasts // MILLISECOND * MILLISECOND),
+                target=stream.below(1000),
+            )
+    for kind, phase in cells:
+        yield _fault(stream, menu[kind], begins, within, phase)
+
+
+def _fault(stream: Stream, kind: Kind, at: int, within: int, phase: Phase | None = None) -> Fault:
+    """Draw one fault, whole milliseconds long, and over by the end of the story unless it has to wait for a phase."""
+    at = at // MILLISECOND * MILLISECOND
     span = stream.between(*kind.spans) if kind.spans is not None else 0
     return Fault(
         kind=kind.name,
@@ -85,4 +149,5 @@ def _fault(stream: Stream, kind: Kind, within: int) -> Fault:
         lasts=Duration(min(span, within - at) // MILLISECOND * MILLISECOND),
         target=stream.below(1000),
         amount=stream.between(*kind.amounts),
+        phase=phase,
     )

@@ -9,7 +9,7 @@ from hfs_appliance.model.ids import ServerId
 from hfs_appliance.model.instants import MINUTE, Duration, Instant, format_duration
 from sim.checkers.base import Case, Checker, Waiting
 from sim.entries import Author, RecordGone, RecordWritten, RoleGiven
-from sim.truth import ApiCalled, DeletionBegun, Fact, MachineGone, MachineHidden, MachineMade
+from sim.truth import ApiCalled, DeletionBegun, Fact, MachineGone, MachineHidden, MachineMade, MutationSent
 
 
 class Leak(Checker):
@@ -89,7 +89,7 @@ class Audit(Checker):
     ids = ("S18",)
     promise = "every creation, deletion and change of a record was told as an action that began, with its cause"
     hears = (ActionStarted, OperatorAsked)
-    sees = (ApiCalled, RecordWritten, RecordGone, RoleGiven)
+    sees = (MutationSent, RecordWritten, RecordGone, RoleGiven)
 
     CARRIED_OUT_WITHIN: Final = Duration(2 * MINUTE)
 
@@ -114,7 +114,7 @@ class Audit(Checker):
     def see(self, now: Instant, fact: Fact) -> None:
         """Compare what arrives."""
         match fact:
-            case ApiCalled(call="create" | "delete"):
+            case MutationSent(call="create" | "delete"):  # not when it arrives: by then all may be over and forgotten
                 assert fact.server is not None
                 if fact.call not in self._started.get(fact.server, {}):
                     self.accuse(f"the cloud was asked to {fact.call} {fact.server}, and no such action was told")

@@ -188,7 +188,7 @@ def list_omits(sim: Simulation, fault: Fault) -> Struck:
 @kind("list-omits-zone", "O4", words="lists leave out a whole zone unsaid; target: which", spans=LONG)
 def list_omits_zone(sim: Simulation, fault: Fault) -> Struck:
     """Leave a zone out and call the list whole."""
-    faults, zone = sim.datacentre.faults, zone_of(sim, fault.target)
+    faults, zone = sim.datacentre.faults, zone_of(sim, fault)
     end = chain(
         sim.overlaps.hold(faults, "admits_gaps", value=False, worst=min),
         sim.overlaps.hold(faults, "unlisted_zones", {zone}, union),

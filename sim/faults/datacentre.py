@@ -29,7 +29,7 @@ FEW = (1, 4)
 @kind("server-dies", "V5", words="servers lose their power for good and the cloud says so; target: the first")
 def server_dies(sim: Simulation, fault: Fault) -> Struck:
     """Kill `amount` machines."""
-    victims = machines_of(sim, fault.target, fault.amount)
+    victims = machines_of(sim, fault, fault.amount)
     for machine in victims:
         sim.datacentre.kill(machine.spec.server)
     return _hurt("powered off", victims)
@@ -45,7 +45,7 @@ def server_dies(sim: Simulation, fault: Fault) -> Struck:
 )
 def server_dark(sim: Simulation, fault: Fault) -> Struck:
     """Take the power of machines, unnoticed."""
-    victims = machines_of(sim, fault.target, fault.amount)
+    victims = machines_of(sim, fault, fault.amount)
     sim.datacentre.lose_power(victims, is_noticed=False)
     return _hurt("without power, unnoticed", victims, lambda: sim.datacentre.regain_power(victims))
 
@@ -53,42 +53,42 @@ def server_dark(sim: Simulation, fault: Fault) -> Struck:
 @kind("host-dark", "V6", "V7", words="a host of the target's goes dark unnoticed until the end", spans=OUTAGE)
 def host_dark(sim: Simulation, fault: Fault) -> Struck:
     """Take the power of the host under a machine."""
-    hosts = [machine.host for machine in machines_of(sim, fault.target, 1)]
+    hosts = [machine.host for machine in machines_of(sim, fault, 1)]
     return _darken(sim, "".join(hosts), hosts, is_noticed=False)
 
 
 @kind("rack-dark", "V6", "V7", words="a rack goes dark unnoticed and comes back; target: which", spans=OUTAGE)
 def rack_dark(sim: Simulation, fault: Fault) -> Struck:
     """Take the power of a rack, unnoticed."""
-    hosts = rack_of(sim, fault.target)
+    hosts = rack_of(sim, fault)
     return _darken(sim, f"the rack of {hosts[0]}", hosts, is_noticed=False)
 
 
 @kind("rack-dies", "V6", "V7", words="a rack goes dark, the cloud says so; it comes back; target: which", spans=OUTAGE)
 def rack_dies(sim: Simulation, fault: Fault) -> Struck:
     """Take the power of a rack, with notice."""
-    hosts = rack_of(sim, fault.target)
+    hosts = rack_of(sim, fault)
     return _darken(sim, f"the rack of {hosts[0]}", hosts, is_noticed=True)
 
 
 @kind("zone-dark", "V6", "V7", words="a zone goes dark unnoticed and comes back; target: which", spans=OUTAGE)
 def zone_dark(sim: Simulation, fault: Fault) -> Struck:
     """Take the power of a zone, unnoticed."""
-    zone = zone_of(sim, fault.target)
+    zone = zone_of(sim, fault)
     return _darken(sim, zone, hosts_of(zone), is_noticed=False)
 
 
 @kind("zone-dies", "V6", "V7", words="a zone goes dark, the cloud says so; it comes back; target: which", spans=OUTAGE)
 def zone_dies(sim: Simulation, fault: Fault) -> Struck:
     """Take the power of a zone, with notice."""
-    zone = zone_of(sim, fault.target)
+    zone = zone_of(sim, fault)
     return _darken(sim, zone, hosts_of(zone), is_noticed=True)
 
 
 @kind("server-reboots", "V8", words="somebody reboots `amount` servers; target: the first", amounts=FEW)
 def server_reboots(sim: Simulation, fault: Fault) -> Struck:
     """Press the button of machines."""
-    victims = machines_of(sim, fault.target, fault.amount)
+    victims = machines_of(sim, fault, fault.amount)
     for machine in victims:
         sim.datacentre.reboot(machine.spec.server)
     return _hurt("rebooted", victims)
@@ -97,7 +97,7 @@ def server_reboots(sim: Simulation, fault: Fault) -> Struck:
 @kind("server-vanishes", "H10", words="somebody deletes `amount` servers; target: the first", amounts=FEW)
 def server_vanishes(sim: Simulation, fault: Fault) -> Struck:
     """Delete machines behind everybody's back."""
-    victims = machines_of(sim, fault.target, fault.amount)
+    victims = machines_of(sim, fault, fault.amount)
     for machine in victims:
         sim.datacentre.vanish(machine.spec.server)
     return _hurt("deleted by hand", victims)
@@ -133,7 +133,7 @@ def builds_slow(sim: Simulation, fault: Fault) -> Struck:
 @kind("zone-full", "V1", "O13", words="a zone has no valid host any more; target: which", spans=LONG)
 def zone_full(sim: Simulation, fault: Fault) -> Struck:
     """Let every build in a zone fail."""
-    zone = zone_of(sim, fault.target)
+    zone = zone_of(sim, fault)
     return _turn(sim, "full_zones", {zone}, union, words=f"{zone} has no valid host")
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from hfs_appliance.model.instants import HOUR, MINUTE, Duration
 from sim.faults.menu import Struck, kind
+from sim.faults.places import serving_of
 from sim.overlaps import chain
 from sim.traffic import curves
 from sim.traffic.curves import MILLI, Curve
@@ -209,10 +210,10 @@ def _surge(sim: Simulation, flow: Flow | None, curve: Curve, words: str) -> Stru
 
 def _gray(sim: Simulation, fault: Fault, attribute: str, words: str) -> Struck:
     """Hurt an instance so that only those who use it notice."""
-    serving = [server for server in sim.servers() if server.is_serving]
+    serving = serving_of(sim, fault, 1)
     if not serving:
         return Struck(words="there was no instance to hurt")
-    server = serving[fault.target % len(serving)]
+    (server,) = serving
     name = server.machine.spec.server
     end = sim.overlaps.hold(server, attribute, fault.amount)
     sim.flows.look_again(name)

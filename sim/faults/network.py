@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from hfs_appliance.model.instants import MINUTE, SECOND, Duration
 from sim.faults.menu import Struck, kind
-from sim.faults.places import servers_of, zone_of
+from sim.faults.places import ids_of, servers_of, zone_of
 from sim.overlaps import chain
 from sim.servers import SimServer
 from sim.uplink import Uplink
@@ -65,13 +65,13 @@ def servers_cut(sim: Simulation, fault: Fault) -> Struck:
     """Cut agents off."""
     servers = list(sim.servers())
     count = -(-len(servers) * fault.amount // 1000)
-    return _cut(servers_of(sim, fault.target, count), "the registry")
+    return _cut(servers_of(sim, fault, count), "the registry")
 
 
 @kind("zone-cut", "N3", words="a zone's servers lose the registry; they serve on; target: which", spans=CUT)
 def zone_cut(sim: Simulation, fault: Fault) -> Struck:
     """Cut a zone's agents off."""
-    zone = zone_of(sim, fault.target)
+    zone = zone_of(sim, fault)
     return _cut([server for server in sim.servers() if server.machine.spec.az == zone], f"the registry, all of {zone}")
 
 
@@ -126,4 +126,5 @@ def _cut(servers: Sequence[SimServer], what: str) -> Struck:
     for uplink in uplinks:
         uplink.cut()
     ends = [uplink.mend for uplink in uplinks]
-    return Struck(words=f"{len(servers)} servers are cut off from {what}", end=chain(*ends))
+    words = f"{len(servers)} servers are cut off from {what}"
+    return Struck(words=words, victims=ids_of(servers), end=chain(*ends))

@@ -36,31 +36,31 @@ WRONG: Final[Sequence[Callable[[str], str]]] = (
 @kind("scale-out", "H1", words="a service gets `amount` more instances; target: which", amounts=SOME, spans=WHILE)
 def scale_out(sim: Simulation, fault: Fault) -> Struck:
     """Ask for more, and later for as many as the file says."""
-    return _rescale(sim, fault.target, lambda count: count + fault.amount)
+    return _rescale(sim, fault, lambda count: count + fault.amount)
 
 
 @kind("scale-in", "H1", words="a service gets `amount` fewer, one at least; target: which", amounts=SOME, spans=WHILE)
 def scale_in(sim: Simulation, fault: Fault) -> Struck:
     """Ask for fewer, and later for as many as the file says."""
-    return _rescale(sim, fault.target, lambda count: max(1, count - fault.amount))
+    return _rescale(sim, fault, lambda count: max(1, count - fault.amount))
 
 
 @kind("scale-to-zero", "H2", words="a service is scaled to 0 by mistake; target: which", spans=WHILE)
 def scale_to_zero(sim: Simulation, fault: Fault) -> Struck:
     """Ask for nothing, and later for as many as the file says."""
-    return _rescale(sim, fault.target, lambda _: 0)
+    return _rescale(sim, fault, lambda _: 0)
 
 
 @kind("service-removed", "H3", words="a service is taken out of the file; target: which", spans=WHILE)
 def service_removed(sim: Simulation, fault: Fault) -> Struck:
     """Apply a file without a service, and later one with it again."""
-    service = service_of(sim, fault.target)
+    service = service_of(sim, fault)
     block = block_of(service)
     whole = "".join(found.group() for found in block.finditer(sim.source))
     end = sim.overlaps.during(
         ("removed", service),
         lambda: sim.ask(f"remove {service}", changing(lambda source: block.sub("", source))),
-        lambda: sim.ask(f"bring {service} back", changing(lambda source: block.sub("", source) + whole)),
+        lambda: sim.ask(f"bring {service} back", changing(lambda source: block.sub("", source) + whole), insists=True),
     )
     return Struck(words=f"somebody takes {service} out of the file", end=end)
 
@@ -75,7 +75,7 @@ def fleet_adopted(sim: Simulation, fault: Fault) -> Struck:  # noqa: ARG001  # e
 @kind("version-changed", "H4", words="a service gets another version, a good one, for good; target: which")
 def version_changed(sim: Simulation, fault: Fault) -> Struck:
     """Apply a file with another version."""
-    service = service_of(sim, fault.target)
+    service = service_of(sim, fault)
     version = f"1.0.{sim.clock.now() // SECOND}"
     sim.ask(f"change {service} to {version}", changing(lambda source: _with_version(source, service, version)))
     return Struck(words=f"{service} is changed to {version}")
@@ -84,13 +84,15 @@ def version_changed(sim: Simulation, fault: Fault) -> Struck:
 @kind("version-bad", "H8", words="a service gets a version that never comes up; target: which", spans=WHILE)
 def version_bad(sim: Simulation, fault: Fault) -> Struck:
     """Apply a file with a broken version, and later the version that the file began with."""
-    service = service_of(sim, fault.target)
+    service = service_of(sim, fault)
     good, bad = next(iter(sim.desired.services[service].versions)), Version("0.0.0-bad")
     sim.service_faults.broken_versions.add(bad)
     end = sim.overlaps.during(
         ("bad", service),
         lambda: sim.ask(f"change {service} to {bad}", changing(lambda source: _with_version(source, service, bad))),
-        lambda: sim.ask(f"change {service} back", changing(lambda source: _with_version(source, service, good))),
+        lambda: sim.ask(
+            f"change {service} back", changing(lambda source: _with_version(source, service, good)), insists=True
+        ),
     )
     return Struck(words=f"{service} is changed to {bad}, which never comes up", end=end)
 
@@ -103,8 +105,8 @@ def version_bad(sim: Simulation, fault: Fault) -> Struck:
 )
 def config_churns(sim: Simulation, fault: Fault) -> Struck:
     """Change the desired state every second, up and down by one; at the end it is as the file says."""
-    struck = _rescale(sim, fault.target, lambda count: count + 1)
-    service, number, is_over = service_of(sim, fault.target), 0, False
+    struck = _rescale(sim, fault, lambda count: count + 1)
+    service, number, is_over = service_of(sim, fault), 0, False
 
     def churn() -> None:
         nonlocal number
@@ -142,8 +144,8 @@ def config_broken(sim: Simulation, fault: Fault) -> Struck:
 @kind("two-operators", "H5", words="two operators change one service at the same moment; target: which", spans=WHILE)
 def two_operators(sim: Simulation, fault: Fault) -> Struck:
     """Apply two changes at once, and later as many as the file says."""
-    struck = _rescale(sim, fault.target, lambda count: count + 1)
-    service = service_of(sim, fault.target)
+    struck = _rescale(sim, fault, lambda count: count + 1)
+    service = service_of(sim, fault)
     sim.ask(f"scale {service} as well", _scaling(service, lambda count: count + 2))
     return struck
 
@@ -151,20 +153,20 @@ def two_operators(sim: Simulation, fault: Fault) -> Struck:
 @kind("server-killed", "H10", words="somebody kills a server through hfs; target: which")
 def server_killed(sim: Simulation, fault: Fault) -> Struck:
     """Ask hfs to break a server."""
-    servers = tuple(machine.spec.server for machine in machines_of(sim, fault.target, 1))
+    servers = tuple(machine.spec.server for machine in machines_of(sim, fault, 1))
     for server in servers:
         sim.ask(f"kill {server}", _killing(server))
     return Struck(words=f"somebody kills {', '.join(servers) or 'no server'} through hfs", victims=servers)
 
 
-def _rescale(sim: Simulation, target: int, change: Callable[[int], int]) -> Struck:
-    service = service_of(sim, target)
+def _rescale(sim: Simulation, fault: Fault, change: Callable[[int], int]) -> Struck:
+    service = service_of(sim, fault)
     written = sum(sim.desired.services[service].versions.values())
     sim.ask(f"scale {service}", _scaling(service, change))
     end = sim.overlaps.during(
         ("scaled", service),
         lambda: None,
-        lambda: sim.ask(f"scale {service} back", _scaling(service, lambda _: written)),
+        lambda: sim.ask(f"scale {service} back", _scaling(service, lambda _: written), insists=True),
     )
     return Struck(words=f"{service} is scaled", end=end)
 

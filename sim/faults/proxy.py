@@ -69,7 +69,7 @@ def proxy_cannot_start(sim: Simulation, fault: Fault) -> Struck:  # noqa: ARG001
 @kind("document-absent", "W1", "W7", words="a service answers 404 for its document; target: which", spans=OUTAGE)
 def document_absent(sim: Simulation, fault: Fault) -> Struck:
     """Answer 404."""
-    service = service_of(sim, fault.target)
+    service = service_of(sim, fault)
     end = sim.overlaps.hold(sim.specs, "absent", {service}, union)
     return Struck(words=f"{service} has no document", end=end)
 
@@ -77,7 +77,7 @@ def document_absent(sim: Simulation, fault: Fault) -> Struck:
 @kind("document-silent", "W5", words="a service never ends the answer with its document; target: which", spans=OUTAGE)
 def document_silent(sim: Simulation, fault: Fault) -> Struck:
     """Answer a byte now and then."""
-    service = service_of(sim, fault.target)
+    service = service_of(sim, fault)
     end = sim.overlaps.hold(sim.specs, "silent", {service}, union)
     return Struck(words=f"{service} never ends its document", end=end)
 
@@ -85,7 +85,7 @@ def document_silent(sim: Simulation, fault: Fault) -> Struck:
 @kind("document-huge", "W2", words="a service's document is larger than anybody reads; target: which", spans=OUTAGE)
 def document_huge(sim: Simulation, fault: Fault) -> Struck:
     """Answer without end."""
-    service = service_of(sim, fault.target)
+    service = service_of(sim, fault)
     end = sim.overlaps.hold(sim.specs, "huge", {service}, union)
     return Struck(words=f"{service} sends more than anybody reads", end=end)
 
@@ -100,7 +100,7 @@ def document_huge(sim: Simulation, fault: Fault) -> Struck:
 )
 def document_broken(sim: Simulation, fault: Fault) -> Struck:
     """Answer nonsense; of several kinds of it at a time, the latest."""
-    service, nonsense = service_of(sim, fault.target), NONSENSE[fault.amount % len(NONSENSE)]
+    service, nonsense = service_of(sim, fault), NONSENSE[fault.amount % len(NONSENSE)]
 
     def latest(contents: list[dict[str, bytes]]) -> dict[str, bytes]:
         return {name: content for some in contents for name, content in some.items()}
@@ -112,7 +112,7 @@ def document_broken(sim: Simulation, fault: Fault) -> Struck:
 @kind("document-grows", "W4", words="a service's document has `amount` more paths from now on", amounts=(1, 20))
 def document_grows(sim: Simulation, fault: Fault) -> Struck:
     """Change a document for good."""
-    service = service_of(sim, fault.target)
+    service = service_of(sim, fault)
     sim.specs.extra[service] = sim.specs.extra.get(service, 0) + fault.amount
     return Struck(words=f"{service} has {fault.amount} more paths")
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from hfs_appliance.model.instants import MILLISECOND, MINUTE, SECOND, Duration
 from sim.faults.menu import Struck, kind
-from sim.faults.places import servers_of
+from sim.faults.places import ids_of, records_of, servers_of
 from sim.overlaps import chain
 from sim.wire.zookeeper.requests import Create, Delete, SetAccess, SetValue
 from sim.wire.zookeeper.values import OPEN, Access, AccessList, Permission
@@ -106,11 +106,11 @@ def registry_rolled_back(sim: Simulation, fault: Fault) -> Struck:  # noqa: ARG0
 @kind("sessions-expire", "Z1", words="the sessions of `amount` living agents expire; target: the first", amounts=(1, 5))
 def sessions_expire(sim: Simulation, fault: Fault) -> Struck:
     """End the sessions of agents that live."""
-    servers = servers_of(sim, fault.target, fault.amount)
+    servers = servers_of(sim, fault, fault.amount)
     for server in servers:
         if server.link is not None:
             sim.ensemble.expire(server.link.session_id)
-    return Struck(words=f"the sessions of {len(servers)} living agents expire")
+    return Struck(words=f"the sessions of {len(servers)} living agents expire", victims=ids_of(servers))
 
 
 @kind("sessions-expire-together", "Z16", words="all sessions of one server of the registry expire; target: which")
@@ -219,8 +219,7 @@ def service_removed_by_hand(sim: Simulation, fault: Fault) -> Struck:
 @kind("record-removed-by-hand", "H10", words="somebody deletes `amount` records; target: the first", amounts=(1, 5))
 def record_removed_by_hand(sim: Simulation, fault: Fault) -> Struck:
     """Delete records."""
-    records = sim.records()
-    gone = [records[(fault.target + number) % len(records)] for number in range(min(fault.amount, len(records)))]
+    gone = tuple(records_of(sim, fault, fault.amount))
     for name in gone:
         sim.ensemble.change(Delete(path=f"{sim.layout.servers}/{name}"))
-    return Struck(words=f"{len(gone)} records are deleted by hand")
+    return Struck(words=f"{len(gone)} records are deleted by hand", victims=gone)

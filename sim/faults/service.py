@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from hfs_appliance.model.ids import ServerId
 from hfs_appliance.model.instants import MINUTE, SECOND, Duration
 from hfs_appliance.model.observed import CloudStatus
 from sim.faults.menu import Struck, kind
-from sim.faults.places import building_of, servers_of, serving_of, warm_of
+from sim.faults.places import building_of, ids_of, servers_of, serving_of, warm_of
 from sim.overlaps import End, chain
 from sim.servers import SimServer
 
@@ -57,7 +56,7 @@ def mirror_down(sim: Simulation, fault: Fault) -> Struck:  # noqa: ARG001  # eve
 @kind("build-interrupted", "P5", words="`amount` servers reboot while they are built; target: the first", amounts=FEW)
 def build_interrupted(sim: Simulation, fault: Fault) -> Struck:
     """Reboot servers with half a configuration on them."""
-    servers = building_of(sim, fault.target, fault.amount)
+    servers = building_of(sim, fault, fault.amount)
     for server in servers:
         if server.machine.listed.status is CloudStatus.ACTIVE:
             sim.datacentre.reboot(server.machine.spec.server)
@@ -67,10 +66,10 @@ def build_interrupted(sim: Simulation, fault: Fault) -> Struck:
 @kind("pool-rots", "V14", words="`amount` warm servers will never run anything; target: the first", amounts=FEW)
 def pool_rots(sim: Simulation, fault: Fault) -> Struck:
     """Spoil warm servers: it shows when they are claimed."""
-    servers = warm_of(sim, fault.target, fault.amount)
+    servers = warm_of(sim, fault, fault.amount)
     for server in servers:
         server.is_broken = True
-    return Struck(words=f"{_names(servers)} will never run a service")
+    return Struck(words=f"{_names(servers)} will never run a service", victims=ids_of(servers))
 
 
 # Agents
@@ -82,10 +81,10 @@ def pool_rots(sim: Simulation, fault: Fault) -> Struck:
 def agents_crash(sim: Simulation, fault: Fault) -> Struck:
     """End agents as kill -9 does; the next ones meet the entries of their own dead sessions."""
     count = -(-len(list(sim.servers())) * fault.amount // 1000)
-    servers = servers_of(sim, fault.target, count)
+    servers = servers_of(sim, fault, count)
     for server in servers:
         server.crash_agent()
-    return Struck(words=f"{len(servers)} agents crash")
+    return Struck(words=f"{len(servers)} agents crash", victims=ids_of(servers))
 
 
 @kind(
@@ -97,14 +96,16 @@ def agents_crash(sim: Simulation, fault: Fault) -> Struck:
 )
 def registrations_flap(sim: Simulation, fault: Fault) -> Struck:
     """Expire the sessions of some agents again and again."""
-    servers = serving_of(sim, fault.target, fault.amount)
+    servers = serving_of(sim, fault, fault.amount)
 
     def flap() -> None:
         for server in servers:
             if server.link is not None:
                 sim.ensemble.expire(server.link.session_id)
 
-    return Struck(words=f"the registrations of {_names(servers)} flap", end=_every(sim, FLAP, flap))
+    return Struck(
+        words=f"the registrations of {_names(servers)} flap", victims=ids_of(servers), end=_every(sim, FLAP, flap)
+    )
 
 
 @kind(
@@ -117,9 +118,9 @@ def registrations_flap(sim: Simulation, fault: Fault) -> Struck:
 )
 def registrations_wrong(sim: Simulation, fault: Fault) -> Struck:
     """Let instances register as what they are not."""
-    servers = serving_of(sim, fault.target, fault.amount)
+    servers = serving_of(sim, fault, fault.amount)
     ends: list[End] = [sim.overlaps.hold(server, "is_confused", value=True) for server in servers]
-    return _looked_at(f"{_names(servers)} register as a wrong version", sim, ends)
+    return _looked_at(f"{_names(servers)} register as a wrong version", sim, ends, servers)
 
 
 @kind("checks-fail", "G10", words="every agent takes its service for ill, which it is not", spans=SHORT, is_drawn=False)
@@ -135,7 +136,7 @@ def checks_fail(sim: Simulation, fault: Fault) -> Struck:  # noqa: ARG001  # eve
 @kind("service-crashes", "V9", words="`amount` services end by themselves; target: the first", amounts=FEW)
 def service_crashes(sim: Simulation, fault: Fault) -> Struck:
     """End services; their agents start them again."""
-    servers = serving_of(sim, fault.target, fault.amount)
+    servers = serving_of(sim, fault, fault.amount)
     for server in servers:
         server.crash_service()
     return _hurt("crash", servers)
@@ -150,13 +151,13 @@ def service_crashes(sim: Simulation, fault: Fault) -> Struck:
 )
 def services_leak(sim: Simulation, fault: Fault) -> Struck:
     """End some services now and then, for want of memory."""
-    servers = serving_of(sim, fault.target, fault.amount)
+    servers = serving_of(sim, fault, fault.amount)
 
     def end_them() -> None:
         for server in servers:
             server.crash_service()
 
-    return Struck(words=f"{_names(servers)} leak memory", end=_every(sim, LEAKED, end_them))
+    return Struck(words=f"{_names(servers)} leak memory", victims=ids_of(servers), end=_every(sim, LEAKED, end_them))
 
 
 @kind(
@@ -169,9 +170,9 @@ def services_leak(sim: Simulation, fault: Fault) -> Struck:
 )
 def service_hangs(sim: Simulation, fault: Fault) -> Struck:
     """Let services take requests and answer none."""
-    servers = serving_of(sim, fault.target, fault.amount)
+    servers = serving_of(sim, fault, fault.amount)
     ends = [sim.overlaps.during((server, "hangs"), server.hang_service, server.recover_service) for server in servers]
-    return Struck(words=f"{_names(servers)} hang", victims=_ids(servers), end=chain(*ends))
+    return Struck(words=f"{_names(servers)} hang", victims=ids_of(servers), end=chain(*ends))
 
 
 @kind(
@@ -183,12 +184,12 @@ def service_hangs(sim: Simulation, fault: Fault) -> Struck:
 )
 def service_crash_loops(sim: Simulation, fault: Fault) -> Struck:
     """Let services crash at each start."""
-    servers = serving_of(sim, fault.target, fault.amount)
+    servers = serving_of(sim, fault, fault.amount)
     ends: list[End] = []
     for server in servers:
         ends.append(sim.overlaps.hold(server, "is_broken", value=True))
         server.crash_service()
-    return Struck(words=f"{_names(servers)} crash at each start", victims=_ids(servers), end=chain(*ends))
+    return Struck(words=f"{_names(servers)} crash at each start", victims=ids_of(servers), end=chain(*ends))
 
 
 @kind("starts-fail", "P2", words="`amount` of 1,000 starts of services fail", amounts=(20, 700), spans=LONG)
@@ -218,7 +219,7 @@ def _every(sim: Simulation, span: int, act: Callable[[], None]) -> End:
     return end
 
 
-def _looked_at(words: str, sim: Simulation, ends: Sequence[End]) -> Struck:
+def _looked_at(words: str, sim: Simulation, ends: Sequence[End], servers: Sequence[SimServer] = ()) -> Struck:
     """Have all agents look now and at the end: servers that were made meanwhile are under the fault, too."""
 
     def look() -> None:
@@ -226,16 +227,12 @@ def _looked_at(words: str, sim: Simulation, ends: Sequence[End]) -> Struck:
             server.look_again()
 
     look()
-    return Struck(words=words, end=chain(*ends, look))
-
-
-def _ids(servers: Sequence[SimServer]) -> tuple[ServerId, ...]:
-    return tuple(server.machine.spec.server for server in servers)
+    return Struck(words=words, victims=ids_of(servers), end=chain(*ends, look))
 
 
 def _names(servers: Sequence[SimServer]) -> str:
-    return ", ".join(_ids(servers)) or "no server"
+    return ", ".join(ids_of(servers)) or "no server"
 
 
 def _hurt(how: str, servers: Sequence[SimServer]) -> Struck:
-    return Struck(words=f"{_names(servers)}: {how}", victims=_ids(servers))
+    return Struck(words=f"{_names(servers)}: {how}", victims=ids_of(servers))

@@ -1,4 +1,4 @@
-"""Which faults struck in which phase: by their victims, or by all that there is."""
+"""Which faults were in force in which phase: by their victims, or by all that there is while they last."""
 
 from __future__ import annotations
 
@@ -6,25 +6,53 @@ from hfs_appliance.model.events import PhaseChanged, Recorded
 from hfs_appliance.model.ids import ServerId
 from hfs_appliance.model.instants import Instant
 from hfs_appliance.model.plan import Phase
+from sim.believed import Believed
+from sim.clock import WorldClock
 from sim.coverage import Coverage, together
-from sim.truth import FaultBegun
+from sim.truth import FaultBegun, FaultEnded
 
 
-def moved(server: str, phase: Phase) -> Recorded:
-    event = PhaseChanged(server=ServerId(server), phase=phase, before="", rule="", words="")
-    return Recorded(seq=1, at=Instant(0), actor="reconcile", event=event)
+class Watched:
+    """Coverage as a run has it: what the control plane believes is known before it counts."""
+
+    def __init__(self) -> None:
+        self.believed = Believed(WorldClock())
+        self.coverage = Coverage(self.believed)
+
+    def move(self, server: str, phase: Phase) -> None:
+        event = PhaseChanged(server=ServerId(server), phase=phase, before="", rule="", words="")
+        recorded = Recorded(seq=1, at=Instant(0), actor="reconcile", event=event)
+        self.believed.hear(recorded)
+        self.coverage.hear(recorded)
+
+    def begin(self, number: int, kind: str, *victims: str) -> None:
+        servers = tuple(ServerId(victim) for victim in victims)
+        self.coverage.see(Instant(0), FaultBegun(number=number, kind=kind, words="", victims=servers))
+
+    def end(self, number: int, kind: str) -> None:
+        self.coverage.see(Instant(0), FaultEnded(number=number, kind=kind))
 
 
-def struck(kind: str, *victims: str) -> FaultBegun:
-    return FaultBegun(number=0, kind=kind, words="", victims=tuple(ServerId(victim) for victim in victims))
+def test_a_fault_with_victims_counts_for_the_phases_in_which_it_struck_them() -> None:
+    watched = Watched()
+    watched.move("a", Phase.WARM)
+    watched.move("b", Phase.SERVING)
+    watched.begin(0, "server-dies", "b")
+    watched.begin(1, "server-dies", "b", "unknown")
+    watched.move("b", Phase.SUSPECT)
+    assert watched.coverage.matrix == {"server-dies": {"serving": 2}}
+    assert together([watched.coverage.matrix] * 2)["server-dies"] == {"serving": 4}
 
 
-def test_a_fault_fills_the_phases_of_its_victims_or_of_all() -> None:
-    coverage = Coverage()
-    for server, phase in (("a", Phase.BOOTING), ("a", Phase.WARM), ("b", Phase.SERVING), ("c", Phase.BOOTING)):
-        coverage.hear(moved(server, phase))
-    coverage.hear(moved("c", Phase.GONE))
-    for fault in (struck("server-dies", "b"), struck("server-dies", "b"), struck("registry-away")):
-        coverage.see(Instant(0), fault)
-    assert coverage.matrix == {"registry-away": {"serving": 1, "warm": 1}, "server-dies": {"serving": 2}}
-    assert together([coverage.matrix, coverage.matrix])["server-dies"] == {"serving": 4}
+def test_a_fault_without_victims_counts_for_all_phases_that_there_were_while_it_lasted() -> None:
+    watched = Watched()
+    watched.move("a", Phase.BOOTING)
+    watched.move("a", Phase.WARM)
+    watched.move("b", Phase.SERVING)
+    watched.move("b", Phase.GONE)
+    watched.begin(0, "registry-away")
+    watched.move("a", Phase.ASSIGNED)
+    watched.move("b", Phase.ASSIGNED)
+    watched.end(0, "registry-away")
+    watched.move("a", Phase.WARMING)
+    assert watched.coverage.matrix == {"registry-away": {"assigned": 1, "warm": 1}}

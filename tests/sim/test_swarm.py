@@ -5,12 +5,13 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sim.believed import AIMABLE
 from sim.faults import MENU
 from sim.scenario import Scenario
 from sim.scenario_text import write
 from sim.scenarios import read
 from sim.shrink import shrink
-from sim.swarm import draw
+from sim.swarm import AIMED, draw
 
 SEEDS = st.integers(min_value=0, max_value=(1 << 32) - 1)
 
@@ -23,6 +24,14 @@ def test_what_is_drawn_is_over_when_its_time_is(seed: int) -> None:
     for fault in scenario.faults:
         assert fault.kind in MENU
         assert 0 <= fault.at <= fault.at + fault.lasts <= scenario.lasts
+
+
+def test_seeds_in_a_row_try_every_cell_of_the_matrix() -> None:
+    kinds = sum(kind.is_drawn for kind in MENU.values())
+    seeds = -(-kinds * len(AIMABLE) // AIMED)
+    assert seeds <= 500, "what CI plays"
+    tried = {(fault.kind, fault.phase) for seed in range(seeds) for fault in draw(seed).faults if fault.phase}
+    assert len(tried) == kinds * len(AIMABLE)
 
 
 @given(SEEDS)

@@ -16,7 +16,7 @@ from hfs_appliance.model.ids import AvailabilityZone, ServerId, ServiceName
 from hfs_appliance.model.instants import Duration, Instant
 from hfs_appliance.model.plan import Phase
 from sim.clock import EPOCH
-from sim.play import CHECKED_STAYING, NOTICED_WITHIN
+from sim.play import NOTICED_WITHIN
 from sim.scenario import Scenario
 from sim.story import Story
 from sim.truth import (
@@ -35,8 +35,6 @@ from sim.truth import (
     StoryBegun,
 )
 
-_AFTERWARDS: Final = NOTICED_WITHIN + CHECKED_STAYING
-"""What a run takes at least, once its faults are over."""
 BINS: Final = 400
 """Of the whole run as it was foreseen; more when it takes longer."""
 MARKS: Final = 2_000
@@ -120,7 +118,7 @@ class Board:
         """Every control plane was killed, and none runs again yet."""
         self._alive = 0
         self.marks: Final[list[Mark]] = []
-        self.step: Final = max(1, (scenario.lasts + _AFTERWARDS) // BINS)
+        self.step: Final = max(1, (scenario.lasts + _afterwards(scenario)) // BINS)
         self._serving: Final = Level(self.step)
         self._needed: dict[ServiceName, int] = {}
         self._open_marks: dict[int, Mark] = {}
@@ -145,7 +143,7 @@ class Board:
     def expected(self, now: Instant) -> Duration:
         """Estimate how long the whole run takes."""
         begun = (self.begun if self.begun is not None else now) - EPOCH
-        return Duration(max(begun + self.scenario.lasts + _AFTERWARDS, now - EPOCH))
+        return Duration(max(begun + self.scenario.lasts + _afterwards(self.scenario), now - EPOCH))
 
     def hear(self, recorded: Recorded) -> None:
         """Take an event of the product."""
@@ -242,3 +240,8 @@ class Board:
             counts[phase] += 1
         elif server not in self._is:
             del self._zones[server]
+
+
+def _afterwards(scenario: Scenario) -> Duration:
+    """Give the least that a run takes once its faults are over."""
+    return Duration(NOTICED_WITHIN + scenario.bounds.stays)
