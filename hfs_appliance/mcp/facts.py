@@ -80,13 +80,16 @@ def circumstances(world: World, desired: DesiredState) -> Circumstances:
 
 
 def are_alike(before: Circumstances, c: Circumstances) -> bool:
-    """Tell whether two circumstances have the same facts judged alike; time and the list's date apart."""
-    if (before.is_cloud_known, before.are_removals_believed) != (c.is_cloud_known, c.are_removals_believed):
-        return False
-    if (before.synced_at, before.removals_believed_at, before.uuid) != (c.synced_at, c.removals_believed_at, c.uuid):
+    """Tell whether two circumstances have the same facts judged alike; time, list and removals apart (standings.py)."""
+    if before.uuid != c.uuid:
         return False
     is_same = before.services is c.services or _terms(before.services) == _terms(c.services)
     return is_same and before.build_within == c.build_within
+
+
+def removals(c: Circumstances) -> tuple[bool, Instant, Instant]:
+    """Give what the rules read of how far absence from the registry is believed; none reads it of what is there."""
+    return c.are_removals_believed, c.synced_at, c.removals_believed_at
 
 
 def _terms(services: Mapping[ServiceName, Service]) -> Mapping[ServiceName, tuple[Duration, ...]]:

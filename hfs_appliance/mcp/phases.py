@@ -28,7 +28,8 @@ UNCOUNTED: Final = frozenset(
 QUESTIONED: Final = frozenset({"unready", "never-ready", "missing", "unregistered-alive", "unrecovered"})
 """Rules under which the instance itself is asked whether it lives."""
 
-_DEAD: Final = (CloudStatus.ERROR, CloudStatus.STOPPED)
+DEAD: Final = (CloudStatus.ERROR, CloudStatus.STOPPED)
+"""What the cloud says of a server that does not run; no verdict rests on any other of its words being believed."""
 
 Condition: TypeAlias = Callable[[Facts, ServerRecord, Circumstances], bool]
 Moment: TypeAlias = Callable[[Facts, ServerRecord, Circumstances], Instant]
@@ -66,7 +67,7 @@ def _is_absent(f: Facts, r: ServerRecord, c: Circumstances) -> bool:
 
 
 def _is_dead_in_cloud(f: Facts, _r: ServerRecord, c: Circumstances) -> bool:
-    return c.is_cloud_known and f.cloud is not None and f.cloud.status in _DEAD
+    return c.is_cloud_known and f.cloud is not None and f.cloud.status in DEAD
 
 
 def _has_build_error(f: Facts, _r: ServerRecord, c: Circumstances) -> bool:

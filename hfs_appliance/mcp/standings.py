@@ -1,8 +1,10 @@
 """Standings: the tally of a World, brought up to date from that of the World before.
 
 A server is looked at again when something that its verdict rests on is other than before: what a source says of it (the
-Worlds' Maps tell), an action in flight, the instant at which its rule said that time alone would move it, or, while the
-cloud does not list it, the date of the list. What all verdicts rest on (`are_alike`) has every server looked at.
+Worlds' Maps tell), an action in flight, or the instant at which its rule said that time alone would move it. What is
+believed of the cloud's list concerns those that it does not show as well, and what is believed of removals those that
+are not registered: both change with every slow answer, and must not cost a look at the fleet. What all verdicts rest on
+(`are_alike`) has every server looked at.
 
 The rule to keep: whatever a row of the rule table reads is either compared here or makes the server looked at. A
 property holds the outcome against that of looking at everything (tests/properties/test_incremental.py).
@@ -15,7 +17,8 @@ from heapq import heappop, heappush
 from typing import Final
 
 from hfs_appliance.mcp.classify import classify
-from hfs_appliance.mcp.facts import Circumstances, Facts, are_alike, join, look_up, quickly
+from hfs_appliance.mcp.facts import Circumstances, Facts, are_alike, join, look_up, quickly, removals
+from hfs_appliance.mcp.phases import DEAD
 from hfs_appliance.mcp.tally import Standing, Tally, place
 from hfs_appliance.model.ids import ServerId, ServiceName
 from hfs_appliance.model.instants import Instant
@@ -40,6 +43,10 @@ class Standings:
         """A heap; an entry that is not its server's present one means nothing."""
         self._unlisted: set[ServerId] = set()
         """Servers whose verdicts may rest on when the cloud was asked."""
+        self._unwell: set[ServerId] = set()
+        """Servers that the cloud lists as dead: their verdicts may rest on whether its list is believed."""
+        self._unregistered: set[ServerId] = set()
+        """Servers whose verdicts may rest on since when, and whether, removals are believed."""
         self._before: tuple[World, Circumstances] | None = None
 
     def look(self, world: World, c: Circumstances) -> set[ServiceName] | None:
@@ -77,8 +84,12 @@ class Standings:
         touched = differing(former.in_flight, world.in_flight) | self._due(world.now)
         touched |= differing(_listed(former), _listed(world)) | differing(former.probes, world.probes)
         touched |= _registered_otherwise(_view(former), _view(world))
-        if c.listed_at != former_c.listed_at:
+        if c.listed_at != former_c.listed_at or c.is_cloud_known != former_c.is_cloud_known:
             touched |= self._unlisted
+        if c.is_cloud_known != former_c.is_cloud_known:
+            touched |= self._unwell
+        if removals(c) != removals(former_c):
+            touched |= self._unregistered
         return touched
 
     def _due(self, now: Instant) -> set[ServerId]:
@@ -89,7 +100,8 @@ class Standings:
 
     def _look_at_all(self, world: World, c: Circumstances) -> None:
         self.tally = Tally()
-        self._standings, self._untils, self._unlisted = {}, [], set()
+        self._standings, self._untils = {}, []
+        self._unlisted, self._unwell, self._unregistered = set(), set(), set()
         in_flight, next_serial = flat(world.in_flight), world.ledger.next_serial
         verdicts: dict[ServerId, Verdict] = {}
         for facts in join(_view(world), _listed(world)):
@@ -110,7 +122,8 @@ class Standings:
             if before is not None:
                 self._stir(before)
                 self.tally.remove(before)
-                self._unlisted.discard(server)
+                for few in (self._unlisted, self._unwell, self._unregistered):
+                    few.discard(server)
             verdict = self._judge(look_up(view, listed, server), world.in_flight.get(server), c, next_serial)
             if server in self._standings:
                 self._stir(self._standings[server])
@@ -138,6 +151,10 @@ class Standings:
             heappush(self._untils, (until, server))
         if facts.cloud is None:
             self._unlisted.add(server)
+        elif facts.cloud.status in DEAD:
+            self._unwell.add(server)
+        if facts.registration is None:
+            self._unregistered.add(server)
         return verdict
 
     def _stir(self, standing: Standing) -> None:
