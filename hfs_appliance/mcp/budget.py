@@ -50,6 +50,7 @@ class Budget:
     refused: dict[str, Counter[Cause]] = field(default_factory=dict)
     """By the scope that had no token left."""
     _spent: dict[str, int] = field(default_factory=dict)
+    _purses: dict[str, Purse] = field(default_factory=dict)
 
     def take(self, server: ServerId, scope: str, cause: Cause) -> bool:
         """Take a token for a server of a scope, or tell that there is none; one that it has already is enough."""
@@ -63,6 +64,16 @@ class Budget:
             self._spent[place] = self._spent.get(place, 0) + 1
         self.taken[server] = Token(at=self.now, scope=scope, cause=cause.value)
         return True
+
+    @property
+    def is_spent(self) -> bool:
+        """Tell whether the environment has no token left: nothing that exists can be taken away but what has one."""
+        return self._left(ENVIRONMENT) <= 0
+
+    def refuse(self, cause: Cause, amount: int) -> None:
+        """Note servers that cannot be taken away because the environment has no token left."""
+        if amount > 0:
+            self.refused.setdefault(ENVIRONMENT, Counter())[cause] += amount
 
     def tokens(self) -> dict[ServerId, Token]:
         """Give what the ledger must hold from now on."""
@@ -104,10 +115,16 @@ class Budget:
         return self.now < after(token.at, self._window(scope)) or self.is_leaving(server)
 
     def _window(self, scope: str) -> Duration:
-        return self.purse(scope).limit.window
+        return self._purse(scope).limit.window
+
+    def _purse(self, scope: str) -> Purse:
+        known = self._purses.get(scope)
+        if known is None:
+            known = self._purses[scope] = self.purse(scope)
+        return known
 
     def _allowed(self, scope: str) -> int:
-        purse = self.purse(scope)
+        purse = self._purse(scope)
         return purse.limit.tokens(purse.servers) + self.granted.get(scope, 0)
 
     def _left(self, scope: str) -> int:

@@ -73,28 +73,33 @@ def _claim_version(draft: Draft, service: Service, version: Version) -> None:
     replacing = len(have.missing) + len(have.lost)
     if setback is not None and is_open(setback):
         short = min(short, 1 - _trials(have, setback))
-    pool = draft.tally.pools.get(service.pool)
-    warm = pool.warm if pool is not None else {}
+    # Most of the time there is none to give, and looking at all instances of the service would be for nothing.
+    given = _give(draft, service, version, short) if draft.warm(service.pool) > 0 else 0
+    if short > given:
+        draft.unmet[service.pool] += short - given
+        draft.replacing[service.pool] += min(short - given, max(0, replacing - given))
+
+
+def _give(draft: Draft, service: Service, version: Version, short: int) -> int:
+    """Give a version the warm servers that it is short of, as far as there are any; tell how many."""
+    wanted, have = service.versions[version], draft.tally.of(service.name, version)
+    warm = draft.tally.pools[service.pool].warm
     cause = Cause.REMEDIATION if have.missing or have.serving else Cause.MEET_DEMAND
     taken, zones = have.slots(), have.zones()
     slots = (slot for slot in count() if slot not in taken)
-    while short > 0:
+    for given in range(short):
         free = ((s, w.facts.record.az) for s, w in warm.items() if w.facts.record is not None and draft.is_free(s))
         server = choose(free, zones)
         if server is None:
-            break
+            return given
         record = warm[server].facts.record
         assert record is not None
         zones[record.az] += 1
         draft.claimed[service.pool] += 1
-        slot = next(slots)
-        words = f"{service.name} {version} has {wanted - short} of {wanted}"
+        words = f"{service.name} {version} has {wanted - short + given} of {wanted}"
         reason = Reason(cause=cause, words=words)
-        draft.add(Claim(server=server, service=service.name, version=version, slot=slot, reason=reason))
-        short, replacing = short - 1, max(0, replacing - 1)
-    if short > 0:
-        draft.unmet[service.pool] += short
-        draft.replacing[service.pool] += min(short, replacing)
+        draft.add(Claim(server=server, service=service.name, version=version, slot=next(slots), reason=reason))
+    return short
 
 
 def _trials(have: InstanceTally, setback: Setback) -> int:

@@ -20,7 +20,7 @@ from hfs_appliance.mcp.retire import close, finish, leavers
 from hfs_appliance.mcp.sizing import Sizer
 from hfs_appliance.mcp.standings import Standings
 from hfs_appliance.mcp.storm import weather
-from hfs_appliance.mcp.tally import PoolTally, Tally
+from hfs_appliance.mcp.tally import PoolTally, Standing, Tally
 from hfs_appliance.model.desired import DesiredState, Service
 from hfs_appliance.model.ids import PoolName, ServerId, ServiceName, Version
 from hfs_appliance.model.instants import Duration
@@ -48,6 +48,7 @@ class Decider:
         self._services: Mapping[ServiceName, Service] = {}
         self._counts: Map[ServiceName, Mapping[Version, VersionCount]] = Map()
         self._restless: set[ServiceName] = set()
+        self._targets: Map[ServerId, Target] = Map()
 
     def decide(self, world: World) -> Plan:
         """Give the Plan for the next World."""
@@ -59,7 +60,9 @@ class Decider:
         demands = self._sizer.look(world, wanted)
         desired = self._sizer.desired
         c = circumstances(world, desired)
-        self._count(desired, self._standings.look(world, c))
+        stirred = self._standings.look(world, c)
+        self._aim(desired)
+        self._count(desired, stirred)
         tally = self._standings.tally
         is_registry_fresh = world.registry.is_fresh(world.now, Duration(desired.registry.session_timeout * 2 // 3))
         found = identity(world, tally, is_cloud_known=c.is_cloud_known)
@@ -104,10 +107,22 @@ class Decider:
             is_converged=_is_converged(draft, pools),
             demands=demands,
             to_anchor=is_registry_fresh and found.is_new,
-            to_probe=_to_probe(draft),
+            to_probe=self._targets,
             to_measure=frozenset(demands),
             requeue_at=draft.requeue_at,
         )
+
+    def _aim(self, desired: DesiredState) -> None:
+        """Say whom to probe: of a dark zone thousands are in question, and few of them otherwise than before."""
+        questioned, looked_at = self._standings.tally.questioned, self._standings.looked_at
+        if looked_at is None or desired.services is not self._services:
+            looked_at = questioned.keys() | self._targets.keys()
+        targets: dict[ServerId, Target | None] = {}
+        for server in looked_at:
+            standing, before = questioned.get(server), self._targets.get(server)
+            target = _target(standing, desired) if standing is not None else None
+            targets[server] = before if target == before else target
+        self._targets = self._targets.updated(targets)
 
     def _count(self, desired: DesiredState, stirred: set[ServiceName] | None) -> None:
         """Count the instances of services anew: of those that have changed, or (None) of all."""
@@ -179,15 +194,13 @@ def _pools(draft: Draft) -> dict[PoolName, PoolCount]:
     return pools
 
 
-def _to_probe(draft: Draft) -> Mapping[ServerId, Target]:
-    """Say where to ask those instances whose fate hangs on a witness."""
-    targets: dict[ServerId, Target] = {}
-    for server, standing in draft.tally.questioned.items():
-        record, cloud = standing.facts.record, standing.facts.cloud
-        service = draft.desired.services.get(record.service) if record is not None and record.service else None
-        if service is not None and cloud is not None:
-            targets[server] = Target(address=cloud.address, port=service.port, path=service.health.path)
-    return targets
+def _target(standing: Standing, desired: DesiredState) -> Target | None:
+    """Say where to ask an instance whose fate hangs on a witness."""
+    record, cloud = standing.facts.record, standing.facts.cloud
+    service = desired.services.get(record.service) if record is not None and record.service else None
+    if service is None or cloud is None:
+        return None
+    return Target(address=cloud.address, port=service.port, path=service.health.path)
 
 
 def _is_converged(draft: Draft, pools: Mapping[PoolName, PoolCount]) -> bool:

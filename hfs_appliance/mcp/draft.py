@@ -7,7 +7,7 @@ takes a server away has a token, room among the deletions that go on, and leaves
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ from hfs_appliance.mcp.tally import Standing, Tally
 from hfs_appliance.model.desired import DesiredState, Service
 from hfs_appliance.model.ids import PoolName, ServerId, ServiceName, Version
 from hfs_appliance.model.instants import Instant
-from hfs_appliance.model.ledger import Setback
+from hfs_appliance.model.ledger import Setback, Token
 from hfs_appliance.model.plan import Action, Delete, Drain, Hold, Phase
 from hfs_appliance.model.world import World
 
@@ -120,6 +120,21 @@ class Draft:
             return False
         self.deletions_left -= 1
         return True
+
+    @property
+    def is_bankrupt(self) -> bool:
+        """Tell whether only what has a token already, or needs none, can be taken away: no need to name all the others.
+
+        While a storm holds up anything, each is asked about: it may not be the budget that keeps it.
+        """
+        return self.budget.is_spent and not self.weather.storms
+
+    def pledged(self) -> Mapping[ServerId, Token]:
+        """Give the tokens of servers that are there and not on their way out: taken, and nothing came of it yet."""
+        assert self.world.registry is not None
+        records = self.world.registry.value.records
+        tokens = self.world.ledger.tokens.items()
+        return {server: token for server, token in tokens if server in records and not self._is_leaving(server)}
 
     def is_free(self, server: ServerId) -> bool:
         """Tell whether nothing is being done with a server."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
 from hfs_appliance.mcp.draft import Departure, Draft
+from hfs_appliance.mcp.losses import cause_of_loss
 from hfs_appliance.mcp.setbacks import (
     LONGEST_PAUSE,
     OPENS_WITH,
@@ -17,43 +19,38 @@ from hfs_appliance.mcp.setbacks import (
 )
 from hfs_appliance.mcp.tally import InstanceTally, PoolTally, Standing, in_order
 from hfs_appliance.model.desired import DesiredState
-from hfs_appliance.model.ids import AvailabilityZone, ServiceName, Version
+from hfs_appliance.model.ids import AvailabilityZone, ServerId, ServiceName, Version
 from hfs_appliance.model.instants import after
 from hfs_appliance.model.ledger import Setback
 from hfs_appliance.model.plan import Cause, Condemn, Delete, Reason
 
-_CAUSE_OF_LOSS: Final = {
-    "never-ready": Cause.NEVER_READY,
-    "build-failed": Cause.BUILD_FAILED,
-    "build-error": Cause.BUILD_FAILED,
-    "never-created": Cause.BUILD_FAILED,
-}
-_FAILURES: Final = frozenset({Cause.BUILD_FAILED, Cause.NEVER_READY})
-"""Causes that say that something other than this one server may be wrong."""
 _ROUNDS_OF_DEAD_ZONE: Final = 6
 """A zone without power does not come back within seconds: its first trial waits for minutes."""
 
 
 def corpses(draft: Draft) -> list[Departure]:
-    """Name what is lost and may be deleted now: failures once they have been counted."""
+    """Name what is lost and may be deleted now: failures once they have been counted.
+
+    A dead zone leaves thousands for hours, as tokens come back by the dozen: those that must wait are only counted.
+    """
     if not draft.may_destroy:
         return []
-    return [
-        Departure(standing, Delete(server=standing.facts.server, reason=_loss(standing)))
-        for standing in in_order(draft.tally.lost)
-        if not _is_uncounted(standing)
-    ]
+    tally = draft.tally
+    servers: Iterable[ServerId] = tally.lost.keys()
+    if draft.is_bankrupt:
+        servers = tally.absent.keys() | (draft.pledged().keys() & tally.lost.keys())
+    found = [tally.lost[server] for server in sorted(servers) if server not in tally.failed]
+    if draft.is_bankrupt:
+        named = Counter(standing.place.corpse for standing in found)
+        for cause in sorted(tally.corpses):
+            draft.budget.refuse(cause, tally.corpses[cause] - named[cause])
+    return [Departure(standing, Delete(server=standing.facts.server, reason=_loss(standing))) for standing in found]
 
 
 def _loss(standing: Standing) -> Reason:
     verdict = standing.verdict
     assert verdict is not None
-    return Reason(cause=_CAUSE_OF_LOSS.get(verdict.rule, Cause.REMEDIATION), words=verdict.words)
-
-
-def _is_uncounted(standing: Standing) -> bool:
-    record = standing.facts.record
-    return _loss(standing).cause in _FAILURES and record is not None and record.failed_at is None
+    return Reason(cause=cause_of_loss(verdict), words=verdict.words)
 
 
 def count_failures(draft: Draft) -> None:
@@ -72,10 +69,9 @@ def count_failures(draft: Draft) -> None:
         if not failure.is_exhausted
     ]
     instances: list[Failed[tuple[ServiceName, Version]]] = []
-    for standing in in_order(tally.lost) if draft.may_destroy else ():
+    for standing in in_order(tally.failed) if draft.may_destroy else ():
         record = standing.facts.record
-        if record is None or not _is_uncounted(standing):
-            continue
+        assert record is not None
         reason, trouble = _loss(standing), troubles.get(record.server)
         words = trouble.words if trouble is not None else reason.words
         if not draft.add(Condemn(server=record.server, reason=Reason(cause=reason.cause, words=words))):

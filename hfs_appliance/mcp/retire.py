@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from hfs_appliance.factory.policy import surplus
 from hfs_appliance.mcp.again import again_at
 from hfs_appliance.mcp.draft import Departure, Draft
 from hfs_appliance.mcp.tally import InstanceTally, Standing, Tally, in_order, slot_of
 from hfs_appliance.model.desired import Service
-from hfs_appliance.model.ids import PoolName, ServerId, Version
+from hfs_appliance.model.ids import PoolName, ServerId, ServiceName, Version
 from hfs_appliance.model.instants import SECOND, Duration
 from hfs_appliance.model.observed import CloudStatus
 from hfs_appliance.model.plan import Cause, Delete, Drain, Reason
@@ -21,17 +23,20 @@ def leavers(draft: Draft) -> list[Departure]:
     found: list[Departure] = []
     if not draft.may_destroy:
         return found
+    # A zone that comes back leaves a surplus in every service for hours: what must wait for tokens is only counted.
+    counts_only = draft.is_bankrupt
+    pledged = {token.scope for token in draft.pledged().values()}
     for name in sorted(draft.restless & draft.tally.instances.keys()):
         service = draft.desired.services.get(name)
         for version, instances in sorted(draft.tally.instances[name].items()):
-            if service is None:
-                reason = Reason(cause=Cause.RETIRE_SERVICE, words=f"service {name} is not desired")
-                found += _all(instances, reason)
-            elif service.versions.get(version, 0) > 0:
-                found += _surplus(service, version, instances)
-            elif _are_complete(draft.tally, service):
-                words = f"{name} {version} is not desired, and what is desired serves"
-                found += _all(instances, Reason(cause=Cause.RETIRE_VERSION, words=words))
+            extra = _excess(draft.tally, service, version, instances)
+            if extra <= 0:
+                continue
+            reason = _reason(name, service, version, instances)
+            if counts_only and f"service/{name}" not in pledged:
+                draft.budget.refuse(reason.cause, extra)
+            else:
+                found += [_drain(standing, reason) for standing in _choose(service, version, instances, extra)]
     return found
 
 
@@ -80,24 +85,36 @@ def _are_complete(tally: Tally, service: Service) -> bool:
     return all(len(tally.of(service.name, version).serving) >= n for version, n in service.versions.items())
 
 
-def _all(instances: InstanceTally, reason: Reason) -> list[Departure]:
-    staying = sorted(instances.staying(), key=lambda standing: standing.facts.server)
-    return [_drain(standing, reason) for standing in staying]
+def _excess(tally: Tally, service: Service | None, version: Version, instances: InstanceTally) -> int:
+    """Count the instances of a version that are to leave."""
+    if service is None:
+        return instances.stays()
+    wanted = service.versions.get(version, 0)
+    if wanted:
+        return len(instances.serving) + len(instances.starting) - wanted
+    return instances.stays() if _are_complete(tally, service) else 0
 
 
-def _surplus(service: Service, version: Version, instances: InstanceTally) -> list[Departure]:
-    """Choose what is too many: those that do not serve yet first, then the highest slots."""
-    wanted = service.versions[version]
-    extra = len(instances.serving) + len(instances.starting) - wanted
-    if extra <= 0:
-        return []
-    words = f"{service.name} {version} has {wanted + extra} of {wanted}"
-    reason = Reason(cause=Cause.SCALE_IN, words=words)
+def _reason(name: ServiceName, service: Service | None, version: Version, instances: InstanceTally) -> Reason:
+    if service is None:
+        return Reason(cause=Cause.RETIRE_SERVICE, words=f"service {name} is not desired")
+    wanted = service.versions.get(version, 0)
+    if wanted:
+        have = len(instances.serving) + len(instances.starting)
+        return Reason(cause=Cause.SCALE_IN, words=f"{name} {version} has {have} of {wanted}")
+    return Reason(cause=Cause.RETIRE_VERSION, words=f"{name} {version} is not desired, and what is desired serves")
+
+
+def _choose(service: Service | None, version: Version, instances: InstanceTally, extra: int) -> Iterable[Standing]:
+    """Choose who leaves: those that do not serve yet first, then the highest slots; of what nobody wants, all."""
+    wanted = service.versions.get(version, 0) if service is not None else 0
+    if not wanted:
+        return sorted(instances.staying(), key=lambda standing: standing.facts.server)
     starting = sorted(instances.starting.values(), key=_slot, reverse=True)
     serving = sorted(instances.serving.values(), key=_slot, reverse=True)
     # Never below the count by our own hand: of the serving ones only what is above it may go.
     spare = max(0, len(serving) - wanted)
-    return [_drain(standing, reason) for standing in (starting + serving[:spare])[:extra]]
+    return (starting + serving[:spare])[:extra]
 
 
 def _drain(standing: Standing, reason: Reason) -> Departure:
@@ -114,6 +131,8 @@ def _trim_pool(draft: Draft, name: PoolName) -> None:
     size = known.size if known is not None else 0
     words = f"pool {name} keeps {size}" if known is not None else f"pool {name} is not desired"
     too_many = surplus(size=size, warm=draft.warm(name))
+    if not too_many:
+        return
     warm = draft.tally.pools[name].warm
     reason = Reason(cause=Cause.POOL_SURPLUS, words=words)
     for server in sorted((server for server in warm if server not in draft.planned), reverse=True)[:too_many]:

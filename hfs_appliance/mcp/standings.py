@@ -12,7 +12,7 @@ property holds the outcome against that of looking at everything (tests/properti
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from heapq import heappop, heappush
 from typing import Final
 
@@ -39,6 +39,8 @@ class Standings:
         self.verdicts: Map[ServerId, Verdict] = Map()
         self._standings: dict[ServerId, Standing] = {}
         self._stirred: set[ServiceName] = set()
+        self.looked_at: Collection[ServerId] | None = None
+        """Whom the last look was at; None: at all."""
         self._untils: list[tuple[Instant, ServerId]] = []
         """A heap; an entry that is not its server's present one means nothing."""
         self._unlisted: set[ServerId] = set()
@@ -55,8 +57,9 @@ class Standings:
         touched = self._touched(before, world, c) if before is not None else None
         if touched is None or 2 * len(touched) > len(self._standings):
             self._look_at_all(world, c)
-            stirred = None
+            stirred = self.looked_at = None
         else:
+            self.looked_at = touched
             self._look_at(touched, world, c)
             stirred = self._stirred
         self._stirred = set()

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from hfs_appliance.mcp.budget import ENVIRONMENT
-from hfs_appliance.mcp.tally import LossKind, Standing, Tally
+from hfs_appliance.mcp.losses import LossKind
+from hfs_appliance.mcp.tally import Standing, Tally
 from hfs_appliance.model import guard
 from hfs_appliance.model.desired import DesiredState
 from hfs_appliance.model.ids import AvailabilityZone, ServiceName

@@ -13,16 +13,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from enum import Enum
 from itertools import chain
 from typing import Final, NamedTuple, TypeAlias
 
 from hfs_appliance.mcp.facts import Facts
+from hfs_appliance.mcp.losses import FAILURES, Loss, cause_of_loss, loss_of
 from hfs_appliance.mcp.phases import DRAINED, FOREIGN, QUESTIONED, UNCOUNTED
 from hfs_appliance.model.ids import AvailabilityZone, PoolName, ServerId, ServiceName, Version, serial_of
 from hfs_appliance.model.instants import Instant
 from hfs_appliance.model.observed import ServerRecord
-from hfs_appliance.model.plan import Action, Claim, Create, Delete, Phase, Verdict, VersionCount
+from hfs_appliance.model.plan import Action, Cause, Claim, Create, Delete, Phase, Verdict, VersionCount
 
 _SERVING: Final = Phase.SERVING
 Zones: TypeAlias = Counter[AvailabilityZone]
@@ -44,31 +44,6 @@ class Standing(NamedTuple):
 Group: TypeAlias = dict[ServerId, Standing]
 
 
-class LossKind(Enum):
-    """Who says that something that was well is lost, beside the registry."""
-
-    SUSPECT = "suspect"
-    """Nobody yet."""
-    SILENT = "silent"
-    """It does not answer when it is asked."""
-    DEAD = "dead"
-    """The cloud."""
-
-
-_LOSSES: Final = {
-    "unregistered": LossKind.SUSPECT,
-    "missing": LossKind.SUSPECT,
-    "unregistered-alive": LossKind.SUSPECT,
-    "astray": LossKind.SUSPECT,
-    "unrecovered": LossKind.SILENT,
-    "dead": LossKind.DEAD,
-    "vanished": LossKind.DEAD,
-}
-"""Verdicts on what was well; what never came up is no loss."""
-
-Loss: TypeAlias = tuple[ServiceName | None, AvailabilityZone, LossKind]
-
-
 class Place(NamedTuple):
     """Where a server counts."""
 
@@ -78,6 +53,8 @@ class Place(NamedTuple):
     pool: PoolTally | None = None
     az: AvailabilityZone | None = None
     loss: Loss | None = None
+    corpse: Cause | None = None
+    """Set when it is to be taken away for being lost: why."""
 
 
 @dataclass(slots=True, eq=False)
@@ -111,6 +88,10 @@ class InstanceTally:
         """Give all that are recorded but the draining, in no order."""
         groups = (self.serving, self.starting, self.wavering, self.missing)
         return chain.from_iterable(group.values() for group in groups)
+
+    def stays(self) -> int:
+        """Count those."""
+        return len(self.serving) + len(self.starting) + len(self.wavering) + len(self.missing)
 
     def slots(self) -> set[int | None]:
         """Give the slots that are taken."""
@@ -176,6 +157,12 @@ class Tally:
     """Servers whose serial the ledger does not know of."""
     losses: Counter[Loss] = field(default_factory=Counter)
     """What was well and is lost; without entries of 0."""
+    failed: Group = field(default_factory=dict)
+    """Failures that are lost and not counted yet."""
+    absent: Group = field(default_factory=dict)
+    """Lost, and the cloud does not list them: to take them away costs nobody anything."""
+    corpses: Counter[Cause] = field(default_factory=Counter)
+    """How many of the lost are to be taken away: all but failures that are not counted yet."""
     phases: Counter[Phase] = field(default_factory=Counter)
 
     @property
@@ -222,6 +209,8 @@ class Tally:
             place.pool.zones[place.az] += 1
         if place.loss is not None:
             self.losses[place.loss] += 1
+        if place.corpse is not None:
+            self.corpses[place.corpse] += 1
         if standing.verdict is not None:
             self.phases[standing.verdict.phase] += 1
 
@@ -236,6 +225,8 @@ class Tally:
             self.losses[place.loss] -= 1
             if not self.losses[place.loss]:
                 del self.losses[place.loss]
+        if place.corpse is not None:
+            self.corpses[place.corpse] -= 1
         if standing.verdict is not None:
             self.phases[standing.verdict.phase] -= 1
 
@@ -258,7 +249,7 @@ def place(tally: Tally, facts: Facts, verdict: Verdict | None, action: Action | 
     if verdict is None:
         found = _place_unknown(tally, action)
     elif verdict.phase is _SERVING and action is None and facts.record is not None:
-        found = _place_serving(tally, facts.record, verdict)
+        found = _place_serving(tally, facts, facts.record, verdict)
     elif verdict.rule == FOREIGN:
         found = Place((tally.foreign,))
     elif facts.record is None or verdict.phase is Phase.AMBIGUOUS:
@@ -271,7 +262,7 @@ def place(tally: Tally, facts: Facts, verdict: Verdict | None, action: Action | 
         pool = tally.pool(facts.record.pool)
         found = Place((pool.building, tally.in_creation), None, pool, facts.record.az)
     else:
-        found = _place_known(tally, facts.record, verdict)
+        found = _place_known(tally, facts, facts.record, verdict)
     if verdict is not None and verdict.rule in QUESTIONED:
         found = found._replace(groups=(*found.groups, tally.questioned))
     if isinstance(action, Delete):
@@ -301,11 +292,11 @@ def _place_unrecorded(tally: Tally, facts: Facts) -> Place:
     return Place((tally.ambiguous,))
 
 
-def _place_serving(tally: Tally, record: ServerRecord, verdict: Verdict) -> Place:
+def _place_serving(tally: Tally, facts: Facts, record: ServerRecord, verdict: Verdict) -> Place:
     """Nearly all servers serve and are recorded as serving: those of one service and zone share one place."""
     service, version = record.service, record.version
     if service is None or version is None or record.ready_at is None:
-        return _place_known(tally, record, verdict)
+        return _place_known(tally, facts, record, verdict)
     instance = tally.instance(service, version)
     found = instance.shared.get((record.pool, record.az))
     if found is None:
@@ -314,32 +305,33 @@ def _place_serving(tally: Tally, record: ServerRecord, verdict: Verdict) -> Plac
     return found
 
 
-def _place_known(tally: Tally, record: ServerRecord, verdict: Verdict) -> Place:
+def _place_known(tally: Tally, facts: Facts, record: ServerRecord, verdict: Verdict) -> Place:
     phase = verdict.phase
     if phase is Phase.GONE:
         return Place((tally.gone,))
     if phase is Phase.DELETING:
         return Place((tally.deleting,))
     if phase is Phase.LOST:
-        return _place_lost(tally, record, verdict)
+        return _place_lost(tally, facts, record, verdict)
     pool = tally.pool(record.pool)
-    loss = _loss(record, verdict) if phase is Phase.SUSPECT else None
+    loss = loss_of(record, verdict) if phase is Phase.SUSPECT else None
     if record.service is not None and record.version is not None:
         instance = tally.instance(record.service, record.version)
         return Place(_groups_of_instance(tally, instance, record, verdict), record.service, pool, record.az, loss)
     return Place(_groups_of_spare(tally, pool, record, phase), None, pool, record.az, loss)
 
 
-def _loss(record: ServerRecord, verdict: Verdict) -> Loss | None:
-    kind, was_well = _LOSSES.get(verdict.rule), record.ready_at is not None or record.built_at is not None
-    return (record.service, record.az, kind) if kind is not None and was_well else None
-
-
-def _place_lost(tally: Tally, record: ServerRecord, verdict: Verdict) -> Place:
-    loss = _loss(record, verdict)
+def _place_lost(tally: Tally, facts: Facts, record: ServerRecord, verdict: Verdict) -> Place:
+    loss, cause = loss_of(record, verdict), cause_of_loss(verdict)
+    is_counted = cause not in FAILURES or record.failed_at is not None
+    groups: tuple[Group, ...] = (tally.lost,) if is_counted else (tally.lost, tally.failed)
+    if is_counted and facts.cloud is None:
+        groups += (tally.absent,)
+    corpse = cause if is_counted else None
     if record.service is None or record.version is None:
-        return Place((tally.lost,), loss=loss)
-    return Place((tally.lost, tally.instance(record.service, record.version).lost), record.service, loss=loss)
+        return Place(groups, loss=loss, corpse=corpse)
+    groups += (tally.instance(record.service, record.version).lost,)
+    return Place(groups, record.service, loss=loss, corpse=corpse)
 
 
 def _groups_of_instance(

@@ -13,6 +13,7 @@ import trio
 
 from hfs_appliance.model.ids import ServerId
 from hfs_appliance.model.instants import after, between, seconds, to_seconds
+from hfs_appliance.model.maps import differing
 from hfs_appliance.model.probes import Probe, Pulse, Target
 from hfs_appliance.ports.clock import Clock
 from hfs_appliance.ports.probe import Prober
@@ -40,8 +41,9 @@ class ProbeObserver:
 
     def want(self, targets: Mapping[ServerId, Target]) -> None:
         """Say whom to ask from now on."""
-        if targets != self._wanted:
-            self._wanted = targets
+        changed = differing(self._wanted, targets)
+        self._wanted = targets
+        if any(server in targets and server not in self._targets for server in changed):
             self._is_asked.mark()
 
     async def run(self) -> None:

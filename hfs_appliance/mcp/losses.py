@@ -1,0 +1,56 @@
+"""Losses: what the verdict on a server says of why it is lost, and by whose word."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final, TypeAlias
+
+from hfs_appliance.model.ids import AvailabilityZone, ServiceName
+from hfs_appliance.model.observed import ServerRecord
+from hfs_appliance.model.plan import Cause, Verdict
+
+
+class LossKind(Enum):
+    """Who says that something that was well is lost, beside the registry."""
+
+    SUSPECT = "suspect"
+    """Nobody yet."""
+    SILENT = "silent"
+    """It does not answer when it is asked."""
+    DEAD = "dead"
+    """The cloud."""
+
+
+_LOSSES: Final = {
+    "unregistered": LossKind.SUSPECT,
+    "missing": LossKind.SUSPECT,
+    "unregistered-alive": LossKind.SUSPECT,
+    "astray": LossKind.SUSPECT,
+    "unrecovered": LossKind.SILENT,
+    "dead": LossKind.DEAD,
+    "vanished": LossKind.DEAD,
+}
+"""Verdicts on what was well; what never came up is no loss."""
+
+Loss: TypeAlias = tuple[ServiceName | None, AvailabilityZone, LossKind]
+
+
+_CAUSE_OF_LOSS: Final = {
+    "never-ready": Cause.NEVER_READY,
+    "build-failed": Cause.BUILD_FAILED,
+    "build-error": Cause.BUILD_FAILED,
+    "never-created": Cause.BUILD_FAILED,
+}
+FAILURES: Final = frozenset({Cause.BUILD_FAILED, Cause.NEVER_READY})
+"""Causes that say that something other than this one server may be wrong."""
+
+
+def cause_of_loss(verdict: Verdict) -> Cause:
+    """Tell why a lost server is taken away."""
+    return _CAUSE_OF_LOSS.get(verdict.rule, Cause.REMEDIATION)
+
+
+def loss_of(record: ServerRecord, verdict: Verdict) -> Loss | None:
+    """Tell of what was well and is lost: whose it was, where, and who says so."""
+    kind, was_well = _LOSSES.get(verdict.rule), record.ready_at is not None or record.built_at is not None
+    return (record.service, record.az, kind) if kind is not None and was_well else None
