@@ -14,7 +14,7 @@ import trio
 
 from hfs_appliance.config import ConfigError
 from hfs_appliance.model.instants import seconds, to_seconds
-from hfs_appliance.ports.errors import PortError, UnknownName
+from hfs_appliance.ports.errors import PortError, Unconfirmed, UnknownName
 from hfs_appliance.runtime.control import ApplianceControl
 
 if TYPE_CHECKING:
@@ -46,14 +46,28 @@ async def _is_done(sim: Simulation, what: str, request: Request) -> bool:
     return True
 
 
-def changing(change: Callable[[str], str]) -> Request:
-    """Give the request to apply the desired state's source, changed."""
+def changing(change: Callable[[str], str], *, is_sure: bool = True) -> Request:
+    """Give the request to apply the desired state's source, changed; whoever is sure confirms what it removes."""
 
     async def apply(control: ApplianceControl) -> object:
         generation, source = await control.desired_source()
-        return await control.apply(change(source), "simulated.toml", AUTHOR, generation)
+
+        async def once(confirm: str | None) -> object:
+            return await control.apply(change(source), "simulated.toml", AUTHOR, generation, confirm=confirm)
+
+        return await confirmed(once, is_sure=is_sure)
 
     return apply
+
+
+async def confirmed(request: Callable[[str | None], Awaitable[object]], *, is_sure: bool) -> object:
+    """Ask, and once more with the plan's hash when that is asked for. Errors: those of the request."""
+    try:
+        return await request(None)
+    except Unconfirmed as error:
+        if not is_sure:
+            raise
+        return await request(error.hash)
 
 
 def block_of(service: str) -> re.Pattern[str]:

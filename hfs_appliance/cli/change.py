@@ -25,6 +25,7 @@ class Scale:
     service: str
     version: str | None
     instances: int
+    confirm: str | None
 
 
 def plan(api: Api, file: Path | None, console: Console, *, is_json: bool) -> None:
@@ -36,7 +37,9 @@ def plan(api: Api, file: Path | None, console: Console, *, is_json: bool) -> Non
         console.print(planned.show(api.read(PlanReport, text)))
 
 
-def apply(api: Api, file: Path, console: Console, *, is_sure: bool, is_waiting: bool, is_json: bool) -> None:
+def apply(
+    api: Api, file: Path, console: Console, *, confirm: str | None, is_sure: bool, is_waiting: bool, is_json: bool
+) -> None:
     """Apply a file. Errors: ConfigError, Failure."""
     source = _source(file)
     found = api.ask(PlanReport, "POST", "/plan", source)
@@ -47,13 +50,18 @@ def apply(api: Api, file: Path, console: Console, *, is_sure: bool, is_waiting: 
             click.echo(to_json(Applied(generation=found.generation, changes=())))
         return
     ask("apply this plan?", is_sure=is_sure)
-    body = source | {"author": getpass.getuser(), "base_generation": found.generation}
+    body = source | {"author": getpass.getuser(), "base_generation": found.generation, "confirm": confirm}
     _finish(api, console, wait.last_seq(api), api.call("PUT", "/desired", body), is_waiting=is_waiting, is_json=is_json)
 
 
 def scale(api: Api, wanted: Scale, console: Console, *, is_waiting: bool, is_json: bool) -> None:
     """Change a count. Errors: Failure."""
-    body = {"instances": wanted.instances, "version": wanted.version, "author": getpass.getuser()}
+    body = {
+        "instances": wanted.instances,
+        "version": wanted.version,
+        "author": getpass.getuser(),
+        "confirm": wanted.confirm,
+    }
     after = wait.last_seq(api)
     text = api.call("POST", f"/services/{segment(wanted.service)}/scale", body)
     _finish(api, console, after, text, is_waiting=is_waiting, is_json=is_json)

@@ -133,6 +133,8 @@ def _advice(problem: Mapping[str, Any]) -> str:
     leader = problem.get("leader")
     if leader is not None:
         return f"ask it: {program()} --api {leader['address']} … (127.0.0.1 is the leader's own machine)"
+    if problem.get("hash"):
+        return f"if that is what you want, give --confirm {problem['hash']} with the same command"
     return _ADVICE.get(problem["kind"], "")
 
 

@@ -11,22 +11,20 @@ import click
 
 from hfs_appliance import __version__
 from hfs_appliance.cli.failures import FAILED, Failure
+from hfs_appliance.cli.guards import adopt
 from hfs_appliance.cli.names import SERVER, SERVICE, TARGET
+from hfs_appliance.cli.options import as_json, confirm_hash, connect, no_wait, yes
 from hfs_appliance.cli.root import Lazy, Root
 from hfs_appliance.cli.simulation.command import simulate
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from hfs_appliance.cli.client import Api
 
 DEFAULT_API: Final = "http://127.0.0.1:8081"
 
 _FILE: Final = click.Path(exists=False, dir_okay=False, path_type=Path)
 _UNFOLDED: Final = 10_000
-_json = click.option("--json", "is_json", is_flag=True, help="Print JSON for a machine.")
-_yes = click.option("--yes", "is_sure", is_flag=True, help="Do not ask.")
-_no_wait = click.option("--no-wait", "is_impatient", is_flag=True, help="Do not wait until it is done.")
 
 
 @click.group(
@@ -78,7 +76,7 @@ def main() -> None:
 @click.option("--keep", "is_keeping", is_flag=True, help="Leave the servers running at the end.")
 @click.option("--admin", metavar="ADDRESS:PORT", help="Admin API of this appliance, if not as in FILE.")
 @click.option("--endpoint", metavar="ADDRESS:PORT", help="Endpoint of this appliance, if not as in FILE.")
-@_json
+@as_json
 def run(
     file: Path, state: Path | None, admin: str | None, endpoint: str | None, *, is_keeping: bool, is_json: bool
 ) -> None:
@@ -99,7 +97,7 @@ def run(
 
 @cli.command()
 @click.option("--watch", "is_watching", is_flag=True, help="Show it again each second, until Ctrl-C.")
-@_json
+@as_json
 @click.pass_obj
 def status(url: str, *, is_watching: bool, is_json: bool) -> None:
     """Show the environment at a glance.
@@ -111,7 +109,7 @@ def status(url: str, *, is_watching: bool, is_json: bool) -> None:
     from hfs_appliance.cli import render, watch
     from hfs_appliance.model.reports import Status
 
-    api = _api(url)
+    api = connect(url)
 
     def draw() -> str | RenderableType:
         text = api.call("GET", "/status")
@@ -121,7 +119,7 @@ def status(url: str, *, is_watching: bool, is_json: bool) -> None:
 
 
 @cli.command()
-@_json
+@as_json
 @click.pass_obj
 def servers(url: str, *, is_json: bool) -> None:
     """List the servers, their phase and their role.
@@ -133,7 +131,7 @@ def servers(url: str, *, is_json: bool) -> None:
     from hfs_appliance.cli.listing import Listing
     from hfs_appliance.model.reports import ServerReport
 
-    api = _api(url)
+    api = connect(url)
     text = api.call("GET", "/servers")
     reports = [] if is_json else api.read(list[ServerReport], text)
     _print(text if is_json else Listing(reports) if reports else "no servers")
@@ -141,7 +139,7 @@ def servers(url: str, *, is_json: bool) -> None:
 
 @cli.command()
 @click.argument("file", type=_FILE, required=False)
-@_json
+@as_json
 @click.pass_obj
 def plan(url: str, file: Path | None, *, is_json: bool) -> None:
     """Show what hfs will do, or what applying FILE would change and do. Changes nothing.
@@ -156,16 +154,17 @@ def plan(url: str, file: Path | None, *, is_json: bool) -> None:
     """
     from hfs_appliance.cli import change
 
-    change.plan(_api(url), file, _console(), is_json=is_json)
+    change.plan(connect(url), file, _console(), is_json=is_json)
 
 
 @cli.command()
 @click.argument("file", type=_FILE)
-@_yes
-@_no_wait
-@_json
+@yes
+@confirm_hash
+@no_wait
+@as_json
 @click.pass_obj
-def apply(url: str, file: Path, *, is_sure: bool, is_impatient: bool, is_json: bool) -> None:
+def apply(url: str, file: Path, confirm: str | None, *, is_sure: bool, is_impatient: bool, is_json: bool) -> None:
     """Make FILE the desired state.
 
     Shows the plan, asks, applies it and waits until everything is as asked.
@@ -176,17 +175,35 @@ def apply(url: str, file: Path, *, is_sure: bool, is_impatient: bool, is_json: b
     """
     from hfs_appliance.cli import change
 
-    change.apply(_api(url), file, _console(), is_sure=is_sure, is_waiting=not is_impatient, is_json=is_json)
+    change.apply(
+        connect(url),
+        file,
+        _console(),
+        confirm=confirm,
+        is_sure=is_sure,
+        is_waiting=not is_impatient,
+        is_json=is_json,
+    )
 
 
 @cli.command()
 @click.argument("service", type=SERVICE)
 @click.argument("instances", type=click.IntRange(min=0))
 @click.option("--version", help="Which version, when the service has several.")
-@_no_wait
-@_json
+@confirm_hash
+@no_wait
+@as_json
 @click.pass_obj
-def scale(url: str, service: str, instances: int, version: str | None, *, is_impatient: bool, is_json: bool) -> None:
+def scale(
+    url: str,
+    service: str,
+    instances: int,
+    version: str | None,
+    confirm: str | None,
+    *,
+    is_impatient: bool,
+    is_json: bool,
+) -> None:
     """Run INSTANCES instances of SERVICE, and wait until they serve.
 
     \b
@@ -195,14 +212,14 @@ def scale(url: str, service: str, instances: int, version: str | None, *, is_imp
     """
     from hfs_appliance.cli import change
 
-    wanted = change.Scale(service=service, version=version, instances=instances)
-    change.scale(_api(url), wanted, _console(), is_waiting=not is_impatient, is_json=is_json)
+    wanted = change.Scale(service=service, version=version, instances=instances, confirm=confirm)
+    change.scale(connect(url), wanted, _console(), is_waiting=not is_impatient, is_json=is_json)
 
 
 @cli.command()
 @click.option("--follow", "-f", "is_following", is_flag=True, help="Go on with new events, until Ctrl-C.")
 @click.option("--after", type=click.IntRange(min=0), default=0, metavar="N", help="Only events after number N.")
-@_json
+@as_json
 @click.pass_obj
 def events(url: str, after: int, *, is_following: bool, is_json: bool) -> None:
     """Show what happened, and with --follow what happens.
@@ -214,14 +231,14 @@ def events(url: str, after: int, *, is_following: bool, is_json: bool) -> None:
     from hfs_appliance.cli import render
     from hfs_appliance.model.reports import EventReport
 
-    api, console = _api(url), _console()
+    api, console = connect(url), _console()
     for text in api.stream(after, is_following=is_following):
         _print(text if is_json else render.event(api.read(EventReport, text)), console)
 
 
 @cli.command()
 @click.argument("target", type=TARGET, metavar="SERVER|SERVICE|PATH")
-@_json
+@as_json
 @click.pass_obj
 def explain(url: str, target: str, *, is_json: bool) -> None:
     """Explain a server, a service, or a path of the endpoint.
@@ -237,14 +254,14 @@ def explain(url: str, target: str, *, is_json: bool) -> None:
     """
     from hfs_appliance.cli import explained
 
-    api = _api(url)
+    api = connect(url)
     text = explained.ask(api, target)
     _print(text if is_json else explained.show(api, text))
 
 
 @cli.command()
 @click.argument("server", type=SERVER)
-@_json
+@as_json
 @click.pass_obj
 def kill(url: str, server: str, *, is_json: bool) -> None:
     """Break SERVER, and see it replaced.
@@ -257,12 +274,12 @@ def kill(url: str, server: str, *, is_json: bool) -> None:
     """
     from hfs_appliance.cli.client import segment
 
-    answer = _api(url).call("POST", f"/servers/{segment(server)}/kill", {})
+    answer = connect(url).call("POST", f"/servers/{segment(server)}/kill", {})
     click.echo(answer if is_json else f"{server} is broken; watch it heal with: hfs events --follow")
 
 
 @cli.command()
-@_json
+@as_json
 @click.pass_obj
 def handover(url: str, *, is_json: bool) -> None:
     """Have another appliance lead the environment.
@@ -275,13 +292,13 @@ def handover(url: str, *, is_json: bool) -> None:
     """
     from hfs_appliance.cli import change
 
-    change.handover(_api(url), is_json=is_json)
+    change.handover(connect(url), is_json=is_json)
 
 
 @cli.command()
-@_yes
-@_no_wait
-@_json
+@yes
+@no_wait
+@as_json
 @click.pass_obj
 def down(url: str, *, is_sure: bool, is_impatient: bool, is_json: bool) -> None:
     """Retire everything and end `hfs run`.
@@ -292,27 +309,10 @@ def down(url: str, *, is_sure: bool, is_impatient: bool, is_json: bool) -> None:
     """
     from hfs_appliance.cli import change
 
-    change.down(_api(url), _console(), is_sure=is_sure, is_waiting=not is_impatient, is_json=is_json)
+    change.down(connect(url), _console(), is_sure=is_sure, is_waiting=not is_impatient, is_json=is_json)
 
 
-@cli.command()
-@_yes
-@_json
-@click.pass_obj
-def adopt(url: str, *, is_sure: bool, is_json: bool) -> None:
-    """Take over the servers that the cloud lists, after the registry was emptied, rolled back or moved.
-
-    Until then hfs only observes. Look first: `hfs status` says what does not fit together.
-
-    \b
-    Example:
-      hfs adopt --yes
-    """
-    from hfs_appliance.cli import guard
-
-    guard.adopt(_api(url), is_sure=is_sure, is_json=is_json)
-
-
+cli.add_command(adopt)
 cli.add_command(simulate)
 
 
@@ -369,12 +369,6 @@ def version() -> None:
       hfs version
     """
     click.echo(f"hfs {__version__}")
-
-
-def _api(url: str) -> Api:
-    from hfs_appliance.cli.client import Api
-
-    return click.get_current_context().with_resource(Api(url))
 
 
 def _console() -> Console:

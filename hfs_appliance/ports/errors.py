@@ -54,6 +54,14 @@ class Rejected(PortError):
     """The request itself is wrong; repeating it will not help."""
 
 
+class Unconfirmed(PortError):
+    """It would remove so much that it must be confirmed; `hash` is that of the plan, empty when there is none."""
+
+    def __init__(self, words: str, hash: str = "") -> None:  # noqa: A002  # as the plan's report calls it
+        super().__init__(words)
+        self.hash = hash
+
+
 class Missing(PortError):
     """The thing is not there (any more)."""
 

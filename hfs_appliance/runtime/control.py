@@ -10,7 +10,8 @@ from typing import Final
 
 import trio
 
-from hfs_appliance.config import load_text, restart_needed
+from hfs_appliance.config import load_text, overridden, restart_needed
+from hfs_appliance.mcp.shrink import in_words, shrinks
 from hfs_appliance.model.desired import DesiredState
 from hfs_appliance.model.events import OperatorAsked, Recorded
 from hfs_appliance.model.explained import Explained
@@ -29,7 +30,7 @@ from hfs_appliance.model.reports import (
     Status,
 )
 from hfs_appliance.ports.clock import Clock
-from hfs_appliance.ports.errors import Missing, Rejected, Transient, UnknownName
+from hfs_appliance.ports.errors import Missing, Rejected, Transient, Unconfirmed, UnknownName
 from hfs_appliance.ports.registry import Registry
 from hfs_appliance.runtime.explain import Explainer
 from hfs_appliance.runtime.nearest import nearest
@@ -124,8 +125,11 @@ class ApplianceControl:
 
     async def plan(self, source: str | None, file: str) -> PlanReport:
         """Tell what applying `source` (None: nothing) would change and what would be done. Errors: ConfigError."""
+        return await self._planned(self._load(source, file) if source is not None else None)
+
+    async def _planned(self, wanted: DesiredState | None) -> PlanReport:
         current = self._plane.desired.current
-        wanted = self._load(source, file) if source is not None else current
+        wanted = wanted if wanted is not None else current
         if self._plane.reconciler.plan is None or wanted is None:
             raise Transient("hfs has not read its registry yet: ask again in a moment")
         world = self._plane.reconciler.world(wanted)
@@ -140,8 +144,10 @@ class ApplianceControl:
             raise Rejected(f"{file} is of environment {wanted.environment!r}; this one is {current.environment!r}")
         return wanted
 
-    async def apply(self, source: str, file: str, author: str, base_generation: int | None) -> Applied:
-        """Store `source` as the next generation. Errors: Standby, ConfigError, Conflict."""
+    async def apply(
+        self, source: str, file: str, author: str, base_generation: int | None, *, confirm: str | None = None
+    ) -> Applied:
+        """Store `source` as the next generation. Errors: Standby, ConfigError, Conflict, Unconfirmed."""
         self._demand_change()
         wanted = self._load(source, file)
         current = self._plane.desired.current
@@ -151,10 +157,29 @@ class ApplianceControl:
                 f"{', '.join(needed)} cannot change while hfs runs: start `hfs run {file}` anew; what runs stays if "
                 "the present one was started with --keep or is killed (kill -9), and is retired if it is asked to end"
             )
-        return await self._plane.desired.apply(source, file, author or getpass.getuser(), base_generation)
+        author, is_confirmed = author or getpass.getuser(), await self._confirmed(wanted, confirm)
+        if is_confirmed and base_generation is None:
+            base_generation = self._generation()  # what was confirmed is a change of this one
+        return await self._plane.desired.apply(source, file, author, base_generation, is_confirmed=is_confirmed)
 
-    async def scale(self, service: ServiceName, version: Version | None, instances: int, author: str) -> Applied:
-        """Store another count. Errors: Standby, UnknownName, Rejected, ConfigError, Conflict."""
+    async def _confirmed(self, wanted: DesiredState, confirm: str | None) -> bool:
+        """Tell whether a change that removes much is confirmed by the hash of its plan. Errors: Unconfirmed."""
+        found = shrinks(self._plane.desired.current, wanted)
+        if not found:
+            return False
+        report = await self._planned(wanted)
+        if confirm != report.hash:
+            raise Unconfirmed(f"{in_words(found)}: nothing is changed until that is confirmed", report.hash)
+        return True
+
+    def _generation(self) -> int:
+        current = self._plane.desired.current
+        return current.generation if current is not None else 0
+
+    async def scale(
+        self, service: ServiceName, version: Version | None, instances: int, author: str, *, confirm: str | None = None
+    ) -> Applied:
+        """Store another count. Errors: Standby, UnknownName, Rejected, ConfigError, Conflict, Unconfirmed."""
         self._demand_change()
         desired = self._plane.desired.current
         services = desired.services if desired is not None else {}
@@ -172,8 +197,12 @@ class ApplianceControl:
         if chosen not in versions:
             raise UnknownName(f"version of {service}", chosen, nearest(chosen, versions))
         if versions[chosen] == instances:
-            return Applied(generation=desired.generation if desired is not None else 0, changes=())
-        return await self._plane.desired.scale(service, chosen, instances, author or getpass.getuser())
+            return Applied(generation=self._generation(), changes=())
+        assert desired is not None
+        wanted = overridden(desired, {(service, chosen): instances})
+        is_confirmed = await self._confirmed(wanted, confirm)
+        author = author or getpass.getuser()
+        return await self._plane.desired.scale(service, chosen, instances, author, is_confirmed=is_confirmed)
 
     async def adopt(self, author: str) -> Adopted:
         """Take over the fleet that the cloud lists. Errors: Standby, PortError."""

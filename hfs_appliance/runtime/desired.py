@@ -15,6 +15,7 @@ from typing import Final
 import trio
 
 from hfs_appliance.config import ConfigError, differences, load_text, overridden
+from hfs_appliance.mcp.shrink import in_words, shrinks
 from hfs_appliance.model.desired import DesiredState
 from hfs_appliance.model.events import DesiredChanged, DesiredRefused
 from hfs_appliance.model.ids import ServiceName, Version
@@ -22,7 +23,7 @@ from hfs_appliance.model.instants import seconds, to_seconds
 from hfs_appliance.model.reports import Applied, Change
 from hfs_appliance.model.stored import StoredDesired
 from hfs_appliance.ports.clock import Clock
-from hfs_appliance.ports.errors import Conflict, Missing
+from hfs_appliance.ports.errors import Conflict, Missing, Unconfirmed
 from hfs_appliance.ports.events import EventSink
 from hfs_appliance.ports.registry import Entries, Znode
 from hfs_appliance.registry.formats import FormatError, read_desired, write
@@ -118,22 +119,29 @@ class DesiredStore:
         A file that was offered before is not: what was applied and scaled since then stays. One that comes late, after
         others have led, is news only where nothing was ever stored.
 
-        Errors: ConfigError, PortError, TooSlowError.
+        Errors: ConfigError, PortError, TooSlowError; Unconfirmed when it removes much.
         """
         await self._read()
         stored = self.stored
         if stored is None or (not is_late and (stored.is_closing or _digest(source) != stored.offered)):
             await self._apply(source, file, author, offered=_digest(source))
 
-    async def apply(self, source: str, file: str, author: str, base_generation: int | None) -> Applied:
-        """Store a source as the next generation. Errors: ConfigError; Conflict: `base_generation` is not in force."""
+    async def apply(
+        self, source: str, file: str, author: str, base_generation: int | None, *, is_confirmed: bool = False
+    ) -> Applied:
+        """Store a source as the next generation.
+
+        Errors: ConfigError; Conflict: `base_generation` is not in force; Unconfirmed: it removes much.
+        """
         await self._read()
         generation = self.stored.generation if self.stored is not None else 0
         if base_generation is not None and base_generation != generation:
             raise Conflict(f"generation {generation} is in force, not {base_generation}: plan again")
-        return await self._apply(source, file, author, offered=None)
+        return await self._apply(source, file, author, offered=None, is_confirmed=is_confirmed)
 
-    async def _apply(self, source: str, file: str, author: str, *, offered: str | None) -> Applied:
+    async def _apply(
+        self, source: str, file: str, author: str, *, offered: str | None, is_confirmed: bool = False
+    ) -> Applied:
         def change(stored: StoredDesired | None) -> StoredDesired:
             return StoredDesired(
                 generation=stored.generation + 1 if stored is not None else 1,
@@ -144,10 +152,12 @@ class DesiredStore:
                 offered=offered or (stored.offered if stored is not None else ""),
             )
 
-        return await self._change(change)
+        return await self._change(change, is_confirmed=is_confirmed)
 
-    async def scale(self, service: ServiceName, version: Version, instances: int, author: str) -> Applied:
-        """Store another count of one version. Errors: ConfigError, Conflict."""
+    async def scale(
+        self, service: ServiceName, version: Version, instances: int, author: str, *, is_confirmed: bool = False
+    ) -> Applied:
+        """Store another count of one version. Errors: ConfigError, Conflict, Unconfirmed."""
 
         def change(stored: StoredDesired | None) -> StoredDesired:
             assert stored is not None
@@ -155,7 +165,7 @@ class DesiredStore:
             counts.setdefault(service, {})[version] = instances
             return replace(stored, generation=stored.generation + 1, author=author, at=self._clock.now(), counts=counts)
 
-        return await self._change(change)
+        return await self._change(change, is_confirmed=is_confirmed)
 
     async def close(self, author: str) -> None:
         """Have everything retired; what was applied and scaled is forgotten. Errors: PortError."""
@@ -188,13 +198,17 @@ class DesiredStore:
         self.hear(znode)
         return znode
 
-    async def _change(self, change: Callable[[StoredDesired | None], StoredDesired]) -> Applied:
+    async def _change(self, change: Callable[[StoredDesired | None], StoredDesired], *, is_confirmed: bool) -> Applied:
         changes: tuple[Change, ...] = ()
 
         def judged(stored: StoredDesired | None) -> StoredDesired:
             nonlocal changes
             changed = change(stored)
-            changes = differences(self.current, effective(changed))  # what cannot be in force is not stored
+            wanted = effective(changed)  # what cannot be in force is not stored
+            removed = shrinks(self.current, wanted)
+            if removed and not is_confirmed:
+                raise Unconfirmed(in_words(removed))
+            changes = differences(self.current, wanted)
             return changed
 
         stored = await self._store(judged)

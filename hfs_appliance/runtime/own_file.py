@@ -6,6 +6,7 @@ from typing import Final
 
 from hfs_appliance.model.events import HoldChanged
 from hfs_appliance.model.plan import Hold
+from hfs_appliance.ports.errors import Unconfirmed
 from hfs_appliance.ports.events import EventSink
 from hfs_appliance.ports.registry import Znode
 from hfs_appliance.runtime.desired import DesiredStore
@@ -39,10 +40,16 @@ class OwnFile:
 
     async def offer(self) -> None:
         """Offer the file, before anything acts on what may be an older one. Errors: ConfigError, PortError."""
-        if self._file is not None:
+        if self._file is None:
+            return
+        try:
             await self._desired.offer(*self._file, OFFERED_BY, is_late=self._is_late)
-            if not self._is_late:
-                self._file = None
+        except Unconfirmed as error:
+            words = f"the file that this appliance was started with is not in force: {error.words}; `hfs apply` asks"
+            self._is_late = True  # what is in force stays so; the file is not offered again behind an operator's back
+            self._tell(words)
+        if not self._is_late:
+            self._file = None
 
     def holds(self) -> tuple[Hold, ...]:
         """Tell whether it is another file than the one in force, and will not be applied."""
@@ -51,9 +58,13 @@ class OwnFile:
     def _compare(self) -> None:
         if self._is_late:
             self._desired.obey_closing()
-        is_other = self._file is not None and self._is_late and self._desired.is_news(self._file[0])
-        if is_other != (self._hold is not None):
-            words = "the file that this appliance was started with is not in force: `hfs apply` makes it so"
-            hold = Hold(scope="environment", rule="file-not-applied", words=words if is_other else "")
-            self._hold = hold if is_other else None
-            self._sink.emit("desired", HoldChanged(scope=hold.scope, rule=hold.rule, words=hold.words))
+        is_news = self._file is not None and self._desired.is_news(self._file[0])
+        if is_news and self._is_late and self._hold is None:
+            self._tell("the file that this appliance was started with is not in force: `hfs apply` makes it so")
+        elif not is_news and self._hold is not None:
+            self._tell("")
+
+    def _tell(self, words: str) -> None:
+        hold = Hold(scope="environment", rule="file-not-applied", words=words)
+        self._hold = hold if words else None
+        self._sink.emit("desired", HoldChanged(scope=hold.scope, rule=hold.rule, words=hold.words))

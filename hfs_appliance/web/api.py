@@ -62,6 +62,7 @@ class _NewDesired:
     file: str
     author: str
     base_generation: int | None = None
+    confirm: str | None = None
 
 
 @with_config(_STRICT)
@@ -76,6 +77,7 @@ class _Scale:
     instances: Annotated[int, Ge(0)]
     author: str
     version: Version | None = None
+    confirm: str | None = None
 
 
 def build(control: Control, metrics: Callable[[], bytes]) -> Starlette:
@@ -161,14 +163,19 @@ class _Api:
     async def apply(self, request: Request) -> Response:
         """Store a source as the next generation."""
         wanted = await _read(request, _NewDesired)
-        applied = await self._control.apply(wanted.source, wanted.file, wanted.author, wanted.base_generation)
+        applied = await self._control.apply(
+            wanted.source, wanted.file, wanted.author, wanted.base_generation, confirm=wanted.confirm
+        )
         return _json(applied)
 
     async def scale(self, request: Request) -> Response:
         """Store another count."""
         wanted = await _read(request, _Scale)
         service = ServiceName(request.path_params["service"])
-        return _json(await self._control.scale(service, wanted.version, wanted.instances, wanted.author))
+        scaled = await self._control.scale(
+            service, wanted.version, wanted.instances, wanted.author, confirm=wanted.confirm
+        )
+        return _json(scaled)
 
     async def events(self, request: Request) -> Response:
         """Stream events as NDJSON."""

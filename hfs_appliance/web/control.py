@@ -48,12 +48,20 @@ class Control(Protocol):
         """Tell what applying `source` (None: nothing) would change and what would be done; changes nothing."""
         ...
 
-    async def apply(self, source: str, file: str, author: str, base_generation: int | None) -> Applied:
-        """Store `source` as the next generation. Errors: Conflict when `base_generation` is no longer in force."""
+    async def apply(
+        self, source: str, file: str, author: str, base_generation: int | None, *, confirm: str | None
+    ) -> Applied:
+        """Store `source` as the next generation.
+
+        Errors: Conflict when `base_generation` is no longer in force; Unconfirmed when it removes much and `confirm` is
+        not the hash of its plan.
+        """
         ...
 
-    async def scale(self, service: ServiceName, version: Version | None, instances: int, author: str) -> Applied:
-        """Store another count; `version` may be left out when the service has one only."""
+    async def scale(
+        self, service: ServiceName, version: Version | None, instances: int, author: str, *, confirm: str | None
+    ) -> Applied:
+        """Store another count; `version` may be left out when the service has one only. Errors: Unconfirmed."""
         ...
 
     async def adopt(self, author: str) -> Adopted:

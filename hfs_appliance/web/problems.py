@@ -25,6 +25,7 @@ _PORT_STATUS: Final[Mapping[type[errors.PortError], HTTPStatus]] = {
     errors.Fenced: HTTPStatus.CONFLICT,
     errors.Standby: HTTPStatus.CONFLICT,
     errors.Rejected: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.Unconfirmed: HTTPStatus.PRECONDITION_REQUIRED,
     errors.Missing: HTTPStatus.NOT_FOUND,
     errors.Unsupported: HTTPStatus.NOT_IMPLEMENTED,
     errors.Exhausted: HTTPStatus.TOO_MANY_REQUESTS,
@@ -61,7 +62,11 @@ def _bad_request(_: Request, error: Exception) -> Response:
 def _port_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, errors.PortError)
     status = _PORT_STATUS.get(type(error), HTTPStatus.INTERNAL_SERVER_ERROR)
-    more = {"leader": error.leader and asdict(error.leader)} if isinstance(error, errors.Standby) else {}
+    more: dict[str, Any] = {}
+    if isinstance(error, errors.Standby):
+        more = {"leader": error.leader and asdict(error.leader)}
+    elif isinstance(error, errors.Unconfirmed):
+        more = {"hash": error.hash}
     return problem(status, type(error).__name__.lower(), error.words, **more)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from hfs_appliance.model.ids import ServerId, ServiceName, Version
 from hfs_appliance.model.instants import MINUTE, SECOND, Duration
 from hfs_appliance.runtime.control import ApplianceControl
-from sim.asking import AUTHOR, Request, block_of, changing
+from sim.asking import AUTHOR, Request, block_of, changing, confirmed
 from sim.faults.menu import Struck, kind
 from sim.faults.places import machines_of, service_of
 
@@ -45,13 +45,25 @@ def scale_in(sim: Simulation, fault: Fault) -> Struck:
     return _rescale(sim, fault, lambda count: max(1, count - fault.amount))
 
 
-@kind("scale-to-zero", "H2", words="a service is scaled to 0 by mistake; target: which", spans=WHILE)
+@kind(
+    "scale-to-zero",
+    "H2",
+    words="a service is scaled to 0; target: which; amount: 1 if that is confirmed, 0 by mistake",
+    amounts=(0, 1),
+    spans=WHILE,
+)
 def scale_to_zero(sim: Simulation, fault: Fault) -> Struck:
     """Ask for nothing, and later for as many as the file says."""
-    return _rescale(sim, fault, lambda _: 0)
+    return _rescale(sim, fault, lambda _: 0, is_sure=bool(fault.amount))
 
 
-@kind("service-removed", "H3", words="a service is taken out of the file; target: which", spans=WHILE)
+@kind(
+    "service-removed",
+    "H3",
+    words="a service is taken out of the file; target: which; amount: 1 if that is confirmed, 0 by mistake",
+    amounts=(0, 1),
+    spans=WHILE,
+)
 def service_removed(sim: Simulation, fault: Fault) -> Struck:
     """Apply a file without a service, and later one with it again."""
     service = service_of(sim, fault)
@@ -59,7 +71,9 @@ def service_removed(sim: Simulation, fault: Fault) -> Struck:
     whole = "".join(found.group() for found in block.finditer(sim.source))
     end = sim.overlaps.during(
         ("removed", service),
-        lambda: sim.ask(f"remove {service}", changing(lambda source: block.sub("", source))),
+        lambda: sim.ask(
+            f"remove {service}", changing(lambda source: block.sub("", source), is_sure=bool(fault.amount))
+        ),
         lambda: sim.ask(f"bring {service} back", changing(lambda source: block.sub("", source) + whole), insists=True),
     )
     return Struck(words=f"somebody takes {service} out of the file", end=end)
@@ -159,10 +173,10 @@ def server_killed(sim: Simulation, fault: Fault) -> Struck:
     return Struck(words=f"somebody kills {', '.join(servers) or 'no server'} through hfs", victims=servers)
 
 
-def _rescale(sim: Simulation, fault: Fault, change: Callable[[int], int]) -> Struck:
+def _rescale(sim: Simulation, fault: Fault, change: Callable[[int], int], *, is_sure: bool = True) -> Struck:
     service = service_of(sim, fault)
     written = sum(sim.desired.services[service].versions.values())
-    sim.ask(f"scale {service}", _scaling(service, change))
+    sim.ask(f"scale {service}", _scaling(service, change, is_sure=is_sure))
     end = sim.overlaps.during(
         ("scaled", service),
         lambda: None,
@@ -171,11 +185,15 @@ def _rescale(sim: Simulation, fault: Fault, change: Callable[[int], int]) -> Str
     return Struck(words=f"{service} is scaled", end=end)
 
 
-def _scaling(service: ServiceName, change: Callable[[int], int]) -> Request:
+def _scaling(service: ServiceName, change: Callable[[int], int], *, is_sure: bool = True) -> Request:
     async def scale(control: ApplianceControl) -> object:
         counts = control.status().services.get(service, {})
         version, count = max(((v, n.desired) for v, n in counts.items() if n.desired), default=(None, 0))
-        return await control.scale(service, version, change(count), AUTHOR)
+
+        async def once(confirm: str | None) -> object:
+            return await control.scale(service, version, change(count), AUTHOR, confirm=confirm)
+
+        return await confirmed(once, is_sure=is_sure)
 
     return scale
 

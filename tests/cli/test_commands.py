@@ -282,6 +282,18 @@ async def test_apply_loses_against_somebody_else(hfs: Commands, draft: Draft) ->
     assert done.stderr.splitlines()[0] == "generation 1 is no longer in force, 2 is"
 
 
+async def test_what_removes_much_asks_for_the_hash_of_its_plan(hfs: Commands, draft: Draft) -> None:
+    hfs.control.to_confirm = "0123456789ab"
+    for command in (["apply", str(draft.path), "--yes"], ["scale", "dns", "0"]):
+        refused = await hfs(*command)
+        assert refused.exit_code == 1
+        assert refused.stderr.splitlines() == [
+            "this removes 2 of 2 instances of dns",
+            "if that is what you want, give --confirm 0123456789ab with the same command",
+        ]
+        assert (await hfs(*command, "--confirm", "0123456789ab")).exit_code == 0
+
+
 async def test_scale_waits_and_tells_events_meanwhile(hfs: Commands) -> None:
     hfs.control.is_slow = True
     with trio.fail_after(10):

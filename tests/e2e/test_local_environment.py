@@ -144,8 +144,8 @@ async def test_a_killed_appliance_takes_over_what_runs(environment: Appliance) -
 
 async def test_scaling_hurts_nobody(environment: Appliance) -> None:
     async with under_load(environment, *APIS) as reports:
-        for count in (8, 2):
-            scaled = await environment.hfs("scale", "dns", str(count))
+        for count, ask in ((8, environment.hfs), (2, environment.confirmed)):
+            scaled = await ask("scale", "dns", str(count))
             assert scaled.returncode == 0, scaled.stderr
             await environment.until(partial(serves, "dns", count), within_s=60)
     assert not reports[0].failures
@@ -157,8 +157,8 @@ async def test_a_service_comes_and_goes_with_the_file(environment: Appliance) ->
     more = environment.file.with_name("more.toml")
     more.write_text(before + fifth.replace("services/fifth", "services/domains"))
     async with under_load(environment, *APIS) as reports:
-        for file in (more, environment.file):
-            applied = await environment.hfs("apply", file, "--yes")
+        for file, ask in ((more, environment.hfs), (environment.file, environment.confirmed)):
+            applied = await ask("apply", file, "--yes")
             assert applied.returncode == 0, applied.stderr
             is_there = file is more
             await environment.until(partial(serves, "fifth", 3 if is_there else 0), within_s=60)

@@ -86,7 +86,7 @@ async def upgrade_killed_under_load(leader: Appliance, other: Appliance) -> None
 async def deletion_killed(leader: Appliance, other: Appliance) -> None:
     """Kill the leader as soon as it has begun to delete a server."""
     last = (await leader.events())[-1]["seq"]
-    scaled = await leader.hfs("scale", "dns", "1", "--no-wait")
+    scaled = await leader.confirmed("scale", "dns", "1", "--no-wait")
     assert scaled.returncode == 0, scaled.stderr
     await leader.told("action-started", last, action="delete")
     await kill_and_wait(leader, other)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import trio
 
 from hfs_appliance.config import ConfigError
 from hfs_appliance.model.ids import ServiceName, Version
-from hfs_appliance.ports.errors import Conflict, Transient
+from hfs_appliance.ports.errors import Conflict, Transient, Unconfirmed
 from hfs_appliance.runtime.desired import DesiredStore
+from hfs_appliance.runtime.own_file import OwnFile
 from tests.support.parts import SOURCE, Bench, running, simulated
 
 DNS, V1 = ServiceName("dns"), Version("1.0.0")
@@ -25,8 +28,8 @@ async def test_a_file_is_news_only_once(bench: Bench) -> None:
     await bench.store.scale(DNS, V1, 5, "me")
     await bench.store.offer(SOURCE, "a.toml", "run")
     assert wanted(bench) == 5, "what was scaled since stays"
-    await bench.store.offer(SOURCE.replace("instances = 2", "instances = 3"), "a.toml", "run")
-    assert wanted(bench) == 3, "another file is news, and ends what was scaled"
+    await bench.store.offer(SOURCE.replace("instances = 2", "instances = 4"), "a.toml", "run")
+    assert wanted(bench) == 4, "another file is news, and ends what was scaled"
     assert bench.store.stored is not None
     assert bench.store.stored.generation == 3
 
@@ -40,6 +43,40 @@ async def test_applying_on_an_old_generation_is_a_conflict(bench: Bench) -> None
     with pytest.raises(Conflict, match="generation 2 is in force"):
         await bench.store.apply(SOURCE, "a.toml", "me", 1)
     assert wanted(bench) == 4
+
+
+@simulated
+async def test_what_removes_much_is_stored_only_when_it_is_confirmed(bench: Bench) -> None:
+    await bench.store.offer(SOURCE.replace("instances = 2", "instances = 8"), "a.toml", "run")
+    for change in (
+        partial(bench.store.apply, SOURCE, "a.toml", "me", None),
+        partial(bench.store.scale, DNS, V1, 0, "me"),
+        partial(bench.store.offer, SOURCE, "a.toml", "run"),
+    ):
+        with pytest.raises(Unconfirmed, match="of 8 instances of dns"):
+            await change()
+    assert wanted(bench) == 8
+    await bench.store.scale(DNS, V1, 0, "me", is_confirmed=True)
+    assert wanted(bench) == 0
+    await bench.store.apply(SOURCE, "a.toml", "me", None)
+    assert wanted(bench) == 2
+
+
+@simulated
+async def test_a_file_that_removes_much_is_told_and_not_offered_again(bench: Bench) -> None:
+    await bench.store.offer(SOURCE.replace("instances = 2", "instances = 8"), "a.toml", "run")
+    file = OwnFile(bench.store, bench.sink)
+    file.start_with(SOURCE, "a.toml")
+    await file.offer()
+    assert wanted(bench) == 8
+    (hold,) = file.holds()
+    assert (hold.rule, "6 of 8 instances of dns" in hold.words) == ("file-not-applied", True)
+    await bench.store.apply(SOURCE, "a.toml", "me", None, is_confirmed=True)
+    file.come_late()
+    assert file.holds() == ()
+    await bench.store.scale(DNS, V1, 3, "me")
+    await file.offer()
+    assert wanted(bench) == 3
 
 
 @simulated

@@ -23,7 +23,7 @@ from hfs_appliance.model.reports import (
     ServerReport,
     Status,
 )
-from hfs_appliance.ports.errors import Conflict, UnknownName, Unsupported
+from hfs_appliance.ports.errors import Conflict, Unconfirmed, UnknownName, Unsupported
 from hfs_appliance.runtime.nearest import nearest
 from hfs_appliance.telemetry import words
 from hfs_appliance.telemetry.bus import EventBus
@@ -98,6 +98,8 @@ class FakeControl:
     """Raised by the next call that may fail."""
     conflict: Conflict | None = None
     """Raised by the next `apply`."""
+    to_confirm: str = ""
+    """Hash without which `apply` and `scale` are refused."""
     is_slow: bool = False
     """`apply` and `scale` only note what is asked; the test says when it is so."""
     readers: int = 0
@@ -144,15 +146,21 @@ class FakeControl:
             return PlanReport(generation=self.now.generation, changes=(), steps=(), holds=(), hash="0" * 12)
         return planned(self.now.generation)
 
-    async def apply(self, source: str, file: str, author: str, base_generation: int | None) -> Applied:
+    async def apply(
+        self, source: str, file: str, author: str, base_generation: int | None, *, confirm: str | None
+    ) -> Applied:
         self._fail()
+        self._demand_confirmation(confirm)
         self.asked.append(("apply", source, file, author, base_generation))
         if self.conflict is not None:
             raise self.conflict
         return self._stored(3)
 
-    async def scale(self, service: ServiceName, version: Version | None, instances: int, author: str) -> Applied:
+    async def scale(
+        self, service: ServiceName, version: Version | None, instances: int, author: str, *, confirm: str | None
+    ) -> Applied:
         self._fail()
+        self._demand_confirmation(confirm)
         self.asked.append(("scale", service, version, instances, author))
         if service != DNS:
             raise UnknownName("service", service, DNS)
@@ -186,6 +194,10 @@ class FakeControl:
             self.now = status(serving=instances, desired=instances, generation=generation)
         change = Change(path='service.dns.version."1.0.0".instances', before="2", after=str(instances))
         return Applied(generation=generation, changes=(change,))
+
+    def _demand_confirmation(self, confirm: str | None) -> None:
+        if self.to_confirm and confirm != self.to_confirm:
+            raise Unconfirmed("this removes 2 of 2 instances of dns", self.to_confirm)
 
     def _fail(self) -> None:
         if self.failure is not None:
