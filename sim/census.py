@@ -25,6 +25,8 @@ from sim.entries import (
     Registered,
     RoleGiven,
     RoleTaken,
+    TrafficGone,
+    TrafficWritten,
     Unannounced,
     Unregistered,
 )
@@ -131,6 +133,7 @@ class Census:
         self.former_role: RoleGiven | None = None
         self.announced: dict[ServerId, Nonce] = {}
         self.registered: dict[ServerId, Registered] = {}
+        self.traffic: dict[ServiceName, TrafficWritten] = {}
         self.desired: DesiredState | None = None
         """The last one that could be read, with the sizes of the services that scale themselves."""
         self._stored: DesiredState | None = None
@@ -157,6 +160,8 @@ class Census:
             Unregistered: self._unregistered,
             DesiredStored: self._desired,
             LedgerWritten: self._ledger,
+            TrafficWritten: self._traffic,
+            TrafficGone: self._no_traffic,
             DemandChanged: self._demand,
         }
 
@@ -284,6 +289,12 @@ class Census:
         if known is not None and known.service == fact.service:
             del self.registered[fact.instance]
             self._judge(now, fact.instance)
+
+    def _traffic(self, _: Instant, fact: TrafficWritten) -> None:
+        self.traffic[fact.service] = fact
+
+    def _no_traffic(self, _: Instant, fact: TrafficGone) -> None:
+        self.traffic.pop(fact.service, None)
 
     def _judge(self, now: Instant, server: ServerId) -> None:
         """Put a server into the group for which it is up, or into none."""

@@ -141,6 +141,25 @@ class LedgerWritten(Fact):
     """Instances of the services that scale themselves."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrafficWritten(Fact):
+    """How the requests of a service are to be divided."""
+
+    author: Author
+    service: ServiceName
+    epoch: int
+    weights: Mapping[Version, int]
+    """Per mille, by version; who is not named gets nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrafficGone(Fact):
+    """The requests of a service are to go evenly to all its instances."""
+
+    author: Author
+    service: ServiceName
+
+
 _KINDS: Final[Mapping[tuple[str, int], type[Fact]]] = {
     ("servers", 2): RecordWritten,
     ("assignments", 2): RoleGiven,
@@ -148,6 +167,7 @@ _KINDS: Final[Mapping[tuple[str, int], type[Fact]]] = {
     ("services", 3): Registered,
     ("desired", 1): DesiredStored,
     ("ledger", 1): LedgerWritten,
+    ("traffic", 2): TrafficWritten,
 }
 """By room and depth."""
 
@@ -201,6 +221,10 @@ def _meaning(room: list[str], entry: Mapping[str, Any], author: Author) -> Fact 
             return Announced(author=author, server=ServerId(server), nonce=Nonce(str(entry["nonce"])))
         case ["services", service, instance]:
             return _registration(ServiceName(service), ServerId(instance), entry, author)
+        case ["traffic", service]:
+            weights = {Version(share["version"]): int(share["weight"]) for share in entry["shares"]}
+            name = ServiceName(service)
+            return TrafficWritten(author=author, service=name, epoch=int(entry["epoch"]), weights=weights)
         case _:
             sizes = {ServiceName(name): int(size["total"]) for name, size in entry.get("sizes", {}).items()}
             return LedgerWritten(author=author, next_serial=int(entry["next_serial"]), sizes=sizes)
@@ -216,6 +240,8 @@ def _gone(path: str, author: Author) -> Fact | None:
             return Unannounced(author=author, server=ServerId(server))
         case ["services", service, instance]:
             return Unregistered(author=author, service=ServiceName(service), instance=ServerId(instance))
+        case ["traffic", service]:
+            return TrafficGone(author=author, service=ServiceName(service))
         case _:
             return None
 

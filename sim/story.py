@@ -13,7 +13,8 @@ from enum import StrEnum
 from typing import Final
 
 from hfs_appliance.model import events
-from hfs_appliance.model.events import Event, Recorded, Severity
+from hfs_appliance.model.event import Severity
+from hfs_appliance.model.events import Event, Recorded
 from hfs_appliance.model.ids import ServerId
 from hfs_appliance.model.instants import HOUR, MINUTE, SECOND, Duration, Instant
 from hfs_appliance.model.plan import Cause, Phase

@@ -67,6 +67,8 @@ from hfs_appliance.model.plan import (
     Reason,
 )
 from hfs_appliance.model.probes import Answer, Probe, Pulse
+from hfs_appliance.model.rollout import Move, Rollout
+from hfs_appliance.model.traffic import ProxyServes, Traffic
 from hfs_appliance.model.world import World
 
 K = TypeVar("K", bound=str)
@@ -117,6 +119,9 @@ class Fleet:
     cloud: dict[ServerId, CloudServer] = field(default_factory=dict)
     pool: dict[ServerId, PoolEntry] = field(default_factory=dict)
     registrations: dict[ServiceName, dict[str, Registration]] = field(default_factory=dict)
+    rollouts: dict[ServiceName, Rollout] = field(default_factory=dict)
+    traffic: dict[ServiceName, Traffic] = field(default_factory=dict)
+    proxy: ProxyServes = field(default_factory=lambda: ProxyServes(proxy="edge"))
     departed: dict[ServerId, Instant] = field(default_factory=dict)
     probes: dict[ServerId, Probe] = field(default_factory=dict)
     anchor: Anchor | None = ANCHOR
@@ -136,6 +141,9 @@ class Fleet:
             records=follow(before.records, self.records),
             pool=follow(before.pool, self.pool),
             registrations=follow(before.registrations, entries),
+            rollouts=follow(before.rollouts, self.rollouts),
+            traffic=follow(before.traffic, self.traffic),
+            proxies=follow(before.proxies, {"edge": self.proxy}),
             departed=follow(before.departed, self.departed),
             anchor=self.anchor,
             synced_at=EPOCH,
@@ -156,11 +164,23 @@ class Fleet:
         plan = decide(self.world())
         for action in plan.actions:
             self._carry_out(action)
+        for move in plan.moves:
+            self._write(move)
         self.ledger = ledger_after(self.ledger, plan)
         self.now = after(self.now, span)
         self._live()
         self._ask(plan.to_probe, span)
         return plan
+
+    def _write(self, move: Move) -> None:
+        """Write a move; the proxy follows at once."""
+        _put(self.rollouts, move.service, move.rollout)
+        _put(self.traffic, move.service, move.traffic)
+        if move.versions is not None:
+            service = replace(self.desired.services[move.service], versions=dict(move.versions))
+            self.desired = replace(self.desired, services={**self.desired.services, move.service: service})
+        epochs = {name: traffic.epoch for name, traffic in sorted(self.traffic.items())}
+        self.proxy = replace(self.proxy, epochs=epochs)
 
     def settle(self, *, limit: int = 100, span: Duration = SECOND) -> int:
         """Step until a plan has no actions and the environment is converged; give the number of steps."""
@@ -250,6 +270,13 @@ class Fleet:
 def follow(before: Mapping[K, V], entries: Mapping[K, V]) -> Map[K, V]:
     """Give the Map that an observer would: made from its former one."""
     return (before if isinstance(before, Map) else Map(before)).became(entries)
+
+
+def _put(entries: dict[ServiceName, V], name: ServiceName, value: V | None) -> None:
+    if value is None:
+        entries.pop(name, None)
+    else:
+        entries[name] = value
 
 
 def converged_fleet(servers: int, *, per_service: int = 50) -> Fleet:

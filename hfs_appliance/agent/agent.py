@@ -12,9 +12,9 @@ from pathlib import Path
 
 import trio
 
+from hfs_appliance.adapters.presence import Presence
 from hfs_appliance.agent.instance import Instance
 from hfs_appliance.agent.log import Log
-from hfs_appliance.agent.presence import Presence
 from hfs_appliance.agent.role import Role
 from hfs_appliance.agent.site import Site
 from hfs_appliance.model.identity import Identity
@@ -63,7 +63,7 @@ async def _wait_in_pool(site: Site, role: Role, registry: Registry, log: Log) ->
     """Offer the server until it has a role."""
     me = site.identity
     entry = PoolEntry(server=me.server, nonce=me.nonce, pool=me.pool, address=me.address)
-    offer = Presence(registry, Layout(me.environment).pool_entry(me.server), log)
+    offer = Presence(registry, Layout(me.environment).pool_entry(me.server), log.say)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(offer.keep)
         offer.want(formats.write(entry))

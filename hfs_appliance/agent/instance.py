@@ -10,9 +10,9 @@ from typing import Final
 
 import trio
 
+from hfs_appliance.adapters.presence import Presence
 from hfs_appliance.agent.install import InstallError, install
 from hfs_appliance.agent.log import Log
-from hfs_appliance.agent.presence import Presence
 from hfs_appliance.agent.probe import probe
 from hfs_appliance.agent.service import Service, StartError, running_service, start_service, stop_service
 from hfs_appliance.agent.site import Site
@@ -45,8 +45,9 @@ class Instance:
         self._entropy: Final = entropy
         self._log: Final = log
         layout = Layout(site.identity.environment)
-        self._registration: Final = Presence(registry, layout.registration(assignment.service, assignment.server), log)
-        self._trouble: Final = Presence(registry, layout.trouble(assignment.server), log)
+        service, server = assignment.service, assignment.server
+        self._registration: Final = Presence(registry, layout.registration(service, server), log.say)
+        self._trouble: Final = Presence(registry, layout.trouble(server), log.say)
         self._service: Service | None = None
         self._healthy_since: Instant | None = None
         self._is_draining = False

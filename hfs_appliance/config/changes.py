@@ -60,7 +60,7 @@ _WRITTEN_OTHERWISE: Final[Mapping[type, frozenset[str]]] = {
     Endpoint: frozenset({"address", "port"}),
     Admin: frozenset({"address", "port"}),
     Pool: frozenset({"name"}),
-    Service: frozenset({"name", "versions", "rollout", "wishes"}),
+    Service: frozenset({"name", "versions", "rollout", "wishes", "former"}),
     DesiredState: frozenset({"environment", "generation"}),
 }
 """Fields of the model that are no keys of their own in a file."""

@@ -16,7 +16,7 @@ from hfs_appliance.config.shape import File
 from hfs_appliance.config.source import no_text, parse, placed, read_text
 from hfs_appliance.config.translate import to_model
 from hfs_appliance.model.desired import DesiredState
-from hfs_appliance.model.ids import ServiceName, Version
+from hfs_appliance.model.ids import ServiceName, Version, is_version
 
 SOURCE_BYTES_MAX: Final = 512 * 1024
 """A source is stored as one entry of the registry, and ZooKeeper takes less than 1 MiB."""
@@ -40,16 +40,18 @@ def load_text(source: str, file: str, *, generation: int = 0, base: Path | None 
 
 
 def overridden(desired: DesiredState, counts: Mapping[tuple[ServiceName, Version], int]) -> DesiredState:
-    """Put the counts of `hfs scale` in place of the file's. Errors: ConfigError, whose mistakes have no place."""
+    """Put counts in place of the file's, or beside them: an upgrade names versions that the file does not know.
+
+    Errors: ConfigError, whose mistakes have no place.
+    """
     findings: list[Finding] = []
     services = dict(desired.services)
     for (name, version), instances in sorted(counts.items()):
         path: KeyPath = ("service", name, "version", version)
         if name not in services:
             findings.append(Finding(path=path[:2], words="there is no such service", hint=suggest(name, services)))
-        elif version not in services[name].versions:
-            hint = suggest(version, services[name].versions)
-            findings.append(Finding(path=path, words="there is no such version", hint=hint))
+        elif not is_version(version):
+            findings.append(Finding(path=path[:3], words=f"{version[:80]!r} is no name of a version"))
         elif instances < 0:
             findings.append(Finding(path=(*path, "instances"), words=f"{instances} is too small", hint="at least 0"))
         else:

@@ -13,11 +13,13 @@ from typing import Final, TypeVar
 
 from hfs_appliance.mcp.enact import adopted, announced, changed, made, recorded, registered
 from hfs_appliance.mcp.memory import ledger_after
+from hfs_appliance.mcp.rollout.foretold import flawless, taken_back, written
 from hfs_appliance.mcp.sizing import sized
 from hfs_appliance.model.anchor import Anchor
 from hfs_appliance.model.forecast import Paces, Stage, Timed
 from hfs_appliance.model.ids import NO_UUID, EnvironmentUuid, Nonce, ServerId, ServiceName
 from hfs_appliance.model.instants import SECOND, Instant, after
+from hfs_appliance.model.load import LoadView
 from hfs_appliance.model.maps import Map
 from hfs_appliance.model.observed import CloudServer, CloudStatus, Observation, Registration, ServerRecord
 from hfs_appliance.model.plan import Action, Adopt, Create, Delete, Drain, Forget, Plan
@@ -67,7 +69,7 @@ class Course:
             probes={
                 server: replace(probe, at=Instant(probe.at + passed)) for server, probe in sorted(first.probes.items())
             },
-            load=self._load,
+            load=self._load or self._flawless(),
             ledger=self._ledger,
             is_registry_behind=first.is_registry_behind,
             is_closing=first.is_closing,
@@ -81,6 +83,9 @@ class Course:
             self._view = replace(self._view, anchor=replace(_NEW, project=project))
         if plan.demands and self._load is not None:
             self._keep_sizes()
+        for move in plan.moves:
+            assert self._desired is not None
+            self._view, self._desired = written(self._view, move), taken_back(self._desired, move)
         for action in plan.actions:
             self._carry_out(action)
 
@@ -107,6 +112,11 @@ class Course:
         services = {name: replace(service, autoscale=None) for name, service in wanted.services.items()}
         self._desired = replace(wanted, services=services)
         self._load = None
+
+    def _flawless(self) -> Observation[LoadView] | None:
+        assert self._desired is not None
+        load = flawless(self._view.rollouts, self._desired, self.now)
+        return Observation(value=load, observed_at=self.now, revision=self._revision) if load is not None else None
 
     def _expect(self, server: ServerId, record: ServerRecord) -> None:
         """Note the end of the stage in which a server was found."""

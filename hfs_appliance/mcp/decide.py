@@ -17,6 +17,7 @@ from hfs_appliance.mcp.facts import circumstances
 from hfs_appliance.mcp.identity import identity
 from hfs_appliance.mcp.remedy import corpses, count_failures
 from hfs_appliance.mcp.retire import close, finish, leavers
+from hfs_appliance.mcp.rollout.overview import Outlook, Overview, Trust
 from hfs_appliance.mcp.sizing import Sizer
 from hfs_appliance.mcp.standings import Standings
 from hfs_appliance.mcp.storm import weather
@@ -24,7 +25,7 @@ from hfs_appliance.mcp.tally import PoolTally, Standing, Tally
 from hfs_appliance.model.desired import DesiredState, Service
 from hfs_appliance.model.ids import PoolName, ServerId, ServiceName, Version
 from hfs_appliance.model.instants import Duration
-from hfs_appliance.model.maps import Map
+from hfs_appliance.model.maps import Map, differing
 from hfs_appliance.model.plan import Hold, Plan, PoolCount, VersionCount
 from hfs_appliance.model.probes import Target
 from hfs_appliance.model.world import World
@@ -45,6 +46,7 @@ class Decider:
     def __init__(self) -> None:
         self._sizer = Sizer()
         self._standings = Standings()
+        self._overview = Overview()
         self._services: Mapping[ServiceName, Service] = {}
         self._counts: Map[ServiceName, Mapping[Version, VersionCount]] = Map()
         self._restless: set[ServiceName] = set()
@@ -61,12 +63,16 @@ class Decider:
         desired = self._sizer.desired
         c = circumstances(world, desired)
         stirred = self._standings.look(world, c)
-        self._aim(desired)
-        self._count(desired, stirred)
         tally = self._standings.tally
         is_registry_fresh = world.registry.is_fresh(world.now, Duration(desired.registry.session_timeout * 2 // 3))
         found = identity(world, tally, is_cloud_known=c.is_cloud_known)
         may_act = is_registry_fresh and c.is_cloud_known and found.is_certain
+        believed = c.are_removals_believed or world.is_closing
+        trust = Trust.NOTHING if not (is_registry_fresh and found.is_certain) else Trust(1 + believed)
+        outlook = self._overview.look(world, desired, tally, stirred, trust=trust)
+        desired = replace(desired, services=outlook.services)
+        self._aim(desired)
+        self._count(desired, stirred)
         draft = Draft(
             world=world,
             desired=desired,
@@ -74,12 +80,13 @@ class Decider:
             weather=weather(tally, desired, world.ledger.storms, world.now),
             restless=self._restless,
             # Closing needs no belief in what is gone: everything goes.
-            may_destroy=may_act and (c.are_removals_believed or world.is_closing),
+            may_destroy=may_act and believed,
             may_create=may_act,
         )
         draft.look_again(self._standings.next_until())
         for demand in demands.values():
             draft.look_again(demand.until)
+        _tell_rollouts(draft, outlook)
         _take_away(draft)
         if not is_registry_fresh:
             draft.holds.append(
@@ -104,11 +111,13 @@ class Decider:
             version_setbacks=draft.version_setbacks,
             tokens=draft.budget.tokens(),
             storms=draft.weather.storms,
-            is_converged=_is_converged(draft, pools),
+            moves=tuple(outlook.moves),
+            waiting=outlook.waiting,
+            is_converged=self._overview.is_settled and _is_converged(draft, pools),
             demands=demands,
             to_anchor=is_registry_fresh and found.is_new,
             to_probe=self._targets,
-            to_measure=frozenset(demands),
+            to_measure=outlook.to_measure | demands.keys(),
             requeue_at=draft.requeue_at,
         )
 
@@ -127,8 +136,10 @@ class Decider:
     def _count(self, desired: DesiredState, stirred: set[ServiceName] | None) -> None:
         """Count the instances of services anew: of those that have changed, or (None) of all."""
         instances = self._standings.tally.instances
-        if stirred is None or desired.services is not self._services:
+        if stirred is None:
             stirred = {*desired.services, *instances, *self._counts}
+        else:
+            stirred = stirred | differing(self._services, desired.services)
         changes: dict[ServiceName, Mapping[Version, VersionCount] | None] = {}
         for name in stirred:
             counts = _counts(desired, self._standings.tally, name)
@@ -139,6 +150,14 @@ class Decider:
                 self._restless.add(name)
         self._counts = self._counts.updated(changes)
         self._services = desired.services
+
+
+def _tell_rollouts(draft: Draft, outlook: Outlook) -> None:
+    """Note which rollouts do not go on by themselves, and when time alone lets one go on."""
+    for name, waiting in sorted(outlook.waiting.items()):
+        if waiting.is_held:
+            draft.hold(f"service/{name}", "rollout-waits", waiting.words)
+        draft.look_again(waiting.until)
 
 
 def _take_away(draft: Draft) -> None:

@@ -56,7 +56,7 @@ def _run(course: Course, decider: Decider, notes: _Notes, steps: int) -> Outcome
         course.carry_out(plan)
         for action in plan.actions:
             notes.note(action, course)
-        if plan.actions or plan.to_anchor:
+        if plan.actions or plan.moves or plan.to_anchor:
             idle = 0
             continue
         arrival = course.next_arrival()

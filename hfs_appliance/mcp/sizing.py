@@ -31,7 +31,8 @@ def sized(desired: DesiredState, sizes: Mapping[ServiceName, Size]) -> DesiredSt
             continue
         versions = split(size.total, service.versions)
         if versions != service.versions:
-            changed[name] = replace(service, versions=versions)
+            former = split(size.total, service.former)
+            changed[name] = replace(service, versions=versions, former=former)
     return replace(desired, services={**desired.services, **changed}) if changed else desired
 
 

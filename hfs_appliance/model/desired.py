@@ -177,6 +177,8 @@ class Service:
     rollout: RolloutSettings = ROLLOUT
     wishes: Mapping[Version, Wish] = field(default_factory=dict)
     """How requests are to be divided among versions that stay; who is not named has no wish."""
+    former: Mapping[Version, int] = field(default_factory=dict)
+    """What was wanted before the present set of versions: it has the requests when the first rollout begins."""
     autoscale: Autoscale | None = None
     """How the total of its instances follows what is asked of it; None: the total is that of its versions."""
 

@@ -7,30 +7,16 @@ says in `kind` how it is named in the journal; field values are text, integers o
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from enum import StrEnum
 from typing import ClassVar, TypeAlias
 
+from hfs_appliance.model.event import EventBase, Severity
 from hfs_appliance.model.ids import PoolName, ServerId, ServiceName, Version
 from hfs_appliance.model.instants import Instant
-
-
-class Severity(StrEnum):
-    """How much an operator should care."""
-
-    DEBUG = "debug"
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
+from hfs_appliance.model.rollout_events import RolloutChanged, RolloutGivenUp, TrafficChanged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Event:
-    kind: ClassVar[str]
-    severity: ClassVar[Severity] = Severity.INFO
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApplianceStarted(_Event):
+class ApplianceStarted(EventBase):
     """`hfs run` is up."""
 
     kind: ClassVar[str] = "appliance-started"
@@ -39,7 +25,7 @@ class ApplianceStarted(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ApplianceStopped(_Event):
+class ApplianceStopped(EventBase):
     """`hfs run` ended in order."""
 
     kind: ClassVar[str] = "appliance-stopped"
@@ -47,7 +33,7 @@ class ApplianceStopped(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SessionChanged(_Event):
+class SessionChanged(EventBase):
     """The registry session changed its state."""
 
     kind: ClassVar[str] = "session-changed"
@@ -56,7 +42,7 @@ class SessionChanged(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LeaderChanged(_Event):
+class LeaderChanged(EventBase):
     """Another appliance leads the environment from now on, or (leader empty) nobody."""
 
     kind: ClassVar[str] = "leader-changed"
@@ -69,7 +55,7 @@ class LeaderChanged(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModeChanged(_Event):
+class ModeChanged(EventBase):
     """What this appliance may do changed: it stands by, takes over (`sync`), or acts (`active`)."""
 
     kind: ClassVar[str] = "mode-changed"
@@ -78,7 +64,7 @@ class ModeChanged(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DesiredChanged(_Event):
+class DesiredChanged(EventBase):
     """A generation of the desired state took effect."""
 
     kind: ClassVar[str] = "desired-changed"
@@ -88,7 +74,7 @@ class DesiredChanged(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DesiredRefused(_Event):
+class DesiredRefused(EventBase):
     """The stored desired state could not be read; the former one stays."""
 
     kind: ClassVar[str] = "desired-refused"
@@ -97,7 +83,7 @@ class DesiredRefused(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PhaseChanged(_Event):
+class PhaseChanged(EventBase):
     """A server moved on in its life."""
 
     kind: ClassVar[str] = "phase-changed"
@@ -112,7 +98,7 @@ class PhaseChanged(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ActionStarted(_Event):
+class ActionStarted(EventBase):
     """An action of the plan began."""
 
     kind: ClassVar[str] = "action-started"
@@ -125,7 +111,7 @@ class ActionStarted(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ActionDone(_Event):
+class ActionDone(EventBase):
     """An action of the plan succeeded."""
 
     kind: ClassVar[str] = "action-done"
@@ -136,7 +122,7 @@ class ActionDone(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ActionFailed(_Event):
+class ActionFailed(EventBase):
     """An action of the plan failed; the next reconcile decides again."""
 
     kind: ClassVar[str] = "action-failed"
@@ -148,7 +134,7 @@ class ActionFailed(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HoldChanged(_Event):
+class HoldChanged(EventBase):
     """Something is withheld from now on, or (words empty) no longer."""
 
     kind: ClassVar[str] = "hold-changed"
@@ -159,7 +145,7 @@ class HoldChanged(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DemandChanged(_Event):
+class DemandChanged(EventBase):
     """A service that scales itself is to have another number of instances."""
 
     kind: ClassVar[str] = "demand-changed"
@@ -170,7 +156,7 @@ class DemandChanged(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SetbackNoted(_Event):
+class SetbackNoted(EventBase):
     """Failures in a row of a pool or a service version slow down what comes next."""
 
     kind: ClassVar[str] = "setback"
@@ -182,7 +168,7 @@ class SetbackNoted(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ConvergedChanged(_Event):
+class ConvergedChanged(EventBase):
     """The environment reached its desired state, or left it."""
 
     kind: ClassVar[str] = "converged"
@@ -191,7 +177,7 @@ class ConvergedChanged(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RoutesPublished(_Event):
+class RoutesPublished(EventBase):
     """The proxy serves a new route table."""
 
     kind: ClassVar[str] = "routes-published"
@@ -203,7 +189,7 @@ class RoutesPublished(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RoutesRefused(_Event):
+class RoutesRefused(EventBase):
     """The proxy refused a route table; the former one stays in force."""
 
     kind: ClassVar[str] = "routes-refused"
@@ -212,7 +198,7 @@ class RoutesRefused(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProxyRestarted(_Event):
+class ProxyRestarted(EventBase):
     """The proxy had died and was started again."""
 
     kind: ClassVar[str] = "proxy-restarted"
@@ -221,7 +207,7 @@ class ProxyRestarted(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DocumentsMerged(_Event):
+class DocumentsMerged(EventBase):
     """A new merged Swagger document is served."""
 
     kind: ClassVar[str] = "documents-merged"
@@ -231,7 +217,7 @@ class DocumentsMerged(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DocumentRefused(_Event):
+class DocumentRefused(EventBase):
     """A service's document could not be fetched or used; its last good one stays."""
 
     kind: ClassVar[str] = "document-refused"
@@ -241,7 +227,7 @@ class DocumentRefused(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EntryRefused(_Event):
+class EntryRefused(EventBase):
     """A registry entry could not be read; it is ignored and nobody else is hurt."""
 
     kind: ClassVar[str] = "entry-refused"
@@ -251,7 +237,7 @@ class EntryRefused(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OperatorAsked(_Event):
+class OperatorAsked(EventBase):
     """Somebody asked for something drastic over the admin API."""
 
     kind: ClassVar[str] = "operator-asked"
@@ -262,7 +248,7 @@ class OperatorAsked(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EnvironmentAdopted(_Event):
+class EnvironmentAdopted(EventBase):
     """An operator has said that this registry and that fleet belong together."""
 
     kind: ClassVar[str] = "environment-adopted"
@@ -273,7 +259,7 @@ class EnvironmentAdopted(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InstanceTroubled(_Event):
+class InstanceTroubled(EventBase):
     """An agent tells what keeps its instance out of traffic."""
 
     kind: ClassVar[str] = "instance-troubled"
@@ -283,7 +269,7 @@ class InstanceTroubled(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ResyncFoundDrift(_Event):
+class ResyncFoundDrift(EventBase):
     """The regular re-read found entries that the watch had missed: a fault of ours or of the registry's."""
 
     kind: ClassVar[str] = "resync-found-drift"
@@ -293,7 +279,7 @@ class ResyncFoundDrift(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PartRestarted(_Event):
+class PartRestarted(EventBase):
     """A part of the appliance failed and was started again by its supervisor."""
 
     kind: ClassVar[str] = "part-restarted"
@@ -303,7 +289,7 @@ class PartRestarted(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PartFailed(_Event):
+class PartFailed(EventBase):
     """A part of the appliance failed in something and goes on; told once until it works again."""
 
     kind: ClassVar[str] = "part-failed"
@@ -313,7 +299,7 @@ class PartFailed(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EventsSkipped(_Event):
+class EventsSkipped(EventBase):
     """Told to one reader only: so many events before this place are no longer kept."""
 
     kind: ClassVar[str] = "events-skipped"
@@ -322,7 +308,7 @@ class EventsSkipped(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CloudUnreachable(_Event):
+class CloudUnreachable(EventBase):
     """The list of servers could not be read; the view grows stale."""
 
     kind: ClassVar[str] = "cloud-unreachable"
@@ -354,6 +340,9 @@ Event: TypeAlias = (
     | EntryRefused
     | OperatorAsked
     | EnvironmentAdopted
+    | RolloutChanged
+    | RolloutGivenUp
+    | TrafficChanged
     | InstanceTroubled
     | ResyncFoundDrift
     | PartRestarted

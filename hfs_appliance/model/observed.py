@@ -24,6 +24,8 @@ from hfs_appliance.model.ids import (
     Version,
 )
 from hfs_appliance.model.instants import Duration, Instant
+from hfs_appliance.model.rollout import Rollout
+from hfs_appliance.model.traffic import ProxyServes, Traffic
 
 T = TypeVar("T")
 
@@ -173,6 +175,10 @@ class RegistryView:
     """By service, then by instance."""
     troubles: Mapping[ServerId, Trouble] = field(default_factory=dict)
     anchor: Anchor | None = None
+    rollouts: Mapping[ServiceName, Rollout] = field(default_factory=dict)
+    traffic: Mapping[ServiceName, Traffic] = field(default_factory=dict)
+    proxies: Mapping[str, ProxyServes] = field(default_factory=dict)
+    """By appliance."""
     departed: Mapping[ServerId, Instant] = field(default_factory=dict)
     """When this process saw a server's pool entry or registration go; cleared when it is back."""
     synced_at: Instant = Instant(0)

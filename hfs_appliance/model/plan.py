@@ -16,6 +16,7 @@ from hfs_appliance.model.instants import Instant
 from hfs_appliance.model.ledger import Setback, Storm, Token
 from hfs_appliance.model.maps import Map
 from hfs_appliance.model.probes import Target
+from hfs_appliance.model.rollout import Move, Waiting
 
 
 class Phase(StrEnum):
@@ -236,6 +237,10 @@ class Plan:
     """What is lost that is not believed."""
     demands: Mapping[ServiceName, Demand] | None = None
     """What is to be of the services that scale themselves; None: the plan was made blind."""
+    moves: tuple[Move, ...] = ()
+    """Changes of rollouts and of traffic epochs, to be written each as a whole."""
+    waiting: Mapping[ServiceName, Waiting] = field(default_factory=dict)
+    """What the rollouts that run wait for."""
     is_converged: bool = False
     """Every count is met, every pool is full, nothing is left to do."""
     to_anchor: bool = False

@@ -25,4 +25,6 @@ class StoredDesired:
     is_closing: bool = False
     """Everything is to be retired (`hfs down`), whoever leads; the next `hfs run` begins anew from its file."""
     counts: Mapping[ServiceName, Mapping[Version, int]] = field(default_factory=dict)
-    """What `hfs scale` has set since the source was applied."""
+    """What `hfs scale` and `hfs upgrade` have set since the source was applied."""
+    former: Mapping[ServiceName, Mapping[Version, int]] = field(default_factory=dict)
+    """What services ran before the set of their versions changed the last time."""

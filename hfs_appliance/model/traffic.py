@@ -87,15 +87,11 @@ class Traffic:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProxyServes:
-    """Content of `proxies/<id>` (ephemeral): what one proxy serves now."""
+    """Content of `proxies/<id>` (ephemeral): which traffic epochs one proxy follows."""
 
     proxy: str
-    revision: int
-    """Registry revision of the view that its table was made of."""
-    digest: str
-    """Of the table."""
     epochs: Mapping[ServiceName, int] = field(default_factory=dict)
-    """Traffic epochs that the table follows, by service."""
+    """By service; written anew only when they change, whatever else the proxy is given to serve."""
 
 
 def oddity(traffic: Traffic) -> str:

@@ -19,7 +19,9 @@ from hfs_appliance.model.ids import AvailabilityZone, PoolName, ServerId, Servic
 from hfs_appliance.model.leadership import Candidate, Tenure
 from hfs_appliance.model.ledger import Ledger, Setback, Storm, Token
 from hfs_appliance.model.observed import PoolEntry, ServerRecord, Trouble
+from hfs_appliance.model.rollout import Rollout
 from hfs_appliance.model.stored import StoredDesired
+from hfs_appliance.model.traffic import ProxyServes, Traffic, oddity
 
 T = TypeVar("T")
 A = TypeVar("A", bound=str)
@@ -53,6 +55,9 @@ _DESIRED: Final = TypeAdapter(StoredDesired)
 _LEDGER: Final = TypeAdapter(_LedgerEntry)
 _CANDIDATE: Final = TypeAdapter(Candidate)
 _TENURE: Final = TypeAdapter(Tenure)
+_TRAFFIC: Final = TypeAdapter(Traffic)
+_PROXY: Final = TypeAdapter(ProxyServes)
+_ROLLOUT: Final = TypeAdapter(Rollout)
 
 
 def _read(adapter: TypeAdapter[T], content: bytes) -> T:
@@ -77,6 +82,8 @@ read_identity: Final = _reader(_IDENTITY)
 read_desired: Final = _reader(_DESIRED)
 read_candidate: Final = _reader(_CANDIDATE)
 read_tenure: Final = _reader(_TENURE)
+read_proxy: Final = _reader(_PROXY)
+read_rollout: Final = _reader(_ROLLOUT)
 
 _ADAPTERS: Final[Mapping[type, TypeAdapter[object]]] = {
     Anchor: _ANCHOR,  # type: ignore[dict-item]  # each adapter is only given values of its own type
@@ -88,15 +95,37 @@ _ADAPTERS: Final[Mapping[type, TypeAdapter[object]]] = {
     StoredDesired: _DESIRED,  # type: ignore[dict-item]
     Candidate: _CANDIDATE,  # type: ignore[dict-item]
     Tenure: _TENURE,  # type: ignore[dict-item]
+    Traffic: _TRAFFIC,  # type: ignore[dict-item]
+    ProxyServes: _PROXY,  # type: ignore[dict-item]
+    Rollout: _ROLLOUT,  # type: ignore[dict-item]
 }
 _Written: TypeAlias = (
-    Anchor | ServerRecord | PoolEntry | Trouble | Assignment | Identity | StoredDesired | Candidate | Tenure
+    Anchor
+    | ServerRecord
+    | PoolEntry
+    | Trouble
+    | Assignment
+    | Identity
+    | StoredDesired
+    | Candidate
+    | Tenure
+    | Traffic
+    | ProxyServes
+    | Rollout
 )
 
 
 def write(value: _Written) -> bytes:
     """Write a record as compact JSON with its fields in the order of the class."""
     return _ADAPTERS[type(value)].dump_json(value, exclude_none=True)
+
+
+def read_traffic(content: bytes) -> Traffic:
+    """Read a traffic entry; what is not within its grammar never reaches a proxy. Errors: FormatError."""
+    traffic = _read(_TRAFFIC, content)
+    if odd := oddity(traffic):
+        raise FormatError(odd)
+    return traffic
 
 
 def read_ledger(content: bytes) -> Ledger:

@@ -73,9 +73,33 @@ class Layout:
         return f"{self.candidates}/{session_id:x}"
 
     @property
+    def rollouts(self) -> str:
+        """How far each service's rollout has got."""
+        return f"{self.root}/rollouts"
+
+    @property
+    def traffic(self) -> str:
+        """How the requests of services are divided among their versions: the traffic epochs."""
+        return f"{self.root}/traffic"
+
+    @property
+    def proxies(self) -> str:
+        """What each proxy serves (ephemeral)."""
+        return f"{self.root}/proxies"
+
+    @property
     def parents(self) -> tuple[str, ...]:
         """Entries that everything else is created below."""
-        return (self.services, self.pool, self.servers, self.assignments, self.troubles)
+        return (
+            self.services,
+            self.pool,
+            self.servers,
+            self.assignments,
+            self.troubles,
+            self.rollouts,
+            self.traffic,
+            self.proxies,
+        )
 
     def registration(self, service: ServiceName, instance: str) -> str:
         """One instance's registration (ephemeral)."""
@@ -92,6 +116,18 @@ class Layout:
     def assignment(self, server: ServerId) -> str:
         """The role of one server."""
         return f"{self.assignments}/{server}"
+
+    def rollout(self, service: ServiceName) -> str:
+        """The state of one service's rollout."""
+        return f"{self.rollouts}/{service}"
+
+    def traffic_of(self, service: ServiceName) -> str:
+        """The traffic entry of one service."""
+        return f"{self.traffic}/{service}"
+
+    def proxy(self, appliance: str) -> str:
+        """What the proxy of one appliance serves (ephemeral)."""
+        return f"{self.proxies}/{appliance}"
 
     def trouble(self, server: ServerId) -> str:
         """What keeps the instance of one server out of traffic (ephemeral)."""

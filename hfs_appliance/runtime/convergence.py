@@ -64,7 +64,7 @@ class Convergence:
         """Compare what serves with what is routed, where either has changed."""
         former_counts, former_routes = self._compared
         for name in differing(former_counts, counts) | differing(former_routes, routes):
-            routed = len(routes[name].members) if name in routes else 0
+            routed = len(routes[name].members) + len(routes[name].standby) if name in routes else 0
             if routed < sum(count.serving for count in counts.get(name, {}).values()):
                 self._short.add(name)
             else:

@@ -16,7 +16,7 @@ import trio
 
 from hfs_appliance.config import ConfigError, differences, load_text, overridden
 from hfs_appliance.mcp.shrink import in_words, shrinks
-from hfs_appliance.model.desired import DesiredState
+from hfs_appliance.model.desired import DesiredState, Service
 from hfs_appliance.model.events import DesiredChanged, DesiredRefused
 from hfs_appliance.model.ids import ServiceName, Version
 from hfs_appliance.model.instants import seconds, to_seconds
@@ -25,7 +25,7 @@ from hfs_appliance.model.stored import StoredDesired
 from hfs_appliance.ports.clock import Clock
 from hfs_appliance.ports.errors import Conflict, Missing, Unconfirmed
 from hfs_appliance.ports.events import EventSink
-from hfs_appliance.ports.registry import Entries, Znode
+from hfs_appliance.ports.registry import Entries, Operation, SetOp, Znode
 from hfs_appliance.registry.formats import FormatError, read_desired, write
 from hfs_appliance.registry.paths import Layout
 from hfs_appliance.runtime.dirty import Dirty
@@ -161,11 +161,28 @@ class DesiredStore:
 
         def change(stored: StoredDesired | None) -> StoredDesired:
             assert stored is not None
-            counts = {name: dict(versions) for name, versions in stored.counts.items()}
-            counts.setdefault(service, {})[version] = instances
-            return replace(stored, generation=stored.generation + 1, author=author, at=self._clock.now(), counts=counts)
+            return self._counted(stored, service, {version: instances}, author)
 
         return await self._change(change, is_confirmed=is_confirmed)
+
+    async def going_back(self, service: ServiceName, versions: Mapping[Version, int], author: str) -> Operation:
+        """Give the write by which a service goes back to the versions that it had, for a transaction.
+
+        Errors: Missing, PortError; ConfigError when that cannot be in force.
+        """
+        znode = await self._registry.get(self._path)
+        self.hear(znode)
+        assert self.stored is not None
+        stored = self._counted(self.stored, service, versions, author)
+        stored = replace(stored, former=formers(self.current, effective(stored), self.stored))
+        return SetOp(path=self._path, value=write(stored), version=znode.version)
+
+    def _counted(
+        self, stored: StoredDesired, service: ServiceName, versions: Mapping[Version, int], author: str
+    ) -> StoredDesired:
+        counts = {name: dict(known) for name, known in stored.counts.items()}
+        counts[service] = {**counts.get(service, {}), **versions}
+        return replace(stored, generation=stored.generation + 1, author=author, at=self._clock.now(), counts=counts)
 
     async def close(self, author: str) -> None:
         """Have everything retired; what was applied and scaled is forgotten. Errors: PortError."""
@@ -209,7 +226,7 @@ class DesiredStore:
             if removed and not is_confirmed:
                 raise Unconfirmed(in_words(removed))
             changes = differences(self.current, wanted)
-            return changed
+            return replace(changed, former=formers(self.current, wanted, stored))
 
         stored = await self._store(judged)
         return Applied(generation=stored.generation, changes=changes)
@@ -235,7 +252,28 @@ def effective(stored: StoredDesired) -> DesiredState:
     desired = load_text(
         stored.source, stored.file, generation=stored.generation, base=Path(stored.file).absolute().parent
     )
-    return overridden(desired, _counts(stored))
+    wanted = overridden(desired, _counts(stored))
+    known = wanted.services.keys() & stored.former.keys()
+    formed = {name: replace(wanted.services[name], former=stored.former[name]) for name in known}
+    return replace(wanted, services={**wanted.services, **formed}) if formed else wanted
+
+
+def formers(
+    before: DesiredState | None, after: DesiredState, stored: StoredDesired | None
+) -> Mapping[ServiceName, Mapping[Version, int]]:
+    """Give what services ran before the set of their versions changed the last time, with the change to `after`."""
+    found: dict[ServiceName, Mapping[Version, int]] = {}
+    for name, service in sorted(after.services.items()):
+        was = _running(before.services[name]) if before is not None and name in before.services else {}
+        if was and was.keys() != _running(service).keys():
+            found[name] = was
+        elif stored is not None and name in stored.former:
+            found[name] = stored.former[name]
+    return found
+
+
+def _running(service: Service) -> Mapping[Version, int]:
+    return {version: count for version, count in sorted(service.versions.items()) if count}
 
 
 def _counts(stored: StoredDesired) -> Mapping[tuple[ServiceName, Version], int]:

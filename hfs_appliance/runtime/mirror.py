@@ -16,10 +16,21 @@ from hfs_appliance.model.ids import ServerId, ServiceName
 from hfs_appliance.model.instants import Instant
 from hfs_appliance.model.maps import Map
 from hfs_appliance.model.observed import PoolEntry, Registration, RegistryView, ServerRecord, Trouble
+from hfs_appliance.model.rollout import Rollout
+from hfs_appliance.model.traffic import ProxyServes, Traffic
 from hfs_appliance.ports.events import EventSink
 from hfs_appliance.ports.registry import Znode
 from hfs_appliance.registry.curator import read_registration
-from hfs_appliance.registry.formats import FormatError, read_anchor, read_pool_entry, read_record, read_trouble
+from hfs_appliance.registry.formats import (
+    FormatError,
+    read_anchor,
+    read_pool_entry,
+    read_proxy,
+    read_record,
+    read_rollout,
+    read_traffic,
+    read_trouble,
+)
 from hfs_appliance.registry.paths import Layout
 
 K = TypeVar("K", bound=str)
@@ -39,9 +50,17 @@ class Mirror:
         self._anchor_path = layout.anchor
         self._anchor: Anchor | None = None
         self._hear_anchor: Callable[[Anchor], None] | None = None
+        self._takers: dict[str, Callable[[str, str, Znode | None], None]] = {
+            layout.rollouts: self._take_rollout,
+            layout.traffic: self._take_traffic,
+            layout.proxies: self._take_proxy,
+        }
         self._records: _Part[ServerId, ServerRecord] = _Part()
         self._pool: _Part[ServerId, PoolEntry] = _Part()
         self._troubles: _Part[ServerId, Trouble] = _Part()
+        self._rollouts: _Part[ServiceName, Rollout] = _Part()
+        self._traffic: _Part[ServiceName, Traffic] = _Part()
+        self._proxies: _Part[str, ProxyServes] = _Part()
         self._departed: _Part[ServerId, Instant] = _Part()
         self._registrations: dict[ServiceName, _Part[str, Registration]] = {}
         self._by_service: Map[ServiceName, Map[str, Registration]] = Map()
@@ -93,6 +112,8 @@ class Mirror:
                 self._pool.put(server, entry)
             elif parent == self._troubles_root:
                 self._take_trouble(server, self._read(path, znode, read_trouble))
+            elif parent in self._takers:
+                self._takers[parent](path, name, znode)
             elif parent.startswith(self._services):
                 service = ServiceName(parent.removeprefix(self._services))
                 if "/" in service:
@@ -113,6 +134,9 @@ class Mirror:
             registrations=self._by_service,
             troubles=self._troubles.map(),
             anchor=self._anchor,
+            rollouts=self._rollouts.map(),
+            traffic=self._traffic.map(),
+            proxies=self._proxies.map(),
             departed=self._departed.map(),
             synced_at=synced_at,
             removals_believed_at=removals_believed_at,
@@ -151,6 +175,15 @@ class Mirror:
         if trouble is not None and trouble != self._troubles.get(server):
             self._sink.emit("agent", InstanceTroubled(server=server, words=trouble.words))
         self._troubles.put(server, trouble)
+
+    def _take_rollout(self, path: str, name: str, znode: Znode | None) -> None:
+        self._rollouts.put(ServiceName(name), self._read(path, znode, read_rollout))
+
+    def _take_traffic(self, path: str, name: str, znode: Znode | None) -> None:
+        self._traffic.put(ServiceName(name), self._read(path, znode, read_traffic))
+
+    def _take_proxy(self, path: str, name: str, znode: Znode | None) -> None:
+        self._proxies.put(name, self._read(path, znode, read_proxy))
 
     def _note(self, parent: str, name: str, *, is_there: bool) -> None:
         if is_there:

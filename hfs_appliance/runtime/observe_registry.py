@@ -53,6 +53,15 @@ class RegistryObserver:
         self._sink = sink
         self._dirty = tuple(dirty)
         self._mirror = Mirror(layout, sink)
+        self._flat_parents = (
+            layout.servers,
+            layout.pool,
+            layout.troubles,
+            layout.rollouts,
+            layout.traffic,
+            layout.proxies,
+        )
+        """Parents whose children have no children."""
         self._agreed: dict[str, int] = {}
         """By parent: the `pzxid` at which its children were found to be those that are known."""
         self._view: RegistryView | None = None
@@ -184,7 +193,7 @@ class RegistryObserver:
     async def _list(self) -> list[str]:
         layout = self._layout
         paths = [layout.anchor, *self._hearers]
-        for parent in (layout.servers, layout.pool, layout.troubles):
+        for parent in self._flat_parents:
             paths += [f"{parent}/{name}" for name in await self._children(parent)]
         for service in await self._children(layout.services):
             parent = f"{layout.services}/{service}"
@@ -222,7 +231,7 @@ class RegistryObserver:
         """
         layout, missed = self._layout, list[str]()
         services = await self._children(layout.services)
-        parents = {layout.servers, layout.pool, layout.troubles, *(f"{layout.services}/{name}" for name in services)}
+        parents = {*self._flat_parents, *(f"{layout.services}/{name}" for name in services)}
         found = await self._registry.get_many(sorted(parents.union(self._mirror.parents())))
         for parent, znode in found.items():
             if znode is not None and self._agreed.get(parent) == znode.pzxid:

@@ -25,6 +25,7 @@ from hfs_appliance.ports.web import Proxy, SpecSource
 from hfs_appliance.ports.worker import Worker
 from hfs_appliance.proxy.table import RouteTable
 from hfs_appliance.registry.paths import Layout
+from hfs_appliance.runtime.acknowledge import Acknowledgement
 from hfs_appliance.runtime.acts import Acts
 from hfs_appliance.runtime.acts import Parts as ExecutorParts
 from hfs_appliance.runtime.anchoring import Anchoring
@@ -43,6 +44,7 @@ from hfs_appliance.runtime.observe_registry import RegistryObserver
 from hfs_appliance.runtime.own_file import OwnFile
 from hfs_appliance.runtime.publish import ProxyPublisher
 from hfs_appliance.runtime.reconcile import Reconciler, Sources
+from hfs_appliance.runtime.rollouts import RolloutStore
 from hfs_appliance.runtime.sized import SizedDesired
 from hfs_appliance.runtime.supervise import Part, restarting, together
 from hfs_appliance.runtime.tunables import PRODUCTION, Tunables
@@ -95,6 +97,7 @@ class ControlPlane:
         self.leadership = Leadership(
             registry, layout, backends.us, timeout, self, clock=clock, sink=sink, dirty=(to_plan, to_tell)
         )
+        self._acknowledgement = Acknowledgement(registry, layout, backends.us, sink)
         entries = self.leadership.entries
         self.worker = backends.worker
         self.cloud = LeasedCloud(backends.cloud, self.leadership.demand_lease)
@@ -129,16 +132,7 @@ class ControlPlane:
         self.reconciler = Reconciler(
             self._sources(), sink=sink, dirty=to_plan, observe_plan=planned, tunables=tunables, mischief=mischief
         )
-        self.routes = ProxyPublisher(
-            backends.proxy,
-            SizedDesired(self.desired, self.ledger),
-            self.view,
-            backends.last_good,
-            clock=clock,
-            sink=sink,
-            dirty=to_route,
-            published=to_tell,
-        )
+        self.routes = self._publisher(to_route, to_tell)
         self.documents = DocumentPublisher(
             backends.proxy,
             backends.specs,
@@ -152,6 +146,20 @@ class ControlPlane:
         )
         self.convergence = Convergence(
             self.desired, self.reconciler, self.routes, self.documents, clock=clock, sink=sink, dirty=to_tell
+        )
+
+    def _publisher(self, dirty: Dirty, published: Dirty) -> ProxyPublisher:
+        backends = self._backends
+        return ProxyPublisher(
+            backends.proxy,
+            SizedDesired(self.desired, self.ledger),
+            self.view,
+            backends.last_good,
+            clock=backends.clock,
+            sink=backends.sink,
+            dirty=dirty,
+            published=published,
+            acknowledge=self._acknowledgement.serve,
         )
 
     def _anchoring(self) -> Anchoring:
@@ -192,6 +200,7 @@ class ControlPlane:
             probes=self.probes,
             load=self.load,
             ledger=self.ledger,
+            rollouts=RolloutStore(self.leadership.entries, self._layout, self.desired, self.view, self._backends.sink),
             executor=self.executor,
             anchoring=self.anchoring,
             leadership=self.leadership,
@@ -212,6 +221,7 @@ class ControlPlane:
             self._part("executor", self.executor.run),
             self._part("reconciler", self.reconciler.run),
             self._part("proxy publisher", self.routes.run),
+            self._part("acknowledgement", self._acknowledgement.keep),
             self._part("document publisher", self.documents.run),
             self._part("convergence", self.convergence.run),
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import trio
@@ -19,7 +19,7 @@ from hfs_appliance.model.instants import (
     seconds,
     to_seconds,
 )
-from hfs_appliance.model.maps import Map, differing
+from hfs_appliance.model.maps import differing
 from hfs_appliance.model.plan import Hold
 from hfs_appliance.model.traffic import Traffic
 from hfs_appliance.ports.clock import Clock
@@ -32,10 +32,9 @@ from hfs_appliance.runtime.dirty import Dirty
 from hfs_appliance.runtime.observe_registry import RegistryObserver
 from hfs_appliance.runtime.sized import SizedDesired
 
-RETRY_AFTER = seconds(1)
+RETRY_AFTER: Final = seconds(1)
 PUBLISH_WITHIN: Final = MINUTE
 """A proxy that hangs is told of and asked again. Longer than its own steps may take together."""
-NO_EPOCHS: Final[Map[ServiceName, Traffic]] = Map()
 
 
 class ProxyPublisher:
@@ -52,8 +51,12 @@ class ProxyPublisher:
         sink: EventSink,
         dirty: Dirty,
         published: Dirty,
+        acknowledge: Callable[[Mapping[ServiceName, int]], None],
     ) -> None:
         self._proxy = proxy
+        self._acknowledge = acknowledge
+        """Told the traffic epochs of each table that the proxy serves."""
+        self._epochs: Mapping[ServiceName, int] = {}
         self._desired = desired
         self._registry = registry
         self._clock = clock
@@ -104,25 +107,31 @@ class ProxyPublisher:
 
     async def _publish_changes(self) -> None:
         published_at = Instant(0)
-        looked_at: tuple[object, ...] = (None, None, None)
+        looked_at: tuple[object, ...] = (None, None, None, None)
         self._router = Router()  # what made this part fail is not carried over
         while True:
             desired, view = self._desired.current, self._registry.observation()
             if desired is not None and view is not None and not (self._is_closing or self._desired.is_closing):
                 believed = self._registry.are_removals_believed()
-                # The table follows from these three alone, and settles: the same objects give the one in force.
-                inputs = (desired, view.value.registrations, believed)
+                # The table follows from these alone, and settles: the same objects give the one in force.
+                inputs = (desired, view.value.registrations, view.value.traffic, believed)
                 if self.is_in_step and all(new is old for new, old in zip(inputs, looked_at, strict=True)):
                     await self._wait()
                     continue
                 looked_at = inputs
                 routing = self._router.next_table(
-                    self.served, desired, view.value.registrations, NO_EPOCHS, removals_believed=believed
+                    self.served,
+                    desired,
+                    view.value.registrations,
+                    view.value.traffic,
+                    removals_believed=believed,
                 )
                 self._tell_withheld({note.service: note.words for note in routing.withheld})
                 is_new = self.served is None or routing.table.digest() != self.served.digest()
                 wait = after(published_at, desired.endpoint.reload_interval) - self._clock.now()
-                if is_new and wait > 0:
+                epochs = _epochs(routing.table, view.value.traffic)
+                # A new epoch goes out at once: there are few of them, and a rollback must not wait.
+                if is_new and wait > 0 and epochs == self._epochs:
                     self.is_in_step = False
                     await trio.sleep(to_seconds(Duration(wait)))
                     continue
@@ -130,7 +139,11 @@ class ProxyPublisher:
                     published_at = self._clock.now()
                     self.is_in_step = await self._publish(routing.table)
                 else:
-                    self.is_in_step = True
+                    # Nothing is served otherwise, but it may be served for another epoch.
+                    self.served, self.is_in_step = routing.table, True
+                if self.is_in_step:
+                    self._epochs = epochs
+                    self._acknowledge(epochs)
                 self._published.mark()
             await self._wait()
 
@@ -179,6 +192,11 @@ class ProxyPublisher:
         if words != self._refused:
             self._refused = words
             self._sink.emit("proxy", RoutesRefused(words=words))
+
+
+def _epochs(table: RouteTable, traffic: Mapping[ServiceName, Traffic]) -> Mapping[ServiceName, int]:
+    """Give the traffic epochs that a table follows."""
+    return {name: table.routes[name].epoch for name in sorted(traffic) if name in table.routes}
 
 
 def _describe(before: RouteTable | None, table: RouteTable) -> str:

@@ -32,6 +32,7 @@ from hfs_appliance.runtime.observe_cloud import CloudObserver
 from hfs_appliance.runtime.observe_load import LoadObserver
 from hfs_appliance.runtime.observe_probes import ProbeObserver
 from hfs_appliance.runtime.observe_registry import RegistryObserver
+from hfs_appliance.runtime.rollouts import RolloutStore
 from hfs_appliance.runtime.tunables import PRODUCTION, Tunables
 
 
@@ -46,6 +47,7 @@ class Sources:
     probes: ProbeObserver
     load: LoadObserver
     ledger: LedgerStore
+    rollouts: RolloutStore
     executor: Executor
     anchoring: Anchoring
     leadership: Leadership
@@ -153,6 +155,8 @@ class Reconciler:
             await sources.ledger.keep(ledger_after(world.ledger, plan))
             if plan.to_anchor and world.cloud is not None:
                 await sources.anchoring.found(world.cloud.value.project)
+            if plan.moves and world.registry is not None:
+                await sources.rollouts.carry_out(plan.moves, world.registry.value)
         except (PortError, trio.TooSlowError):
             # What is not remembered must not be done. The session's own event says why; the next cycle tries again.
             return False

@@ -11,6 +11,7 @@ from hfs_appliance.model import events
 from hfs_appliance.model.events import Event, Recorded
 from hfs_appliance.model.instants import MILLISECOND, Duration, format_duration, format_instant
 from hfs_appliance.model.reports import EventReport
+from hfs_appliance.model.rollout_events import RolloutChanged, RolloutGivenUp, TrafficChanged
 
 
 def report(recorded: Recorded) -> EventReport:
@@ -80,6 +81,8 @@ def words(event: Event) -> str:  # noqa: C901 - one row for each member of the c
             return _join(f"{event.author} adopted the fleet in {event.project}", event.words)
         case events.OperatorAsked():
             return f"an operator asked for hfs {event.what} {event.subject}".rstrip()
+        case RolloutChanged() | RolloutGivenUp() | TrafficChanged():
+            return _rollout(event)
         case events.InstanceTroubled():
             return f"{event.server}: {event.words}"
         case events.ResyncFoundDrift():
@@ -138,6 +141,28 @@ def _leader(event: events.LeaderChanged) -> str:
         return f"no appliance leads the environment (epoch {event.epoch})"
     who = "this appliance" if event.is_ours else event.leader
     return _join(f"{who} leads the environment, epoch {event.epoch}", "" if event.is_ours else event.address)
+
+
+_STAGES: Final = {
+    "preflight": "is prepared",
+    "expand": "brings up its instances",
+    "canary": "gets a part of the requests",
+    "cutover": "gets all requests",
+    "soak": "is promoted, and the old version kept warm",
+    "contract": "is past: what is not wanted any more leaves",
+    "done": "is over",
+}
+
+
+def _rollout(event: RolloutChanged | RolloutGivenUp | TrafficChanged) -> str:
+    match event:
+        case RolloutChanged():
+            who = f"rollout {event.number} of {event.service} ({event.old} → {event.new})"
+            return _join(f"{who} {_STAGES.get(event.phase, event.phase)}", event.words)
+        case RolloutGivenUp():
+            return _join(f"{event.service} {event.new} is given up, {event.old} gets all requests back", event.words)
+        case TrafficChanged():
+            return f"requests of {event.service} go to {event.words} (traffic epoch {event.epoch})"
 
 
 def _role(event: events.ActionStarted) -> str:

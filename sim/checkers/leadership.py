@@ -8,8 +8,8 @@ from hfs_appliance.model.instants import Instant
 from sim.checkers.base import Case, Checker
 from sim.truth import EpochTaken, Fact, MutationSent, PlaneWrote, RegistryReplaced, SeatGone
 
-OPEN: Final = ("/epoch", "/leader")
-"""What is written without a fence: the election itself."""
+OPEN: Final = ("/epoch", "/leader", "/proxies")
+"""What is written without a fence: the election itself, and what each appliance's own proxy serves."""
 
 
 class OneLeader(Checker):

@@ -10,20 +10,21 @@ from hfs_appliance.model.ids import ServerId, ServiceName
 from hfs_appliance.model.instants import Instant, format_duration, seconds
 from hfs_appliance.proxy.table import Member, Route, RouteTable
 from sim.checkers.base import Case, Checker, Waiting
-from sim.entries import Registered, Unregistered
+from sim.entries import Registered, TrafficGone, TrafficWritten, Unregistered
 from sim.truth import ApiCalled, Condition, ConditionChanged, Fact, MachineMade, RoutesServed
 
 _NONE: Final[tuple[Member, ...]] = ()
 
 
 def changed(before: RouteTable | None, after: RouteTable) -> Iterator[tuple[ServiceName, tuple[Member, ...], Route]]:
-    """Give the routes whose members changed, with those they had."""
+    """Give the routes of which somebody else may get requests, with those who might before."""
     former = before.routes if before is not None else {}
     for name, route in after.routes.items():
         old = former.get(name)
-        members = old.members if old is not None else _NONE
-        if members is not route.members and members != route.members:
-            yield name, members, route
+        if old is None:
+            yield name, _NONE, route
+        elif old is not route and (old.members, old.standby) != (route.members, route.standby):
+            yield name, tuple(old.reachable), route
 
 
 class Registrations(Checker):
@@ -57,7 +58,7 @@ class Registrations(Checker):
         assert isinstance(fact, RoutesServed)
         for name, before, route in changed(self._table, fact.table):
             known = {(member.instance, member.address, member.port) for member in before}
-            for member in route.members:
+            for member in route.reachable:
                 if (member.instance, member.address, member.port) not in known:
                     self._judge_new(name, member)
             if before and not route.members:
@@ -133,9 +134,9 @@ class Astray(Checker):
     def _reroute(self, now: Instant, name: ServiceName, before: tuple[Member, ...], route: Route) -> None:
         for member in before:
             self._routed.get(member.address, {}).pop(name, None)
-        for member in route.members:
+        for member in route.reachable:
             self._routed.setdefault(member.address, {})[name] = None
-        for member in (*before, *route.members):
+        for member in (*before, *route.reachable):
             self._look(now, member.address)
             if not self._routed[member.address]:
                 del self._routed[member.address]
@@ -175,7 +176,7 @@ class InStep(Checker):
     ids = ("L6", "S15")
     promise = "a registration is routed, and a draining one unrouted, within seconds; what is told as served is served"
     hears = (RoutesPublished,)
-    sees = (RoutesServed, Registered, Unregistered, ApiCalled)
+    sees = (RoutesServed, Registered, Unregistered, TrafficWritten, TrafficGone, ApiCalled)
 
     RENDERED_WITHIN: Final = seconds(15)
 
@@ -202,6 +203,12 @@ class InStep(Checker):
                 self._look(now, fact.instance)
             case Unregistered():
                 self._late.end(fact.instance)
+            case TrafficWritten() | TrafficGone():
+                # Whoever need not have been routed may have to be now.
+                for key, group in self._census.groups.items():
+                    if key[0] == fact.service:
+                        for server in group.up:
+                            self._look(now, server)
             case RoutesServed():
                 for name, before, route in changed(self._table, fact.table):
                     self._reroute(now, name, before, route)
@@ -214,9 +221,9 @@ class InStep(Checker):
     def _reroute(self, now: Instant, name: ServiceName, before: tuple[Member, ...], route: Route) -> None:
         for member in before:
             self._routed.pop(ServerId(member.instance), None)
-        for member in route.members:
+        for member in route.reachable:
             self._routed[ServerId(member.instance)] = name
-        for member in (*before, *route.members):
+        for member in (*before, *route.reachable):
             self._look(now, ServerId(member.instance))
 
     def _look(self, now: Instant, server: ServerId) -> None:
@@ -246,10 +253,12 @@ class InStep(Checker):
                 self.accuse(f"{server} of {entry.service} is {state} for {format_duration(self.RENDERED_WITHIN)}")
 
     def _must_be_routed(self, entry: Registered) -> bool:
-        """A version that is not desired need not be; nor one of two entries for the same place."""
-        desired = self._census.desired
+        """A version that is to have no requests need not be; nor one of two entries for the same place."""
+        desired, traffic = self._census.desired, self._census.traffic.get(entry.service)
         service = desired.services.get(entry.service) if desired is not None else None
-        if service is None or not service.versions.get(entry.version, 0):
+        if service is None:
+            return False
+        if not service.versions.get(entry.version, 0) if traffic is None else entry.version not in traffic.weights:
             return False
         machine = self._census.machines.get(entry.instance)
         return machine is not None and machine.address == entry.address

@@ -73,11 +73,13 @@ class FailStatic(Checker):
         why = "out of reach" if is_cut else "back for a moment only"
         for name, route in former.items():
             new = fact.table.routes.get(name)
-            if new is route or (new is not None and new.members == route.members):
+            if new is route or (new is not None and (new.members, new.standby) == (route.members, route.standby)):
                 continue
-            kept = {member.instance for member in new.members} if new is not None else frozenset()
-            for member in route.members:
-                if member.instance not in kept and self._is_missed(name, ServerId(member.instance)):
+            # Where a registry was set back, the same place may be routed in the name of who had it before.
+            kept = {(member.address, member.port) for member in new.reachable} if new is not None else frozenset()
+            for member in route.reachable:
+                place = (member.address, member.port)
+                if place not in kept and self._is_missed(name, ServerId(member.instance)):
                     self.accuse(f"{member.instance} serves {name} and is unrouted while the registry is {why}")
 
     def _is_missed(self, service: ServiceName, server: ServerId) -> bool:

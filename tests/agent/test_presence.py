@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 import pytest
 import trio
 
+from hfs_appliance.adapters.presence import Presence
 from hfs_appliance.agent.log import Log
-from hfs_appliance.agent.presence import Presence
 from hfs_appliance.ports.registry import Registry, Znode
 from tests.agent.conftest import PATIENCE_SECONDS
 from tests.support.registries import CLOCK, connected, find
@@ -25,7 +25,7 @@ def path(request: pytest.FixtureRequest) -> str:
 @asynccontextmanager
 async def kept(registry: Registry, path: str) -> AsyncIterator[Presence]:
     """Keep an entry for as long as the block lasts."""
-    presence = Presence(registry, path, Log(CLOCK))
+    presence = Presence(registry, path, Log(CLOCK).say)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(presence.keep)
         with trio.fail_after(PATIENCE_SECONDS):

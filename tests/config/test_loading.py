@@ -175,13 +175,14 @@ def test_scale_counts_keep_names_and_limits(desired: DesiredState) -> None:
     counts = {
         (DNS, Version("1.0")): 9,
         (DNS, Version("1.1")): 1,
+        (DNS, Version("1;1")): 1,
         (ServiceName("dsn"), Version("1.0")): 1,
     }
     with pytest.raises(ConfigError) as caught:
         overridden(desired, counts)
     assert str(caught.value).splitlines() == [
-        "quota.max_servers: 10 servers are fewer than the 11 that pools and services want together; at least 11",
-        'service.dns.version."1.1": there is no such version; did you mean "1.0"?',
+        "quota.max_servers: 10 servers are fewer than the 12 that pools and services want together; at least 12",
+        "service.dns.version: '1;1' is no name of a version",
         'service.dsn: there is no such service; did you mean "dns"?',
     ]
     with pytest.raises(ConfigError, match=r"instances: -1 is too small"):

@@ -156,7 +156,7 @@ def test_an_instance_that_does_not_serve_yet_is_given_up_before_one_that_does() 
 def test_a_new_version_serves_in_full_before_the_old_one_leaves() -> None:
     fleet = settled({"dns": {"1": 3}})
     fleet.desired = desired({"dns": {"2": 3}})
-    for _ in range(40):
+    for _ in range(400):
         plan = fleet.step()
         if of(plan, Drain):
             assert plan.counts[DNS][Version("2")].serving == 3
@@ -252,9 +252,9 @@ def test_a_deleted_server_is_forgotten_only_when_a_later_list_agrees() -> None:
 
 
 def test_a_broken_version_slows_down_and_leaves_the_others_alone() -> None:
-    fleet = settled({"dns": {"1": 2}})
-    fleet.broken_versions = frozenset({Version("2")})
-    fleet.desired = desired({"dns": {"1": 2, "2": 1}})
+    fleet = Fleet(desired=desired({"dns": {"1": 2, "2": 1}}), broken_versions=frozenset({Version("2")}))
+    for _ in range(5):
+        fleet.step()
     made: set[ServerId] = set()
     for _ in range(120):
         plan = fleet.step(MINUTE)
@@ -263,6 +263,39 @@ def test_a_broken_version_slows_down_and_leaves_the_others_alone() -> None:
     # Two hours at one attempt each ready_within (5 minutes) would be 24; the pauses double up to half an hour.
     assert 3 <= len(made) <= 12
     assert any(hold.rule == "version-setback" for hold in decide(fleet.world()).holds)
+
+
+def test_a_broken_version_is_not_rolled_out() -> None:
+    fleet = settled({"dns": {"1": 2}})
+    fleet.broken_versions = frozenset({Version("2")})
+    fleet.desired = desired({"dns": {"2": 2}})
+    for _ in range(60):
+        fleet.step(Duration(10 * SECOND))
+        assert len(fleet.serving("dns", "1")) == 2
+        if fleet.desired.services[DNS].versions == {V1: 2, Version("2"): 0}:
+            break
+    fleet.settle(span=MINUTE)
+    assert fleet.rollouts[DNS].words.startswith("0 of 2 instances of 2 serve")
+
+
+def test_what_a_rollout_waits_for_is_told() -> None:
+    fleet = settled({"dns": {"1": 4}})
+    fleet.desired = desired({"dns": {"2": 4}}, max_servers=7)
+    fleet.step()
+    fleet.step()
+    plan = decide(fleet.world())
+    assert plan.waiting[DNS].words == "4 more instances need servers, and there is room for 3"
+    assert [hold.rule for hold in plan.holds] == ["rollout-waits"]
+
+
+def test_a_rollout_of_a_service_that_is_not_desired_any_more_is_forgotten() -> None:
+    fleet = settled({"dns": {"1": 2}})
+    fleet.desired = desired({"dns": {"2": 2}})
+    fleet.step()
+    assert (len(fleet.rollouts), len(fleet.traffic)) == (1, 1)
+    fleet.desired = desired({})
+    fleet.settle()
+    assert (fleet.rollouts, fleet.traffic) == ({}, {})
 
 
 def test_failed_creations_pause_the_pool_and_a_success_ends_the_pause() -> None:

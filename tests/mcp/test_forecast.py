@@ -19,6 +19,7 @@ from hfs_appliance.model.instants import SECOND, Duration, seconds, to_seconds
 from hfs_appliance.model.load import LoadView
 from hfs_appliance.model.observed import CloudStatus, Observation
 from hfs_appliance.model.plan import Cause
+from hfs_appliance.model.rollout import Order, RolloutPhase, RolloutSettings, Strategy
 from sim.worlds import SMALL, Fleet, desired
 
 DNS = ServiceName("dns")
@@ -85,7 +86,7 @@ def test_an_upgrade_with_its_peak_its_budget_and_the_guard_that_trips() -> None:
     verbs = Counter(step[1] for step in told(found))
     assert verbs == {"claim": 5, "create": 5, "drain": 5, "delete": 5}
     drains = [step[0] for step in told(found) if step[1] == "drain"]
-    assert drains == [70, 70, 70, 670, 670], "three tokens in ten minutes"
+    assert drains == [370, 370, 370, 970, 970], "kept warm for five minutes, then three tokens in ten minutes"
     assert (found.servers_now, found.servers_peak) == (7, 12)
     assert [(each.scope, each.spent, each.most, each.allowed) for each in found.spending] == [
         ("environment", 5, 3, 3),
@@ -93,8 +94,32 @@ def test_an_upgrade_with_its_peak_its_budget_and_the_guard_that_trips() -> None:
     ]
     (met,) = found.met
     assert (met.hold.rule, met.is_lasting) == ("destroy-budget", False)
-    assert met.after == seconds(70)
-    assert found.lasts == seconds(683)
+    assert met.after == seconds(370)
+    assert found.lasts == seconds(983)
+
+
+def test_a_canary_is_foretold_as_if_its_gates_passed() -> None:
+    fleet = settled({"1": 2})
+    wanted = desired({"dns": {"2": 2}})
+    dns = replace(wanted.services[DNS], rollout=RolloutSettings(strategy=Strategy.CANARY))
+    found = forecast(replace(fleet.world(), desired=replace(wanted, services={DNS: dns})), PACES)
+    assert [step[0] for step in told(found) if step[1] == "claim"] == [0, 0]
+    # Ten seconds to start, two steps of five minutes, and five that the old version is kept warm.
+    assert [step[0] for step in told(found) if step[1] == "drain"] == [910, 910]
+    assert found.outcome is Outcome.QUIET
+
+
+def test_an_upgrade_that_is_being_taken_back_is_foretold_to_its_end() -> None:
+    fleet = settled({"1": 2})
+    fleet.broken_versions = frozenset({Version("2")})
+    fleet.desired = desired({"dns": {"2": 2}})
+    for _ in range(4):
+        fleet.step(SECOND)
+    assert fleet.rollouts[DNS].phase is RolloutPhase.EXPAND
+    fleet.rollouts[DNS] = replace(fleet.rollouts[DNS], order=Order.ABORT)
+    found = forecast(fleet.world(), PACES)
+    assert {step[1] for step in told(found)} >= {"drain", "delete"}
+    assert found.outcome is Outcome.QUIET
 
 
 def test_what_is_dead_is_replaced_and_what_is_broken_stays_so() -> None:

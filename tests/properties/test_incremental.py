@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -18,6 +19,8 @@ from hfs_appliance.model.plan import Action
 from hfs_appliance.model.probes import Answer, Probe, Pulse
 from hfs_appliance.model.world import World
 from sim.worlds import SMALL, ZONES, Fleet, desired, follow
+
+K = TypeVar("K", bound=str)
 
 COUNTS = st.dictionaries(
     st.sampled_from(["certificates", "dns", "domains"]),
@@ -89,6 +92,17 @@ class IncrementalMachine(RuleBasedStateMachine):
     @rule()
     def end_actions(self) -> None:
         self.in_flight = {}
+
+    @precondition(lambda self: self.fleet.rollouts or self.fleet.traffic)
+    @rule(index=INDEX, change=st.sampled_from(["state lost", "entry lost", "proxy lags"]))
+    def change_rollout(self, index: int, change: str) -> None:
+        fleet = self.fleet
+        if change == "proxy lags":
+            fleet.proxy = replace(fleet.proxy, epochs={})
+        elif change == "state lost" and fleet.rollouts:
+            del fleet.rollouts[_pick(fleet.rollouts, index)]
+        elif change == "entry lost" and fleet.traffic:
+            del fleet.traffic[_pick(fleet.traffic, index)]
 
     @rule(counts=COUNTS, pool_size=st.integers(0, 3))
     def change_desired(self, counts: Mapping[str, Mapping[str, int]], pool_size: int) -> None:
@@ -213,7 +227,7 @@ def refused(now: Instant, *, is_exhausted: bool) -> Failure:
     )
 
 
-def _pick(known: Mapping[ServerId, object], index: int) -> ServerId:
+def _pick(known: Mapping[K, object], index: int) -> K:
     # Targets are indexes modulo the live set, so that shrunk stories stay valid.
     return sorted(known)[index % len(known)]
 

@@ -85,7 +85,7 @@ async def test_a_bad_source_changes_nothing(bench: Bench) -> None:
     with pytest.raises(ConfigError):
         await bench.store.apply("nonsense", "a.toml", "me", None)
     with pytest.raises(ConfigError):
-        await bench.store.scale(DNS, Version("9"), 1, "me")
+        await bench.store.scale(DNS, Version("9;"), 1, "me")
     assert wanted(bench) == 2
     assert bench.store.stored is not None
     assert bench.store.stored.generation == 1

@@ -12,8 +12,8 @@ from typing import Final
 
 from hfs_appliance.mcp.rollout.machine import advance
 from hfs_appliance.mcp.rollout.moves import Answer
+from hfs_appliance.mcp.rollout.overview import instances
 from hfs_appliance.mcp.rollout.sight import Fleet, Sight
-from hfs_appliance.mcp.rollout.sizes import sizes
 from hfs_appliance.model.desired import RunSpec, Service
 from hfs_appliance.model.ids import PoolName, ServiceName, Version
 from hfs_appliance.model.instants import MINUTE, SECOND, Duration, Instant, after
@@ -101,10 +101,8 @@ class Stage:
 
     @property
     def sizes(self) -> Mapping[Version, int]:
-        """Give what converge is told: until something is written, what is desired."""
-        if self.rollout is None:
-            return {version: count for version, count in self.versions.items() if count}
-        return sizes(self.rollout, self.present())
+        """Give what converge is told."""
+        return {version: count for version, count in instances(self.sight()).items() if count}
 
     def present(self) -> dict[Version, int]:
         return {v: n for v in sorted({*self.serving, *self.starting}) if (n := self.serving[v] + self.starting[v])}

@@ -18,13 +18,13 @@ def settled(sight: Sight) -> Answer:
     """Answer for a service of which no rollout runs, or of which nothing is wanted any more."""
     wanted, rollout = sight.wanted, sight.rollout
     if not wanted:
-        if rollout is None or (rollout.phase is RolloutPhase.DONE and not rollout.target and sight.traffic is None):
-            return Answer()
-        return _promoted(sight, wanted)
+        is_over = rollout is None or (rollout.phase is RolloutPhase.DONE and not rollout.target)
+        return Answer() if is_over and sight.traffic is None else _promoted(sight, wanted)
     if rollout is None:
-        present = sight.present()
-        is_as_wanted = not present or present.keys() == wanted.keys()
-        return _promoted(sight, wanted) if is_as_wanted else begun(sight, present)
+        if not is_as_wanted(sight):
+            return begun(sight, unwritten(sight))
+        # One version alone needs nothing written: which one has the requests is told by what is there.
+        return Answer() if len(wanted) == 1 and sight.traffic is None else _promoted(sight, wanted)
     if rollout.target.keys() != wanted.keys():
         return begun(sight, rollout.target)
     if rollout.target != wanted or rollout.order is not None:
@@ -32,6 +32,17 @@ def settled(sight: Sight) -> Answer:
     if is_other(entry(sight.service, rollout, sight.present()), sight.traffic):
         return written(sight, rollout)
     return Answer()
+
+
+def is_as_wanted(sight: Sight) -> bool:
+    """Tell whether what is there, where nothing is written, is the beginning of what is wanted."""
+    present = sight.present()
+    return not present or present.keys() == sight.wanted.keys()
+
+
+def unwritten(sight: Sight) -> dict[Version, int]:
+    """Give the versions that have the requests where nothing is written: those that are there, in full."""
+    return {version: sight.service.former.get(version, count) for version, count in sight.present().items()}
 
 
 def begun(sight: Sight, former: Mapping[Version, int]) -> Answer:

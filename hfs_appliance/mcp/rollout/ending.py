@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -10,6 +11,7 @@ from hfs_appliance.mcp.rollout.division import entry, weight_of_new
 from hfs_appliance.mcp.rollout.moves import Answer, deadline, entered, is_other, names, waits, written
 from hfs_appliance.mcp.rollout.sight import Sight
 from hfs_appliance.mcp.rollout.sizes import old_sizes
+from hfs_appliance.model.ids import Version
 from hfs_appliance.model.instants import after
 from hfs_appliance.model.rollout import Rollout, RolloutPhase
 from hfs_appliance.model.traffic import WHOLE
@@ -23,7 +25,7 @@ def given_up(sight: Sight, rollout: Rollout, words: str) -> Answer:
     aborted = entered(rollout, RolloutPhase.ABORT, sight.now, words)
     versions = None
     if sight.wanted.keys() == rollout.target.keys():
-        versions = {**dict.fromkeys(sight.wanted, 0), **old_sizes(rollout)}
+        versions = {**dict.fromkeys(sight.wanted, 0), **_at_least(old_sizes(rollout), sight.service.floor)}
     return written(sight, aborted, kept=_kept(sight, aborted), versions=versions)
 
 
@@ -73,6 +75,13 @@ def lag(sight: Sight) -> str:
 def is_late(sight: Sight, rollout: Rollout) -> bool:
     """Tell whether a phase that must get further has not."""
     return sight.now >= deadline(sight, rollout.progress_at, sight.service.rollout.progress_deadline)
+
+
+def _at_least(counts: Mapping[Version, int], floor: int) -> Mapping[Version, int]:
+    """Raise counts to the floor of a service, which may be a newer wish than they are."""
+    short = floor - sum(counts.values())
+    largest = max(sorted(counts), key=lambda version: counts[version])
+    return {**counts, largest: counts[largest] + max(0, short)}
 
 
 def _kept(sight: Sight, rollout: Rollout) -> int:

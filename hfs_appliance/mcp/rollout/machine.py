@@ -80,7 +80,7 @@ def _failed(sight: Sight, rollout: Rollout) -> Answer | None:
                 return given_up(sight, rollout, words)
     elif rollout.phase in _WITH_REQUESTS:
         # Single failures are remediation; this is all of them, with the old version whole beside them.
-        is_up = not new or any(sight.of(version).serving for version in new)
+        is_up = not new or sight.is_up(new)
         if not is_up and _is_old_there(sight, rollout):
             return given_up(sight, rollout, f"no instance of {names(new)} is registered any more")
     verdict = _verdict(sight, rollout) if rollout.phase is RolloutPhase.CANARY else None
@@ -150,7 +150,7 @@ def _expanded(sight: Sight, rollout: Rollout, words: str) -> Rollout:
     last = len(rollout.steps)
     if rollout.step == last:
         return entered(rollout, RolloutPhase.CUTOVER, sight.now, words, step=last)
-    if any(sight.of(version).serving for version in rollout.before):
+    if sight.is_up(rollout.before):
         return entered(rollout, RolloutPhase.CANARY, sight.now, words, step=rollout.step)
     if rollout.strategy is Strategy.ROLLING:  # what has come up is a batch only
         at_once = replace(rollout, strategy=Strategy.BLUE_GREEN, steps=())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from hfs_appliance.model.desired import Service
@@ -21,6 +21,8 @@ class Fleet:
     present: int
     """Whatever has the role and does not leave."""
     serving: int
+    wavering: int = 0
+    """Have lost their registration moments ago and may come back any moment."""
     leaving: int = 0
 
 
@@ -59,6 +61,10 @@ class Sight:
     def of(self, version: Version) -> Fleet:
         """Give the instances of a version."""
         return self.fleet.get(version, NOBODY)
+
+    def is_up(self, versions: Iterable[Version]) -> bool:
+        """Tell whether any instance of some versions serves, or did moments ago."""
+        return any(self.of(version).serving or self.of(version).wavering for version in versions)
 
     def serving(self, counts: Mapping[Version, int]) -> int:
         """Give how many of so many instances serve; more of one version do not stand in for another."""

@@ -7,11 +7,11 @@ reading shows that it is right and owned by the present session (K16). Without a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import trio
 
-from hfs_appliance.agent.log import Log
 from hfs_appliance.model.instants import seconds, to_seconds
 from hfs_appliance.ports.errors import PortError
 from hfs_appliance.ports.registry import CreateOp, DeleteOp, Registry, Session, SessionState
@@ -24,10 +24,10 @@ _VERIFY: Final = seconds(30)
 class Presence:
     """Keeps the entry at `path`. Until something is wanted for the first time it leaves alone what stands there."""
 
-    def __init__(self, registry: Registry, path: str, log: Log) -> None:
+    def __init__(self, registry: Registry, path: str, say: Callable[[str], None]) -> None:
         self._registry: Final = registry
         self._path: Final = path
-        self._log: Final = log
+        self._say: Final = say
         self._wanted: bytes | None = None
         self._is_decided = False
         self._trouble = ""
@@ -78,7 +78,7 @@ class Presence:
                     is_right = await self._step(session)
                 except PortError as error:
                     if error.words != self._trouble:
-                        self._log.say(f"registry entry {self._path}: {error.words}")
+                        self._say(f"registry entry {self._path}: {error.words}")
                     self._trouble = error.words
                     with trio.move_on_after(to_seconds(_RETRY)):
                         await self._registry.wait_session_change(session)
