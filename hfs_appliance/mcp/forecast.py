@@ -7,7 +7,7 @@ server that dies, an image that does not boot) it takes to stay as it is.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -29,8 +29,10 @@ IDLE_ROUNDS: Final = 100
 HORIZON: Final = DAY
 
 
-def forecast(world: World, paces: Paces, *, steps: int = STEPS) -> Forecast:
-    """Tell where a World leads. Costs one decision for each instant at which something happens.
+def forecast(
+    world: World, paces: Paces, *, steps: int = STEPS, is_enough: Callable[[], bool] = lambda: False
+) -> Forecast:
+    """Tell where a World leads. Costs one decision for each instant at which something happens, until `is_enough`.
 
     While hfs observes only (blind, stale, in doubt of its registry) nothing at all is foretold.
     """
@@ -42,16 +44,16 @@ def forecast(world: World, paces: Paces, *, steps: int = STEPS) -> Forecast:
     course, decider = Course(world, paces), Decider()
     for _, action in sorted(world.in_flight.items()):
         notes.note(action, course, is_under_way=True)
-    outcome = _run(course, decider, notes, steps)
+    outcome = _run(course, decider, notes, steps, is_enough)
     return notes.result(world, frozenset(course.unmeasured), outcome)
 
 
-def _run(course: Course, decider: Decider, notes: _Notes, steps: int) -> Outcome:
+def _run(course: Course, decider: Decider, notes: _Notes, steps: int, is_enough: Callable[[], bool]) -> Outcome:
     idle = 0
     for _ in range(ROUNDS):
         plan = decider.decide(course.world())
         notes.look(plan, course.now)
-        if len(notes.steps) + len(plan.actions) > steps:
+        if len(notes.steps) + len(plan.actions) > steps or is_enough():
             return Outcome.CUT
         course.carry_out(plan)
         for action in plan.actions:

@@ -16,7 +16,7 @@ from hfs_appliance.model.desired import DesiredState
 from hfs_appliance.model.events import OperatorAsked, Recorded
 from hfs_appliance.model.explained import Explained
 from hfs_appliance.model.ids import ServerId, ServiceName, Version
-from hfs_appliance.model.instants import between, seconds, to_seconds
+from hfs_appliance.model.instants import after, between, seconds, to_seconds
 from hfs_appliance.model.leadership import Mode
 from hfs_appliance.model.plan import OBSERVING, Phase, Plan
 from hfs_appliance.model.reports import (
@@ -42,6 +42,8 @@ from hfs_appliance.telemetry.words import report
 HAND_OVER_WITHIN: Final = seconds(10)
 """What is under way has so long to end before the office is laid down."""
 TAKEN_WITHIN: Final = seconds(5)
+PLAN_WITHIN: Final = seconds(15)
+"""A plan that takes longer to work out is cut there: whoever asks waits 30 s."""
 
 
 class ApplianceControl:
@@ -136,7 +138,9 @@ class ApplianceControl:
         async with aclosing(self._bus.follow(0, is_following=False)) as stream:
             events = [recorded async for recorded in stream]
         # A great change of a great environment takes seconds: not on the loop that keeps the lease.
-        return await self._plane.worker.run(partial(planned, world, current, events, self._earlier))
+        enough_at = after(self._clock.now(), PLAN_WITHIN)
+        work = partial(planned, world, current, events, self._earlier, lambda: self._clock.now() > enough_at)
+        return await self._plane.worker.run(work)
 
     def _load(self, source: str, file: str) -> DesiredState:
         current, wanted = self._plane.desired.current, load_text(source, file)

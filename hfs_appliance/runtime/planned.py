@@ -21,11 +21,15 @@ def planned(
     current: DesiredState | None,
     events: Sequence[Recorded],
     earlier: Callable[[], Sequence[Recorded]],
+    is_enough: Callable[[], bool],
 ) -> PlanReport:
-    """Tell where a World with a wanted desired state leads; `events` are the newest, `earlier` may have older ones."""
+    """Tell where a World with a wanted desired state leads, as far as it is worked out before `is_enough`.
+
+    `events` are the newest ones, `earlier` may have older ones.
+    """
     wanted = world.desired
     assert wanted is not None
-    found = forecast(world, _paces(world, events, earlier))
+    found = forecast(world, _paces(world, events, earlier), is_enough=is_enough)
     generation = current.generation if current is not None else 0
     changes = differences(current, wanted)
     is_timed = not found.unmeasured

@@ -215,6 +215,9 @@ def test_what_is_too_long_is_cut() -> None:
     found = forecast(fleet.world(), PACES, steps=60)
     assert found.outcome is Outcome.CUT
     assert len(found.steps) == 52
+    looks = iter([False, True])
+    found = forecast(fleet.world(), PACES, is_enough=lambda: next(looks))
+    assert (found.outcome, len(found.steps)) == (Outcome.CUT, 52)
 
 
 def test_a_service_that_scales_itself_keeps_the_size_that_its_load_asks_for() -> None:
