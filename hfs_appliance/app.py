@@ -3,6 +3,7 @@
 run
 ├─ admin API, live view            outlive a broken control plane
 ├─ embedded registry               (local) its process is kept running
+├─ decision journal                writes down what was decided upon, and what was decided
 └─ control plane (runtime/plane.py)
    ├─ registry, cloud and probe observers   what is
    ├─ leadership                            whether this appliance may act
@@ -49,8 +50,10 @@ from hfs_appliance.runtime.control import ApplianceControl
 from hfs_appliance.runtime.embedded import EmbeddedRegistry, RegistryFailed
 from hfs_appliance.runtime.ending import Ending, end, first_of
 from hfs_appliance.runtime.plane import Backends, ControlPlane
+from hfs_appliance.runtime.recording import Recording
 from hfs_appliance.runtime.supervise import Part, restarting
 from hfs_appliance.telemetry.bus import EventBus
+from hfs_appliance.telemetry.decisions import DecisionLog
 from hfs_appliance.telemetry.journal import Journal, newest
 from hfs_appliance.telemetry.metrics import Metrics
 from hfs_appliance.web.api import build
@@ -58,6 +61,7 @@ from hfs_appliance.web.control import Control
 from hfs_appliance.web.listener import serve
 
 JOURNAL: Final = "journal"
+DECISIONS: Final = "decisions"
 LOCK_WITHIN: Final = seconds(3)
 LOCK_AGAIN_AFTER: Final = seconds(0.1)
 
@@ -95,6 +99,7 @@ class _Appliance:
     plane: ControlPlane
     proxy: NginxProxy
     metrics: Metrics
+    recording: Recording
     supervised: Callable[[str, Part], Part]
     """Give a part that is started again when it fails."""
 
@@ -227,7 +232,10 @@ def _compose(
         us=_candidate(options),
         listen=listen,
     )
-    plane = ControlPlane(backends, settings, observe_plan=metrics.observe_plan)
+    decisions = DecisionLog(options.state / DECISIONS)
+    # A worker of its own: a second's decisions do not wait for a plan that takes many.
+    recording = Recording(decisions, worker=ThreadWorker(), clock=clock, sink=bus)
+    plane = ControlPlane(backends, settings, observe_plan=metrics.observe_plan, record=recording)
     return _Appliance(
         control=ApplianceControl(
             plane, registry=registry, bus=bus, clock=clock, earlier=partial(newest, options.state / JOURNAL)
@@ -235,6 +243,7 @@ def _compose(
         plane=plane,
         proxy=nginx,
         metrics=metrics,
+        recording=recording,
         supervised=partial(restarting, sink=bus, clock=clock),
     )
 
@@ -261,6 +270,7 @@ async def _live(
             raise CannotStart(f"admin API: {error.words}; set [admin] listen, or give --admin") from error
         if embedded is not None:
             nursery.start_soon(appliance.supervised("embedded registry", embedded.keep_running))
+        nursery.start_soon(appliance.supervised("decision journal", appliance.recording.run))
         run_plane = partial(plane.run, options.source, str(options.file))
         nursery.start_soon(appliance.supervised("control plane", run_plane))
         nursery.start_soon(show, appliance.control)

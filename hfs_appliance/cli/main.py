@@ -14,6 +14,7 @@ from hfs_appliance.cli.failures import FAILED, Failure
 from hfs_appliance.cli.guards import adopt
 from hfs_appliance.cli.names import SERVER, SERVICE, TARGET
 from hfs_appliance.cli.options import as_json, confirm_hash, connect, no_wait, yes
+from hfs_appliance.cli.replay_command import replay
 from hfs_appliance.cli.root import Lazy, Root
 from hfs_appliance.cli.simulation.command import simulate
 
@@ -313,6 +314,7 @@ def down(url: str, *, is_sure: bool, is_impatient: bool, is_json: bool) -> None:
 
 
 cli.add_command(adopt)
+cli.add_command(replay)
 cli.add_command(simulate)
 
 

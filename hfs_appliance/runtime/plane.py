@@ -13,6 +13,7 @@ from hfs_appliance.model.instants import seconds, to_seconds
 from hfs_appliance.model.leadership import Candidate
 from hfs_appliance.model.plan import Hold, Plan
 from hfs_appliance.model.reports import Adopted
+from hfs_appliance.model.world import World
 from hfs_appliance.ports.clock import Clock, Entropy
 from hfs_appliance.ports.cloud import Cloud
 from hfs_appliance.ports.errors import Conflict, Transient
@@ -43,7 +44,7 @@ from hfs_appliance.runtime.observe_probes import ProbeObserver
 from hfs_appliance.runtime.observe_registry import RegistryObserver
 from hfs_appliance.runtime.own_file import OwnFile
 from hfs_appliance.runtime.publish import ProxyPublisher
-from hfs_appliance.runtime.reconcile import Reconciler, Sources
+from hfs_appliance.runtime.reconcile import Reconciler, Sources, unrecorded
 from hfs_appliance.runtime.rollouts import RolloutStore
 from hfs_appliance.runtime.sized import SizedDesired
 from hfs_appliance.runtime.supervise import Part, restarting, together
@@ -85,7 +86,14 @@ class Backends:
 class ControlPlane:
     """The loops, wired to each other by marks; nothing runs until `run`."""
 
-    def __init__(self, backends: Backends, settings: DesiredState, *, observe_plan: Callable[[Plan], None]) -> None:
+    def __init__(
+        self,
+        backends: Backends,
+        settings: DesiredState,
+        *,
+        observe_plan: Callable[[Plan], None],
+        record: Callable[[World, Plan], None] = unrecorded,
+    ) -> None:
         self._backends = backends
         self._layout = layout = Layout(settings.environment)
         clock, sink, registry = backends.clock, backends.sink, backends.registry
@@ -130,22 +138,32 @@ class ControlPlane:
                 to_tell.mark()
 
         self.reconciler = Reconciler(
-            self._sources(), sink=sink, dirty=to_plan, observe_plan=planned, tunables=tunables, mischief=mischief
+            self._sources(),
+            sink=sink,
+            dirty=to_plan,
+            observe_plan=planned,
+            record=record,
+            tunables=tunables,
+            mischief=mischief,
         )
         self.routes = self._publisher(to_route, to_tell)
-        self.documents = DocumentPublisher(
+        self.documents = self._document_publisher(to_merge, to_tell)
+        self.convergence = Convergence(
+            self.desired, self.reconciler, self.routes, self.documents, clock=clock, sink=sink, dirty=to_tell
+        )
+
+    def _document_publisher(self, dirty: Dirty, published: Dirty) -> DocumentPublisher:
+        backends = self._backends
+        return DocumentPublisher(
             backends.proxy,
             backends.specs,
             backends.worker,
             self.desired,
             self.view,
-            clock=clock,
-            sink=sink,
-            dirty=to_merge,
-            published=to_tell,
-        )
-        self.convergence = Convergence(
-            self.desired, self.reconciler, self.routes, self.documents, clock=clock, sink=sink, dirty=to_tell
+            clock=backends.clock,
+            sink=backends.sink,
+            dirty=dirty,
+            published=published,
         )
 
     def _publisher(self, dirty: Dirty, published: Dirty) -> ProxyPublisher:

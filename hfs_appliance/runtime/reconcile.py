@@ -53,6 +53,10 @@ class Sources:
     leadership: Leadership
 
 
+def unrecorded(world: World, plan: Plan) -> None:
+    """Keep nothing of a decision."""
+
+
 class Reconciler:
     """One loop; `plan` is its latest answer."""
 
@@ -63,6 +67,7 @@ class Reconciler:
         sink: EventSink,
         dirty: Dirty,
         observe_plan: Callable[[Plan], None],
+        record: Callable[[World, Plan], None] = unrecorded,
         tunables: Tunables = PRODUCTION,
         mischief: Mischief = PEACE,
     ) -> None:
@@ -72,6 +77,7 @@ class Reconciler:
         self._sink = sink
         self._dirty = dirty
         self._observe_plan = observe_plan
+        self._record = record
         self._is_closing = False
         self._closed = trio.Event()
         self._seen: dict[ServerId, Instant] = {}
@@ -137,6 +143,7 @@ class Reconciler:
         term = sources.leadership.acting
         world = replace(self.world(), failures=sources.executor.take_failures())
         plan = self._decider.decide(world)
+        self._record(world, plan)
         causes = self._tell(world, plan)
         if term is not None and not await self._carry_out(term, world, plan, causes):
             return seconds(1)
