@@ -175,6 +175,9 @@ def _read_file(path: Path) -> Iterator[Decided]:
     for line in _lines(path):
         try:
             told = json.loads(line)
+        except ValueError as error:
+            raise _Unreadable(f"is damaged: {error}") from error
+        try:
             if "hfs" in told:
                 version = told["hfs"]
                 continue
