@@ -11,7 +11,7 @@ import click
 
 from hfs_appliance import __version__
 from hfs_appliance.cli.failures import FAILED, Failure
-from hfs_appliance.cli.guards import adopt
+from hfs_appliance.cli.guards import adopt, approve, hold, holds, release
 from hfs_appliance.cli.names import SERVER, SERVICE, TARGET
 from hfs_appliance.cli.options import as_json, confirm_hash, connect, no_wait, yes
 from hfs_appliance.cli.replay_command import replay
@@ -313,7 +313,8 @@ def down(url: str, *, is_sure: bool, is_impatient: bool, is_json: bool) -> None:
     change.down(connect(url), _console(), is_sure=is_sure, is_waiting=not is_impatient, is_json=is_json)
 
 
-cli.add_command(adopt)
+for command in (holds, hold, release, approve, adopt):
+    cli.add_command(command)
 cli.add_command(replay)
 cli.add_command(simulate)
 

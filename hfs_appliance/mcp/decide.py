@@ -77,7 +77,7 @@ class Decider:
             world=world,
             desired=desired,
             tally=tally,
-            weather=weather(tally, desired, world.ledger.storms, world.now),
+            weather=weather(tally, desired, world.ledger.storms, world.orders, world.now),
             restless=self._restless,
             # Closing needs no belief in what is gone: everything goes.
             may_destroy=may_act and believed,
@@ -180,8 +180,9 @@ def _plan(draft: Draft, *, is_cloud_known: bool) -> None:
     claim(draft)
     build(draft)
     finish(draft)
-    for hold in (*draft.budget.holds(), *draft.weather.holds()):
+    for hold in (*draft.budget.holds(), *draft.weather.holds(), *draft.reins.holds()):
         draft.note(hold)
+    draft.look_again(draft.world.orders.next_end())
     draft.look_again(draft.weather.ends_at)
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from hfs_appliance.mcp.budget import ENVIRONMENT, Budget, Purse
 from hfs_appliance.mcp.launches import Launches
+from hfs_appliance.mcp.reins import Reins
 from hfs_appliance.mcp.storm import Weather
 from hfs_appliance.mcp.tally import Standing, Tally
 from hfs_appliance.model.desired import DesiredState, Service
@@ -68,6 +69,7 @@ class Draft:
     deletions_left: int = field(init=False)
     budget: Budget = field(init=False)
     launches: Launches = field(init=False)
+    reins: Reins = field(init=False)
 
     def __post_init__(self) -> None:
         under_way = self.tally.deletions.keys() | self.tally.deleting.keys()
@@ -78,11 +80,13 @@ class Draft:
             azs=self.desired.cloud.azs,
             dead_zones=self.weather.dead_zones,
         )
+        self.reins = Reins(self.world.orders)
         self.budget = Budget(
             now=self.world.now,
             before=self.world.ledger.tokens,
             is_leaving=self._is_leaving,
             purse=self._purse,
+            granted=self.world.orders.approved("destroy-budget"),
         )
 
     def add(self, action: Action) -> bool:
@@ -104,7 +108,7 @@ class Draft:
         service = self._served(standing) if isinstance(action, Drain) else None
         if service is not None and self._serving(service) <= service.floor:
             return False
-        if self.weather.forbids(standing, departure.scope):
+        if self.reins.forbid(server, departure.scope) or self.weather.forbids(standing, departure.scope):
             return False
         # What does not exist any more costs nobody anything.
         is_there = standing.facts.cloud is not None

@@ -11,7 +11,7 @@ A storm is remembered in the ledger: it ends when less than half of that share i
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -23,6 +23,7 @@ from hfs_appliance.model.desired import DesiredState
 from hfs_appliance.model.ids import AvailabilityZone, ServiceName
 from hfs_appliance.model.instants import Duration, Instant, after
 from hfs_appliance.model.ledger import Storm
+from hfs_appliance.model.orders import Orders
 from hfs_appliance.model.plan import Hold
 from hfs_appliance.model.shares import WHOLE, Share, exceeds, format_share
 
@@ -42,6 +43,8 @@ class Weather:
     evidence: Mapping[str, str] = field(default_factory=dict)
     """Words on each storm that rages."""
     amounts: Mapping[str, int] = field(default_factory=dict)
+    approved: Set[str] = frozenset()
+    """Scopes whose losses an operator has looked at, and believes."""
     ends_at: Instant | None = None
     """When time alone ends a storm."""
     withheld: Counter[str] = field(default_factory=Counter)
@@ -60,7 +63,8 @@ class Weather:
             and verdict.rule == "unrecovered"
         ):
             return False
-        place = next((place for place in (ENVIRONMENT, scope) if place in self.storms), None)
+        raging = self.storms.keys() - self.approved
+        place = next((place for place in (ENVIRONMENT, scope) if place in raging), None)
         if place is None:
             return False
         self.withheld[place] += 1
@@ -68,22 +72,22 @@ class Weather:
 
     def holds(self) -> Iterable[Hold]:
         """Tell of each storm that rages or holds anything up."""
-        for scope in sorted(self.storms):
+        for scope in sorted(self.storms.keys() - self.approved):
             waiting, words = self.withheld[scope], self.evidence.get(scope, "the storm is over since a moment")
             if scope in self.evidence or waiting:
                 words = f"{words}; {waiting} that should go are kept meanwhile" if waiting else words
                 yield Hold(scope=scope, rule="storm", words=words, amount=self.amounts.get(scope, 0))
 
 
-def weather(tally: Tally, desired: DesiredState, before: Mapping[str, Storm], now: Instant) -> Weather:
+def weather(tally: Tally, desired: DesiredState, before: Mapping[str, Storm], orders: Orders, now: Instant) -> Weather:
     """Judge the losses. Costs nothing while nobody is lost and no storm is remembered."""
     if not before and not tally.losses:
         return Weather(storms={}, dead_zones=frozenset())
     dead_zones = _dead_zones(tally, desired)
-    found = Weather(storms={}, dead_zones=dead_zones)
+    found = Weather(storms={}, dead_zones=dead_zones, approved=orders.approved("storm").keys())
     storms, evidence, amounts = dict[str, Storm](), dict[str, str](), dict[str, int]()
     grace = Duration(desired.registry.session_timeout * 3 // 2)
-    for scope, lost in _lost(tally, dead_zones, before).items():
+    for scope, lost in _lost(tally, found, before).items():
         limit, servers = _limit(tally, desired, scope)
         storm = _follow(before.get(scope), lost.total(), servers, limit, now, grace)
         if storm is None:
@@ -112,17 +116,20 @@ def _follow(
     return replace(storm, calm_since=calm_since) if now < after(calm_since, grace) else None
 
 
-def _lost(
-    tally: Tally, dead_zones: frozenset[AvailabilityZone], before: Mapping[str, Storm]
-) -> Mapping[str, Counter[AvailabilityZone]]:
-    """Count, by scope and zone, who is lost without the cloud's word; a storm that is remembered has a scope, too."""
+def _lost(tally: Tally, found: Weather, before: Mapping[str, Storm]) -> Mapping[str, Counter[AvailabilityZone]]:
+    """Count, by scope and zone, who is lost without the cloud's word; a storm that is remembered has a scope, too.
+
+    What an operator believes of one service is no sign of a storm over all.
+    """
     lost: dict[str, Counter[AvailabilityZone]] = {scope: Counter() for scope in sorted(before)}
     for (service, az, kind), count in tally.losses.items():
-        if kind is LossKind.DEAD or az in dead_zones:
+        if kind is LossKind.DEAD or az in found.dead_zones:
             continue
-        scopes = (ENVIRONMENT, f"service/{service}") if service is not None else (ENVIRONMENT,)
-        for scope in scopes:
-            lost.setdefault(scope, Counter())[az] += count
+        own = f"service/{service}"
+        if service is not None:
+            lost.setdefault(own, Counter())[az] += count
+        if own not in found.approved:
+            lost.setdefault(ENVIRONMENT, Counter())[az] += count
     return lost
 
 

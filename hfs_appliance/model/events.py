@@ -243,7 +243,7 @@ class OperatorAsked(EventBase):
     kind: ClassVar[str] = "operator-asked"
     severity: ClassVar[Severity] = Severity.WARNING
     what: str
-    """`kill`, `handover`, `down` or `adopt`."""
+    """`kill`, `handover`, `down`, `adopt`, `hold`, `release` or `approve`."""
     subject: str
 
 

@@ -177,6 +177,21 @@ class PlanReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HoldCard:
+    """`hfs holds`: what is withheld, on what evidence, and what an operator may do about it."""
+
+    scope: str
+    rule: str
+    words: str
+    until: str | None
+    """When it ends by time alone."""
+    amount: int
+    """How many servers it is about, where they can be counted."""
+    choices: tuple[str, ...]
+    """Commands with what they do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Adopted:
     """`hfs adopt`: registry and fleet belong together from now on."""
 

@@ -11,6 +11,7 @@ from hfs_appliance.model.instants import Instant
 from hfs_appliance.model.ledger import Failure, Ledger
 from hfs_appliance.model.load import LoadView
 from hfs_appliance.model.observed import CloudView, Observation, RegistryView
+from hfs_appliance.model.orders import Orders
 from hfs_appliance.model.plan import Action
 from hfs_appliance.model.probes import Probe
 
@@ -28,6 +29,8 @@ class World:
     load: Observation[LoadView] | None = None
     """Of the services that the plan before wanted measured."""
     ledger: Ledger = field(default_factory=Ledger)
+    orders: Orders = field(default_factory=Orders)
+    """Of operators, those that have not expired."""
     in_flight: Mapping[ServerId, Action] = field(default_factory=dict)
     """Actions being carried out: their servers' lanes are taken, and what they will bring already counts."""
     answered: Mapping[ServerId, Instant] = field(default_factory=dict)

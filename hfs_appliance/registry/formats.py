@@ -19,6 +19,7 @@ from hfs_appliance.model.ids import AvailabilityZone, PoolName, ServerId, Servic
 from hfs_appliance.model.leadership import Candidate, Tenure
 from hfs_appliance.model.ledger import Ledger, Setback, Storm, Token
 from hfs_appliance.model.observed import PoolEntry, ServerRecord, Trouble
+from hfs_appliance.model.orders import Orders
 from hfs_appliance.model.rollout import Rollout
 from hfs_appliance.model.stored import StoredDesired
 from hfs_appliance.model.traffic import ProxyServes, Traffic, oddity
@@ -58,6 +59,7 @@ _TENURE: Final = TypeAdapter(Tenure)
 _TRAFFIC: Final = TypeAdapter(Traffic)
 _PROXY: Final = TypeAdapter(ProxyServes)
 _ROLLOUT: Final = TypeAdapter(Rollout)
+_ORDERS: Final = TypeAdapter(Orders)
 
 
 def _read(adapter: TypeAdapter[T], content: bytes) -> T:
@@ -84,6 +86,7 @@ read_candidate: Final = _reader(_CANDIDATE)
 read_tenure: Final = _reader(_TENURE)
 read_proxy: Final = _reader(_PROXY)
 read_rollout: Final = _reader(_ROLLOUT)
+read_orders: Final = _reader(_ORDERS)
 
 _ADAPTERS: Final[Mapping[type, TypeAdapter[object]]] = {
     Anchor: _ANCHOR,  # type: ignore[dict-item]  # each adapter is only given values of its own type
@@ -98,6 +101,7 @@ _ADAPTERS: Final[Mapping[type, TypeAdapter[object]]] = {
     Traffic: _TRAFFIC,  # type: ignore[dict-item]
     ProxyServes: _PROXY,  # type: ignore[dict-item]
     Rollout: _ROLLOUT,  # type: ignore[dict-item]
+    Orders: _ORDERS,  # type: ignore[dict-item]
 }
 _Written: TypeAlias = (
     Anchor
@@ -112,6 +116,7 @@ _Written: TypeAlias = (
     | Traffic
     | ProxyServes
     | Rollout
+    | Orders
 )
 
 

@@ -54,6 +54,11 @@ class Layout:
         return f"{self.root}/ledger"
 
     @property
+    def holds(self) -> str:
+        """What operators hold back or have approved (`Orders`)."""
+        return f"{self.root}/holds"
+
+    @property
     def anchor(self) -> str:
         """Which fleet this registry belongs to."""
         return f"{self.root}/anchor"

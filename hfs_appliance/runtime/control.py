@@ -16,7 +16,7 @@ from hfs_appliance.model.desired import DesiredState
 from hfs_appliance.model.events import OperatorAsked, Recorded
 from hfs_appliance.model.explained import Explained
 from hfs_appliance.model.ids import ServerId, ServiceName, Version
-from hfs_appliance.model.instants import after, between, seconds, to_seconds
+from hfs_appliance.model.instants import Duration, after, between, seconds, to_seconds
 from hfs_appliance.model.leadership import Mode
 from hfs_appliance.model.plan import OBSERVING, Phase, Plan
 from hfs_appliance.model.reports import (
@@ -24,6 +24,7 @@ from hfs_appliance.model.reports import (
     Applied,
     EventReport,
     HandedOver,
+    HoldCard,
     PlanReport,
     Scaling,
     ServerReport,
@@ -33,6 +34,7 @@ from hfs_appliance.ports.clock import Clock
 from hfs_appliance.ports.errors import Missing, Rejected, Transient, Unconfirmed, UnknownName
 from hfs_appliance.ports.registry import Registry
 from hfs_appliance.runtime.explain import Explainer
+from hfs_appliance.runtime.guarding import Guarding
 from hfs_appliance.runtime.nearest import nearest
 from hfs_appliance.runtime.plane import ControlPlane
 from hfs_appliance.runtime.planned import planned
@@ -64,6 +66,7 @@ class ApplianceControl:
         self._bus = bus
         self._clock = clock
         self._started_at = clock.now()
+        self._guarding = Guarding(plane, sink=bus, clock=clock)
         self._explainer = Explainer(plane, bus)
 
     def status(self) -> Status:
@@ -207,6 +210,22 @@ class ApplianceControl:
         is_confirmed = await self._confirmed(wanted, confirm)
         author = author or getpass.getuser()
         return await self._plane.desired.scale(service, chosen, instances, author, is_confirmed=is_confirmed)
+
+    def holds(self) -> Sequence[HoldCard]:
+        """Give a card for each thing that is withheld."""
+        return self._guarding.cards()
+
+    async def hold(self, target: str, reason: str, author: str, lasts: Duration | None) -> str:
+        """Have nothing of a target taken away. Errors: Standby, UnknownName, Rejected, PortError."""
+        return await self._guarding.hold(target, reason, author or getpass.getuser(), lasts)
+
+    async def release(self, target: str) -> str:
+        """End a hold. Errors: Standby, Rejected, PortError."""
+        return await self._guarding.release(target)
+
+    async def approve(self, target: str, author: str) -> Sequence[HoldCard]:
+        """Have done what guards hold back there. Errors: Standby, UnknownName, Rejected, PortError."""
+        return await self._guarding.approve(target, author or getpass.getuser())
 
     async def adopt(self, author: str) -> Adopted:
         """Take over the fleet that the cloud lists. Errors: Standby, PortError."""

@@ -42,6 +42,7 @@ from hfs_appliance.runtime.observe_cloud import CloudObserver
 from hfs_appliance.runtime.observe_load import LoadObserver
 from hfs_appliance.runtime.observe_probes import ProbeObserver
 from hfs_appliance.runtime.observe_registry import RegistryObserver
+from hfs_appliance.runtime.orders import OrdersStore
 from hfs_appliance.runtime.own_file import OwnFile
 from hfs_appliance.runtime.publish import ProxyPublisher
 from hfs_appliance.runtime.reconcile import Reconciler, Sources, unrecorded
@@ -112,19 +113,16 @@ class ControlPlane:
         self.desired = DesiredStore(entries, layout, clock=clock, sink=sink, dirty=everyone)
         self._file = OwnFile(self.desired, sink)
         self.ledger = LedgerStore(entries, layout, sink)
+        self.orders = OrdersStore(entries, layout, clock=clock, sink=sink, dirty=to_plan)
         self.view = RegistryObserver(
             registry, layout, timeout, clock=clock, sink=sink, dirty=everyone, tunables=tunables, mischief=mischief
         )
         self.view.on_entry(layout.desired, self._file.hear)
         self.view.on_entry(layout.ledger, self.ledger.hear)
+        self.view.on_entry(layout.holds, self.orders.hear)
+        poll, mine = settings.cloud.poll, (to_plan,)
         self.servers = CloudObserver(
-            backends.cloud,
-            settings.cloud.poll,
-            clock=clock,
-            sink=sink,
-            dirty=(to_plan,),
-            tunables=tunables,
-            mischief=mischief,
+            backends.cloud, poll, clock=clock, sink=sink, dirty=mine, tunables=tunables, mischief=mischief
         )
         self.load = LoadObserver(backends.load, clock=clock, dirty=to_plan)
         self.probes = ProbeObserver(backends.prober, clock=clock, dirty=to_plan)
@@ -219,6 +217,7 @@ class ControlPlane:
             load=self.load,
             ledger=self.ledger,
             rollouts=RolloutStore(self.leadership.entries, self._layout, self.desired, self.view, self._backends.sink),
+            orders=self.orders,
             executor=self.executor,
             anchoring=self.anchoring,
             leadership=self.leadership,
@@ -246,7 +245,8 @@ class ControlPlane:
 
     def holds(self) -> tuple[Hold, ...]:
         """Tell what this appliance withholds, beside its plan's and its endpoint's."""
-        return (*self.leadership.holds(), *self._file.holds())
+        idle = self.orders.idle(self.reconciler.plan or Plan())
+        return (*self.leadership.holds(), *self._file.holds(), *idle)
 
     def endpoint(self) -> tuple[str, int] | None:
         """Tell where the proxy of this host listens."""

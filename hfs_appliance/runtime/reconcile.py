@@ -32,6 +32,7 @@ from hfs_appliance.runtime.observe_cloud import CloudObserver
 from hfs_appliance.runtime.observe_load import LoadObserver
 from hfs_appliance.runtime.observe_probes import ProbeObserver
 from hfs_appliance.runtime.observe_registry import RegistryObserver
+from hfs_appliance.runtime.orders import OrdersStore
 from hfs_appliance.runtime.rollouts import RolloutStore
 from hfs_appliance.runtime.tunables import PRODUCTION, Tunables
 
@@ -48,6 +49,7 @@ class Sources:
     load: LoadObserver
     ledger: LedgerStore
     rollouts: RolloutStore
+    orders: OrdersStore
     executor: Executor
     anchoring: Anchoring
     leadership: Leadership
@@ -118,6 +120,7 @@ class Reconciler:
             probes=sources.probes.probes,
             load=sources.load.observation(),
             ledger=sources.ledger.ledger,
+            orders=sources.orders.in_force(),
             in_flight=sources.executor.in_flight,
             answered=sources.executor.answered,
             is_registry_behind=sources.ledger.is_behind,

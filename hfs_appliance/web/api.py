@@ -22,6 +22,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from hfs_appliance.model.ids import ServerId, ServiceName, Version
+from hfs_appliance.model.instants import seconds
 from hfs_appliance.telemetry.metrics import CONTENT_TYPE
 from hfs_appliance.web.border import Border
 from hfs_appliance.web.control import Control
@@ -80,6 +81,14 @@ class _Scale:
     confirm: str | None = None
 
 
+@with_config(_STRICT)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Hold:
+    reason: str
+    author: str
+    lasts_s: Annotated[int, Ge(1)] | None = None
+
+
 def build(control: Control, metrics: Callable[[], bytes]) -> Starlette:
     """Make the ASGI application; `metrics` writes the Prometheus text."""
     api = _Api(control, metrics)
@@ -100,6 +109,10 @@ def build(control: Control, metrics: Callable[[], bytes]) -> Starlette:
         Route(f"{BASE}/events", api.events, methods=get),
         Route(f"{BASE}/handover", api.hand_over, methods=post),
         Route(f"{BASE}/adopt", api.adopt, methods=post),
+        Route(f"{BASE}/holds", api.holds, methods=get),
+        Route(f"{BASE}/holds/{{target:path}}/hold", api.hold, methods=post),
+        Route(f"{BASE}/holds/{{target:path}}/release", api.release, methods=post),
+        Route(f"{BASE}/holds/{{target:path}}/approve", api.approve, methods=post),
         Route(f"{BASE}/down", api.down, methods=post),
     ]
     return Starlette(routes=routes, middleware=[Middleware(Border)], exception_handlers=HANDLERS)
@@ -194,6 +207,27 @@ class _Api:
         """Take over the fleet that the cloud lists."""
         asked = await _read(request, _Author)
         return _json(await self._control.adopt(asked.author))
+
+    async def holds(self, _: Request) -> Response:
+        """Tell what is withheld, and what can be done about it."""
+        return _json(list(self._control.holds()))
+
+    async def hold(self, request: Request) -> Response:
+        """Have nothing of a scope taken away."""
+        asked = await _read(request, _Hold)
+        lasts = seconds(asked.lasts_s) if asked.lasts_s is not None else None
+        scope = await self._control.hold(request.path_params["target"], asked.reason, asked.author, lasts)
+        return _json({"scope": scope})
+
+    async def release(self, request: Request) -> Response:
+        """End a hold."""
+        await _read(request, _Nothing)
+        return _json({"scope": await self._control.release(request.path_params["target"])})
+
+    async def approve(self, request: Request) -> Response:
+        """Have done what guards hold back in a scope."""
+        asked = await _read(request, _Author)
+        return _json(list(await self._control.approve(request.path_params["target"], asked.author)))
 
     async def down(self, request: Request) -> Response:
         """Retire everything."""

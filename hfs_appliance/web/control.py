@@ -7,11 +7,13 @@ from typing import Protocol
 
 from hfs_appliance.model.explained import Explained
 from hfs_appliance.model.ids import ServerId, ServiceName, Version
+from hfs_appliance.model.instants import Duration
 from hfs_appliance.model.reports import (
     Adopted,
     Applied,
     EventReport,
     HandedOver,
+    HoldCard,
     PlanReport,
     ServerReport,
     Status,
@@ -62,6 +64,22 @@ class Control(Protocol):
         self, service: ServiceName, version: Version | None, instances: int, author: str, *, confirm: str | None
     ) -> Applied:
         """Store another count; `version` may be left out when the service has one only. Errors: Unconfirmed."""
+        ...
+
+    def holds(self) -> Sequence[HoldCard]:
+        """Give a card for each thing that is withheld."""
+        ...
+
+    async def hold(self, target: str, reason: str, author: str, lasts: Duration | None) -> str:
+        """Have nothing of a service, pool, server or the `environment` taken away; give the scope."""
+        ...
+
+    async def release(self, target: str) -> str:
+        """End a hold, and what was approved there; give the scope."""
+        ...
+
+    async def approve(self, target: str, author: str) -> Sequence[HoldCard]:
+        """Have done what guards hold back there; give their cards. Errors: Rejected when there is nothing."""
         ...
 
     async def adopt(self, author: str) -> Adopted:

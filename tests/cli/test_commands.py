@@ -14,7 +14,7 @@ from click.shell_completion import ShellComplete
 from hfs_appliance.cli import wait
 from hfs_appliance.cli.main import cli
 from hfs_appliance.model.events import CloudUnreachable, DocumentsMerged
-from hfs_appliance.model.instants import to_seconds
+from hfs_appliance.model.instants import HOUR, to_seconds
 from hfs_appliance.model.leadership import Leader
 from hfs_appliance.model.plan import Hold
 from hfs_appliance.model.reports import Status
@@ -280,6 +280,36 @@ async def test_apply_loses_against_somebody_else(hfs: Commands, draft: Draft) ->
     done = await hfs("apply", str(draft.path), "--yes")
     assert done.exit_code == 1
     assert done.stderr.splitlines()[0] == "generation 1 is no longer in force, 2 is"
+
+
+async def test_holds_show_a_card_for_each_with_what_can_be_done(hfs: Commands) -> None:
+    done = await hfs("holds")
+    assert done.output.splitlines() == [
+        "service/dns  storm",
+        "  12 of 30 are lost",
+        "  - hfs approve service/dns: you have looked",
+    ]
+    assert json.loads((await hfs("holds", "--json")).output)[0]["rule"] == "storm"
+
+
+async def test_a_target_is_held_released_and_approved(hfs: Commands) -> None:
+    done = await hfs("hold", "dns", "--reason", "look", "--for", "2h")
+    assert done.output == "nothing of dns is taken away any more; to end that: hfs release dns\n"
+    assert (await hfs("release", "service/dns")).output == "service/dns is released\n"
+    approved = await hfs("approve", "dns", "--yes")
+    assert approved.stdout == "approved, for an hour; to take it back: hfs release dns\n"
+    assert "12 of 30 are lost" in approved.stderr
+    assert hfs.control.asked == [
+        ("hold", "dns", "look", getpass.getuser(), 2 * HOUR),
+        ("release", "service/dns"),
+        ("approve", "dns", getpass.getuser()),
+    ]
+
+
+async def test_a_hold_needs_a_reason_and_a_duration_that_is_one(hfs: Commands) -> None:
+    assert (await hfs("hold", "dns")).exit_code == 2
+    wrong = await hfs("hold", "dns", "--reason", "look", "--for", "soon")
+    assert (wrong.exit_code, "like 30m, 2h or 1d" in wrong.stderr) == (2, True)
 
 
 async def test_what_removes_much_asks_for_the_hash_of_its_plan(hfs: Commands, draft: Draft) -> None:

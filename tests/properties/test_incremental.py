@@ -15,6 +15,7 @@ from hfs_appliance.model.ids import AvailabilityZone, Nonce, ServerId, ServiceNa
 from hfs_appliance.model.instants import MINUTE, SECOND, Duration, Instant, after
 from hfs_appliance.model.ledger import Failure, Ledger, Token
 from hfs_appliance.model.observed import CloudStatus, InstanceStatus, PoolEntry, Registration
+from hfs_appliance.model.orders import Approval, Orders, Restraint
 from hfs_appliance.model.plan import Action
 from hfs_appliance.model.probes import Answer, Probe, Pulse
 from hfs_appliance.model.world import World
@@ -43,6 +44,7 @@ class IncrementalMachine(RuleBasedStateMachine):
         self.in_flight: dict[ServerId, Action] = {}
         self.failures: tuple[Failure, ...] = ()
         self.probes: Mapping[ServerId, Probe] = {}
+        self.orders = Orders()
         self.registry_age = self.cloud_age = Duration(0)
         self.is_complete, self.is_closing, self.has_cloud = True, False, True
         self.believed_at = Instant(0)
@@ -62,6 +64,7 @@ class IncrementalMachine(RuleBasedStateMachine):
             cloud=cloud if self.has_cloud else None,
             in_flight=follow(self.shown.in_flight if self.shown is not None else {}, self.in_flight),
             probes=self.probes,
+            orders=self.orders,
             failures=self.failures,
             is_closing=self.is_closing,
         )
@@ -180,6 +183,14 @@ class IncrementalMachine(RuleBasedStateMachine):
         for server, record in self.fleet.records.items():
             if record.az in zones:
                 self.fleet.unregister(server)
+
+    @rule(scope=st.sampled_from(["environment", "service/dns", "pool/small", None]))
+    def give_orders(self, scope: str | None) -> None:
+        order = Restraint(reason="look", author="eva", at=self.fleet.now)
+        approval = Approval(rule="storm", author="eva", at=self.fleet.now)
+        self.orders = (
+            Orders(restraints={scope: order}) if scope is not None else Orders(approvals={"environment": (approval,)})
+        )
 
     @rule()
     def forget_the_probes(self) -> None:

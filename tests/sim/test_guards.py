@@ -6,6 +6,7 @@ import pytest
 
 from hfs_appliance.model.ids import ServiceName
 from hfs_appliance.model.instants import HOUR, MINUTE, Duration, seconds
+from hfs_appliance.ports.errors import Rejected, UnknownName
 from sim.fleet import Simulation
 from tests.support.fleets import SOON, demand_whole, play, settled
 
@@ -186,5 +187,79 @@ def test_an_instance_of_a_registry_rolled_back_goes_on_though_it_is_unknown_ther
         sim.ensemble.restore(early)
         await sim.pass_time(Duration(10 * MINUTE))
         assert sim.serving("dns") == serving
+
+    play(story, SERVICES)
+
+
+def test_a_hold_outlives_hfs_and_nothing_of_its_scope_leaves_before_it_is_released() -> None:
+    async def story(sim: Simulation) -> None:
+        await settled(sim)
+        assert sim.now is not None
+        control = sim.now.control
+        assert await control.hold("dns", "we look at the crashes", "eva", None) == "service/dns"
+        with pytest.raises(UnknownName, match="did you mean 'dns'"):
+            await control.hold("dnss", "no", "eva", None)
+        with pytest.raises(Rejected, match="needs a reason"):
+            await control.hold("dns", " ", "eva", None)
+        sim.datacentre.kill(sim.serving("dns")[0])
+        await sim.pass_time(Duration(MINUTE))
+        sim.kill()
+        sim.start()
+        await sim.pass_time(Duration(5 * MINUTE))
+        assert sim.now is not None
+        control = sim.now.control
+        assert (len(sim.serving("dns")), sim.datacentre.deletions) == (8, 0)
+        (card,) = control.holds()
+        assert (card.scope, card.rule, card.amount) == ("service/dns", "operator-hold", 1)
+        assert card.choices == ("hfs release service/dns: end the hold",)
+        with pytest.raises(Rejected, match=r"operator-hold.*waits for something else"):
+            await control.approve("dns", "eva")
+        assert await control.release("dns") == "service/dns"
+        with pytest.raises(Rejected, match="nobody holds dns"):
+            await control.release("dns")
+        await sim.converged(SOON)
+        demand_whole(sim)
+
+    play(story, SERVICES)
+
+
+def test_a_hold_that_holds_nothing_back_is_told_and_expires() -> None:
+    async def story(sim: Simulation) -> None:
+        await settled(sim)
+        assert sim.now is not None
+        control = sim.now.control
+        await control.hold("environment", "a night without surprises", "eva", Duration(HOUR))
+        assert [(card.scope, card.amount) for card in control.holds()] == [("environment", 0)]
+        assert control.status().converged
+        with pytest.raises(Rejected, match="no guard holds anything there"):
+            await control.approve("small", "eva")
+        await sim.pass_time(HOUR)
+        assert list(control.holds()) == []
+
+    play(story, SERVICES)
+
+
+def test_a_storm_is_shown_with_what_can_be_done_and_an_approval_ends_it() -> None:
+    """Half of a service goes silent without a word of the cloud: it is replaced, and kept until somebody has looked."""
+
+    async def story(sim: Simulation) -> None:
+        await settled(sim)
+        silent = [sim.datacentre.find(server) for server in sim.serving("dns")[:4]]
+        sim.datacentre.lose_power(silent, is_noticed=False)
+        await sim.pass_time(Duration(20 * MINUTE))
+        assert sim.now is not None
+        control = sim.now.control
+        assert (len(sim.serving("dns")), sim.datacentre.deletions) == (8, 0)
+        (card,) = (card for card in control.holds() if card.scope == "service/dns")
+        assert (card.rule, card.amount) == ("storm", 4)
+        assert [choice.split(":")[0] for choice in card.choices] == [
+            "hfs approve service/dns",
+            "hfs hold service/dns --reason …",
+            "wait",
+        ]
+        assert [approved.rule for approved in await control.approve("dns", "eva")] == ["storm"]
+        await sim.converged(HOUR)
+        assert sim.datacentre.deletions == 4
+        demand_whole(sim)
 
     play(story, SERVICES)

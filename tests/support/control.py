@@ -10,7 +10,7 @@ from hfs_appliance.config.mistakes import ConfigError, Mistake
 from hfs_appliance.model.events import Event
 from hfs_appliance.model.explained import Explained
 from hfs_appliance.model.ids import PoolName, ServerId, ServiceName, Version
-from hfs_appliance.model.instants import Instant, format_instant
+from hfs_appliance.model.instants import Duration, Instant, format_instant
 from hfs_appliance.model.leadership import Leader
 from hfs_appliance.model.plan import Hold, PoolCount, VersionCount
 from hfs_appliance.model.reports import (
@@ -19,6 +19,7 @@ from hfs_appliance.model.reports import (
     Change,
     EventReport,
     HandedOver,
+    HoldCard,
     PlanReport,
     ServerReport,
     Status,
@@ -85,6 +86,16 @@ def server(name: str = "small-0001") -> ServerReport:
         version="1.0.0",
         slot=0,
     )
+
+
+CARD = HoldCard(
+    scope="service/dns",
+    rule="storm",
+    words="12 of 30 are lost",
+    until=None,
+    amount=12,
+    choices=("hfs approve service/dns: you have looked",),
+)
 
 
 @dataclass
@@ -183,6 +194,24 @@ class FakeControl:
         self._fail()
         self.asked.append(("adopt", author))
         return Adopted(uuid="0f" * 16, project="local:/x", servers=4, recorded=1, next_serial=9)
+
+    def holds(self) -> Sequence[HoldCard]:
+        return [CARD]
+
+    async def hold(self, target: str, reason: str, author: str, lasts: Duration | None) -> str:
+        self._fail()
+        self.asked.append(("hold", target, reason, author, lasts))
+        return f"service/{target}"
+
+    async def release(self, target: str) -> str:
+        self._fail()
+        self.asked.append(("release", target))
+        return f"service/{target}"
+
+    async def approve(self, target: str, author: str) -> Sequence[HoldCard]:
+        self._fail()
+        self.asked.append(("approve", target, author))
+        return [CARD]
 
     async def down(self) -> None:
         self.asked.append(("down",))

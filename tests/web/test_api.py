@@ -11,6 +11,7 @@ import trio
 import trio.testing
 
 from hfs_appliance.model.events import CloudUnreachable
+from hfs_appliance.model.instants import seconds
 from hfs_appliance.model.leadership import Leader
 from hfs_appliance.ports import errors
 from tests.support.control import MISTAKE
@@ -55,6 +56,35 @@ async def test_explaining_a_service_a_path_and_nothing(served: Served) -> None:
     assert (path["kind"], path["routing"]["divisions"][0]["weight"]) == ("path", 50)
     is_problem(await served.client.get(f"{API}/explain", params={"target": "dnss"}), 404, "unknown-name")
     is_problem(await served.client.get(f"{API}/explain"), 400, "bad-request")
+
+
+async def test_holds_are_told_and_ordered(served: Served) -> None:
+    (card,) = (await served.client.get(f"{API}/holds")).json()
+    assert (card["scope"], card["rule"], card["amount"]) == ("service/dns", "storm", 12)
+    wanted = {"reason": "look", "author": "eva", "lasts_s": 60}
+    held = await served.client.post(f"{API}/holds/dns/hold", json=wanted)
+    assert held.json() == {"scope": "service/dns"}
+    released = await served.client.post(f"{API}/holds/service%2Fdns/release", json={})
+    assert released.status_code == 200
+    approved = await served.client.post(f"{API}/holds/service/dns/approve", json={"author": "eva"})
+    assert [card["rule"] for card in approved.json()] == ["storm"]
+    assert served.control.asked == [
+        ("hold", "dns", "look", "eva", seconds(60)),
+        ("release", "service/dns"),
+        ("approve", "service/dns", "eva"),
+    ]
+    wrong = await served.client.post(f"{API}/holds/dns/hold", json={**wanted, "lasts_s": 0})
+    is_problem(wrong, 400, "bad-request")
+
+
+async def test_what_removes_much_is_refused_with_the_hash_that_confirms_it(served: Served) -> None:
+    served.control.to_confirm = "0123456789ab"
+    scale = {"instances": 0, "author": "eva"}
+    refused = await served.client.post(f"{API}/services/dns/scale", json=scale)
+    is_problem(refused, 428, "unconfirmed")
+    assert refused.json()["hash"] == "0123456789ab"
+    confirmed = await served.client.post(f"{API}/services/dns/scale", json=scale | {"confirm": "0123456789ab"})
+    assert confirmed.status_code == 200
 
 
 async def test_mutations_reach_control(served: Served) -> None:
