@@ -46,7 +46,8 @@ def draw(seed: int, menu: Mapping[str, Kind] = MENU) -> Scenario:
     layout = _layout(streams.named("swarm/layout"))
     cells = _cells(seed, menu)
     has_clients = any(menu[kind].needs_traffic for kind, _ in cells)
-    traffic = _traffic(streams.named("swarm/traffic"), layout.per_service, is_certain=has_clients)
+    smallest = layout.servers % layout.per_service or layout.per_service
+    traffic = _traffic(streams.named("swarm/traffic"), smallest, is_certain=has_clients)
     kinds = [name for name in sorted(menu) if menu[name].is_drawn and (traffic.is_any or not menu[name].needs_traffic)]
     lasts = _length(streams.named("swarm/length"))
     faults = [
@@ -93,14 +94,14 @@ def _share(stream: Stream, shares: Sequence[tuple[int, tuple[int, int]]]) -> tup
     raise AssertionError("the shares are not a thousand")
 
 
-def _traffic(stream: Stream, per_service: int, *, is_certain: bool) -> Traffic:
-    """Draw traffic that leaves a service room for the loss of every second instance, or none."""
+def _traffic(stream: Stream, smallest: int, *, is_certain: bool) -> Traffic:
+    """Draw traffic that leaves the smallest service room for the loss of every second instance, or none."""
     if stream.chance(600) and not is_certain:
         return Traffic()
     return Traffic(
         shape=stream.choice((Shape.STEADY, Shape.DAILY, Shape.SQUARE)),
-        base=stream.between(1, 10 * per_service),
-        peak=stream.between(10 * per_service, 30 * per_service),
+        base=stream.between(1, 10 * smallest),
+        peak=stream.between(10 * smallest, 30 * smallest),
         period=Duration(stream.between(10, 120) * MINUTE),
         retries=stream.choice((0, 0, 1, 3)),
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from hfs_appliance.model.events import Recorded, RoutesPublished, RoutesRefused
-from hfs_appliance.model.instants import SECOND, Instant
+from hfs_appliance.model.events import Recorded, ResyncFoundDrift, RoutesPublished, RoutesRefused
+from hfs_appliance.model.instants import SECOND, Duration, Instant
 from sim.clock import EPOCH
 from sim.truth import (
     ApiCalled,
@@ -24,12 +24,20 @@ from sim.truth import (
 
 BLUR: Final = "list-unknown"
 """The fault that makes lists say nothing of a server but its name."""
+DULL: Final = frozenset(
+    {"registry-slow", "registry-loses-answers", "mcp-slow", "mcp-small-packets", "mcp-reads-old", "swizzle"}
+)
+"""Faults that make what the registry tells late, though it is connected."""
+LOCKED: Final = "entries-locked"
+"""The fault that has the registry refuse what the control plane writes."""
+UNWATCHED: Final = "mcp-watches-lost"
+"""The fault after which the control plane sees nothing but what it looks for once a minute, and cannot know it."""
 
 
 class Weather:
     """Folds what keeps the control plane from seeing and acting."""
 
-    hears = (RoutesRefused, RoutesPublished)
+    hears = (RoutesRefused, RoutesPublished, ResyncFoundDrift)
 
     def __init__(self) -> None:
         self.planes = 0
@@ -47,7 +55,10 @@ class Weather:
         """When the last fault began or ended."""
         self.faults = 0
         """Faults that go on."""
-        self._blurs = 0
+        self._blurs = self._dulls = self._locks = 0
+        self._dull_until = Instant(0)
+        self.are_watches_lost = False
+        """Whether the registry has forgotten the control plane's watches, and nothing was missed by it yet."""
         self.is_proxy_refusing = False
         self.routes_asked_at = EPOCH
         """When the proxy was asked for a table last."""
@@ -71,6 +82,10 @@ class Weather:
         """Whether the cloud's lists call servers UNKNOWN."""
         return self._blurs > 0
 
+    def was_registry_dull(self, now: Instant, span: Duration) -> bool:
+        """Tell whether, within a span until now, what the registry told was late."""
+        return self._dulls > 0 or self._dull_until + span > now
+
     @property
     def kinds(self) -> tuple[type[Fact], ...]:
         """Facts that are taken."""
@@ -81,7 +96,10 @@ class Weather:
         self._takes[type(fact)](now, fact)
 
     def hear(self, recorded: Recorded) -> None:
-        """Take an event: whether the proxy takes tables."""
+        """Take an event: whether the proxy takes tables, and whether the control plane has missed something."""
+        if isinstance(recorded.event, ResyncFoundDrift):
+            self.are_watches_lost = False
+            return
         self.is_proxy_refusing = isinstance(recorded.event, RoutesRefused)
         self._is_proxy_busy = False
 
@@ -92,12 +110,12 @@ class Weather:
 
     @property
     def able_since(self) -> Instant | None:
-        """Since when, besides, the cloud has refused nothing; None: it is not so.
+        """Since when, besides, neither cloud nor registry have refused anything; None: it is not so.
 
         Other faults may fly: of those the control plane must know by itself.
         """
         sighted = self.sighted_since
-        return None if sighted is None else max(sighted, self._refused_at)
+        return None if sighted is None or self._locks else max(sighted, self._refused_at)
 
     def calm_since(self) -> Instant | None:
         """Since when, besides, no fault goes on; None: it is not so."""
@@ -111,6 +129,7 @@ class Weather:
     def _started(self, now: Instant, _: ControlPlaneStarted) -> None:
         self.planes += 1
         self._sighted_since = now
+        self.are_watches_lost = False
 
     def _killed(self, now: Instant, _: ControlPlaneKilled) -> None:
         self.planes -= 1
@@ -121,6 +140,7 @@ class Weather:
         if not self.connected:
             self._sighted_since = now
         self.connected[fact.client] = None
+        self.are_watches_lost = False
 
     def _cut(self, now: Instant, fact: RegistryCut) -> None:
         self.connected.pop(fact.client, None)
@@ -146,9 +166,18 @@ class Weather:
     def _begun(self, now: Instant, fact: FaultBegun) -> None:
         self.faults += 1
         self._blurs += fact.kind == BLUR
+        self._dulls += fact.kind in DULL
+        self._locks += fact.kind == LOCKED
+        self.are_watches_lost = self.are_watches_lost or fact.kind == UNWATCHED
         self.fault_at = now
 
     def _ended(self, now: Instant, fact: FaultEnded) -> None:
         self.faults -= 1
         self._blurs -= fact.kind == BLUR
+        if fact.kind == LOCKED:
+            self._locks -= 1
+            self._refused_at = now
+        if fact.kind in DULL:
+            self._dulls -= 1
+            self._dull_until = now
         self.fault_at = now

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from hfs_appliance.mcp.budget import ENVIRONMENT, Budget, Purse
+from hfs_appliance.mcp.facts import Facts
 from hfs_appliance.mcp.launches import Launches
 from hfs_appliance.mcp.reins import Reins
 from hfs_appliance.mcp.storm import Weather
@@ -110,9 +111,10 @@ class Draft:
             return False
         if self.reins.forbid(server, departure.scope) or self.weather.forbids(standing, departure.scope):
             return False
-        # What does not exist any more costs nobody anything.
-        is_there = standing.facts.cloud is not None
-        if is_there and not self.budget.take(server, departure.scope, action.reason.cause):
+        if not _is_there(standing.facts):
+            if isinstance(action, Delete):
+                action = replace(action, is_unlisted=True)
+        elif not self.budget.take(server, departure.scope, action.reason.cause):
             return False
         if service is not None:
             self.leaving[service.name] += 1
@@ -196,3 +198,11 @@ class Draft:
         guard = service.guard.within(common) if service is not None else common
         versions = self.tally.instances.get(ServiceName(name), {})
         return Purse(limit=guard.destroy_budget, servers=sum(instances.size() for instances in versions.values()))
+
+
+def _is_there(facts: Facts) -> bool:
+    """Tell whether any source knows a server: what does not exist any more costs nobody anything.
+
+    A list that leaves out an instance that is registered (O4) makes its drain no cheaper.
+    """
+    return facts.cloud is not None or facts.registration is not None or facts.pool_entry is not None

@@ -129,6 +129,7 @@ RULES: Final[tuple[Rule, ...]] = (
         phase=Phase.SUSPECT,
         words="the cloud says that it does not run; its registration has not expired yet",
         registration=True,
+        drained=False,  # it leaves already: to doubt it would have it drained again and again
         matches=_is_dead_in_cloud,
         since=moments.ready,
     ),

@@ -132,6 +132,8 @@ class Delete:
     verb: ClassVar[str] = "delete"
     server: ServerId
     reason: Reason
+    is_unlisted: bool = False
+    """It cost no token because no source knows it: only one that the cloud does not know by its id either may go."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -174,7 +174,8 @@ class Acts:
 
     async def _delete(self, action: Delete) -> tuple[str, ...]:
         listed = self._parts.servers.observation()
-        if action.reason.cause in _SAY_DEAD and listed is not None and action.server not in listed.value.servers:
+        is_unlisted = listed is not None and action.server not in listed.value.servers
+        if action.is_unlisted or (action.reason.cause in _SAY_DEAD and is_unlisted):
             await self._demand_absent(action.server)
         touched = await self._change(action)
         with suppress(Missing):  # nothing left to delete is what the record waits for

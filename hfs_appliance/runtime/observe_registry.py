@@ -71,6 +71,7 @@ class RegistryObserver:
         self._last_in_step = Instant(0)
         self._revision = 0
         self._hearers: dict[str, Callable[[Znode | None], None]] = {}
+        self._watch: Watch
         self._waiting: trio.CancelScope | None = None
         self._reads_wanted = self._reads_done = 0
         self._has_read = trio.Event()
@@ -105,14 +106,14 @@ class RegistryObserver:
 
     async def run(self) -> None:
         """Follow the registry until cancelled."""
-        watch = self._registry.watch(self._layout.root)
+        self._watch = self._registry.watch(self._layout.root)
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._follow_session)
-                nursery.start_soon(self._follow, watch)
+                nursery.start_soon(self._follow)
                 nursery.start_soon(self._resync_regularly)
         finally:
-            watch.close()
+            self._watch.close()
 
     async def read_anew(self) -> None:
         """Have the tree read whole, and wait until a reading that begins from now on is done."""
@@ -135,10 +136,10 @@ class RegistryObserver:
             self._mark()
             session = await self._registry.wait_session_change(session)
 
-    async def _follow(self, watch: Watch) -> None:
+    async def _follow(self) -> None:
         is_behind = False
         while True:
-            marks = frozenset({EVERYTHING}) if is_behind else await self._wait_marks(watch)
+            marks = frozenset({EVERYTHING}) if is_behind else await self._wait_marks()
             await self._wait_for_connection()
             try:
                 if EVERYTHING in marks or self._mischief.strikes(Site.REREAD):
@@ -152,10 +153,10 @@ class RegistryObserver:
             else:
                 is_behind = False
 
-    async def _wait_marks(self, watch: Watch) -> frozenset[str]:
+    async def _wait_marks(self) -> frozenset[str]:
         with trio.CancelScope() as self._waiting:
             if self._reads_done == self._reads_wanted:
-                return await watch.wait_dirty()
+                return await self._watch.wait_dirty()
         return frozenset({EVERYTHING})
 
     async def _wait_for_connection(self) -> None:
@@ -222,6 +223,17 @@ class RegistryObserver:
             if drifted:
                 self._sink.emit("registry", ResyncFoundDrift(entries=len(drifted), words=", ".join(drifted[:5])))
                 self._apply(found)
+                self._watch_anew()
+
+    def _watch_anew(self) -> None:
+        """Ask for the watch again, and read the tree whole: one that has missed something may have been forgotten (Z5).
+
+        It would be the rest of the session, else, in which everything is seen a minute late.
+        """
+        self._watch.close()
+        self._watch = self._registry.watch(self._layout.root)
+        if self._waiting is not None:
+            self._waiting.cancel(reason="there is another watch")
 
     async def _list_missed(self) -> list[str]:
         """Name the entries that are listed and not known, or the other way round.

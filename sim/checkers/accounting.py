@@ -67,13 +67,25 @@ class DecidedFirst(Checker):
     name = "decided-first"
     ids = ("S13", "S8", "S18")
     promise = "a machine is deleted only when the record with its own nonce says that it must go"
-    sees = (DeletionBegun,)
+    sees = (DeletionBegun, RecordGone)
+
+    def __init__(self, case: Case) -> None:
+        super().__init__(case)
+        self._orphaned: dict[ServerId, None] = {}
+        """Servers whose records said that they must go when somebody removed them by hand."""
 
     def see(self, now: Instant, fact: Fact) -> None:
         """Look for the record."""
+        if isinstance(fact, RecordGone):
+            former = self._census.former_record
+            if fact.author is not Author.PLANE and former is not None and former.is_deleting:
+                self._orphaned[fact.server] = None
+            return
         if not isinstance(fact, DeletionBegun) or now - self._weather.replaced_at < MINUTE:
             return
         record = self._census.records.get(fact.server)
+        if record is None and fact.server in self._orphaned:
+            return  # the call was on its way
         if record is None:
             self.accuse(f"{fact.server} is deleted, and no record knows of it")
         elif not self._census.is_owned(fact.server):
@@ -123,9 +135,14 @@ class Audit(Checker):
                     began = [*self._started.get(fact.server, {}).values()]
                     if self._adopted_at is not None:
                         began.append(self._adopted_at)
-                    if not any(now - at <= self.CARRIED_OUT_WITHIN for at in began):
+                    if not began or (now - max(began) > self.CARRIED_OUT_WITHIN and not self._is_held_up(now)):
                         self.accuse(f"an entry of {fact.server} was changed, and no action was told")
                     if isinstance(fact, RecordGone):
                         self._started.pop(fact.server, None)
             case _:
                 pass
+
+    def _is_held_up(self, now: Instant) -> bool:
+        """Tell whether the registry may carry out only now what it was asked for long ago: writes wait, or did so."""
+        calm_since = self._weather.calm_since()
+        return calm_since is None or now - calm_since < self.CARRIED_OUT_WITHIN

@@ -11,8 +11,8 @@ from hfs_appliance.model.instants import MINUTE, Duration, Instant, format_durat
 from hfs_appliance.model.plan import Cause
 from sim.census import Recent
 from sim.checkers.base import Case, Checker
-from sim.entries import Announced, Author, Registered, RoleGiven
-from sim.truth import Condition, DeletionBegun, Fact, MachineGone, RegistryReplaced
+from sim.entries import Announced, Author, RecordWritten, Registered, RoleGiven
+from sim.truth import HEALTHY, Condition, DeletionBegun, Fact, MachineGone, RegistryReplaced
 
 ACCUSING: Final = frozenset({Cause.REMEDIATION.value, Cause.BUILD_FAILED.value, Cause.NEVER_READY.value})
 """Causes that say that a server is no good."""
@@ -25,10 +25,13 @@ class HealthyDestroyed(Checker):
     ids = ("S1", "S10", "S12")
     promise = "nothing that serves or waits warm is deleted as dead, failed, never ready, or without a cause"
     hears = (ActionStarted,)
-    sees = (DeletionBegun, MachineGone, Announced, Registered)
+    sees = (DeletionBegun, MachineGone, Announced, Registered, RecordWritten)
 
     def __init__(self, case: Case) -> None:
         super().__init__(case)
+        self._doomed: dict[ServerId, bool] = {}
+        """Servers whose deletion was decided: whether they were healthy then. A decision stands when the cloud ignores
+        the deletion and the server comes back to life meanwhile."""
         self._causes: dict[ServerId, str] = {}
         self._shown: dict[ServerId, Nonce] = {}
         """Servers that have been in the registry, warm or with a role; of others nobody can know that they are well."""
@@ -48,9 +51,13 @@ class HealthyDestroyed(Checker):
                 self._shown[fact.server] = fact.nonce
             case Registered():
                 self._shown[fact.instance] = fact.nonce
+            case RecordWritten(is_deleting=True):
+                machine = self._census.machines.get(fact.server)
+                self._doomed.setdefault(fact.server, machine is not None and machine.condition in HEALTHY)
             case MachineGone():
                 self._causes.pop(fact.server, None)
                 self._shown.pop(fact.server, None)
+                self._doomed.pop(fact.server, None)
             case DeletionBegun(condition=Condition.WARM | Condition.SERVING) if fact.server in self._shown:
                 self._judge(fact)
             case _:
@@ -58,7 +65,8 @@ class HealthyDestroyed(Checker):
 
     def _judge(self, fact: DeletionBegun) -> None:
         cause = self._causes.get(fact.server)
-        if cause is not None and cause not in ACCUSING:
+        was_healthy = self._doomed.get(fact.server, True)
+        if cause is not None and (cause not in ACCUSING or not was_healthy):
             return
         self._allowed -= 1
         if self._allowed < 0:

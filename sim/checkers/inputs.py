@@ -38,7 +38,8 @@ class BadInput(Checker):
                 return
             states = [desired.services.get(record.service) for desired in self._census.lately(recorded.at)]
             wants = [state is not None and state.versions.get(record.version, 0) > 0 for state in states]
-            if wants and all(wants):
+            is_on_its_way = event.action == "delete" and record.is_draining  # it has left when nobody wanted it
+            if wants and all(wants) and not is_on_its_way:
                 self.accuse(f"{event.action} of {event.server}: {record.service} {record.version} is desired")
 
     def see(self, now: Instant, fact: Fact) -> None:

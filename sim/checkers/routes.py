@@ -77,6 +77,8 @@ class Registrations(Checker):
             and ended[1] >= self._weather.routes_asked_at - self.PUBLISHED_WITHIN
         ):
             return
+        if self._weather.sighted_since is None:
+            return  # a proxy that hung does now what it was asked for when the control plane could see
         self.accuse(f"{name} is routed to {member.instance} at {member.address}, which is not registered for it there")
 
     def _judge_empty(self, now: Instant, name: ServiceName) -> None:
@@ -179,11 +181,14 @@ class InStep(Checker):
     sees = (RoutesServed, Registered, Unregistered, TrafficWritten, TrafficGone, ApiCalled)
 
     RENDERED_WITHIN: Final = seconds(15)
+    RESYNCED_WITHIN: Final = seconds(75)
+    """Z5: of watches that the registry has forgotten without a word, the next resync tells."""
 
     def __init__(self, case: Case) -> None:
         super().__init__(case)
         self._table: RouteTable | None = None
         self._routed: dict[ServerId, ServiceName] = {}
+        self._unseen: dict[ServerId, Instant] = {}
         self._late: Waiting[ServerId] = Waiting(self.RENDERED_WITHIN)
 
     def hear(self, recorded: Recorded) -> None:
@@ -203,6 +208,7 @@ class InStep(Checker):
                 self._look(now, fact.instance)
             case Unregistered():
                 self._late.end(fact.instance)
+                self._unseen.pop(fact.instance, None)
             case TrafficWritten() | TrafficGone():
                 # Whoever need not have been routed may have to be now.
                 for key, group in self._census.groups.items():
@@ -231,6 +237,7 @@ class InStep(Checker):
             self._late.begin(now, server)
         else:
             self._late.end(server)
+            self._unseen.pop(server, None)
 
     def _is_out_of_step(self, server: ServerId) -> bool:
         entry = self._census.registered.get(server)
@@ -243,8 +250,19 @@ class InStep(Checker):
             if entry is None or not self._is_out_of_step(server):
                 continue
             # Of several appliances it is not known whether the one whose endpoint this is could see.
-            is_excused = self._scenario.layout.appliances > 1 or self._weather.is_proxy_slow(now)
-            if is_excused or since is None or since + self.RENDERED_WITHIN > now:
+            is_excused = (
+                self._scenario.layout.appliances > 1
+                or self._weather.is_proxy_slow(now)
+                or self._weather.was_registry_dull(now, self.RENDERED_WITHIN)
+            )
+            if (
+                is_excused
+                or since is None
+                or since + self.RENDERED_WITHIN > now
+                or (
+                    self._weather.are_watches_lost and now - self._unseen.setdefault(server, now) < self.RESYNCED_WITHIN
+                )
+            ):
                 self._late.begin(now, server)
             elif entry.is_up and not self._must_be_routed(entry):
                 continue

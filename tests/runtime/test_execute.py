@@ -175,3 +175,19 @@ async def test_a_list_that_leaves_a_server_out_is_not_believed_without_the_cloud
         await bench.sink.wait("action-done", 2)
     record = read_record((await bench.registry.get(bench.layout.record(dead.server))).value)
     assert record.delete_at is not None
+
+
+@simulated
+async def test_what_was_taken_for_gone_is_not_deleted_when_it_is_there(bench: Bench) -> None:
+    server = ServerId("small-0001")
+    async with running(bench.executor.run, bench.servers.run):
+        bench.submit(create(1))
+        await bench.executor.wait_idle()
+        await bench.servers.wait_listed(bench.clock.now())
+        bench.submit(Delete(server=server, reason=REASON, is_unlisted=True))
+        (failed,) = await bench.sink.wait("action-failed")
+    assert isinstance(failed, ActionFailed)
+    assert failed.error == "Conflict"
+    assert server in bench.datacentre.machines
+    record = read_record((await bench.registry.get(bench.layout.record(server))).value)
+    assert record.delete_at is None
