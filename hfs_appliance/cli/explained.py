@@ -166,7 +166,7 @@ def _holds(held: Iterable[Hold]) -> list[RenderableType]:
 
 
 def _events(events: Sequence[EventReport]) -> list[RenderableType]:
-    return [Text("\nevents", "bold"), *(render.event(told) for told in events)] if events else []
+    return [Text("\nevents", "bold"), *(render.event(told) for told in events[-_MOST:])] if events else []
 
 
 def _more(rows: Sequence[object]) -> list[RenderableType]:

@@ -48,7 +48,9 @@ class Course:
         self._view = world.registry.value
         self._cloud: Map[ServerId, CloudServer] = _map(world.cloud.value.servers)
         self._desired, self._ledger, self._load = world.desired, world.ledger, world.load
-        self._arrivals: list[tuple[Instant, ServerId, Stage]] = []
+        self.is_guessing = False
+        """Whether anything has arrived at an instant that is only assumed."""
+        self._arrivals: list[tuple[Instant, ServerId, Stage, bool]] = []
         self._revision = world.cloud.revision
         for server, record in sorted(self._view.records.items()):
             self._expect(server, record)
@@ -98,7 +100,8 @@ class Course:
         self.now = to
         self._revision += 1
         while self._arrivals and self._arrivals[0][0] <= to:
-            _, server, stage = heappop(self._arrivals)
+            _, server, stage, is_measured = heappop(self._arrivals)
+            self.is_guessing = self.is_guessing or not is_measured
             self._arrive(server, stage)
 
     def record(self, server: ServerId) -> ServerRecord | None:
@@ -140,15 +143,17 @@ class Course:
         pace = self._paces.of(stage, scope)
         if pace is None:
             self.unmeasured.add((stage, scope))
-            pace = UNMEASURED
-        heappush(self._arrivals, (max(self.now, after(since, pace)), server, stage))
+        at = max(self.now, after(since, pace if pace is not None else UNMEASURED))
+        heappush(self._arrivals, (at, server, stage, pace is not None))
 
     def _boot(self, server: ServerId, record: ServerRecord) -> None:
         """Have a server boot, then be built; when nobody knows how long the first takes, it is all of the second."""
         self._due(server, Stage.BUILD, record.pool, record.created_at)
-        built = self._paces.of(Stage.BUILD, record.pool) or UNMEASURED
-        pace = min(built, self._paces.of(Stage.BOOT, record.pool) or built)
-        heappush(self._arrivals, (max(self.now, after(record.created_at, pace)), server, Stage.BOOT))
+        built = self._paces.of(Stage.BUILD, record.pool)
+        booted = self._paces.of(Stage.BOOT, record.pool)
+        pace = min(pace for pace in (built, booted, UNMEASURED if built is None else built) if pace is not None)
+        at = max(self.now, after(record.created_at, pace))
+        heappush(self._arrivals, (at, server, Stage.BOOT, built is not None or booted is not None))
 
     def _carry_out(self, action: Action) -> None:
         server, record = action.server, self.record(action.server)

@@ -7,7 +7,7 @@ server that dies, an image that does not boot) it takes to stay as it is.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -17,9 +17,9 @@ from hfs_appliance.mcp.decide import Decider
 from hfs_appliance.model.desired import DesiredState
 from hfs_appliance.model.forecast import Forecast, Met, Outcome, Paces, Spending, Step, Timed
 from hfs_appliance.model.guard import DestroyBudget
-from hfs_appliance.model.ids import PoolName, ServerId, ServiceName
+from hfs_appliance.model.ids import PoolName, ServerId, ServiceName, Version
 from hfs_appliance.model.instants import DAY, Duration, Instant, after
-from hfs_appliance.model.plan import OBSERVING, Action, Claim, Create, Hold, Phase, Plan
+from hfs_appliance.model.plan import OBSERVING, Action, Claim, Create, Hold, Phase, Plan, VersionCount
 from hfs_appliance.model.world import World
 
 STEPS: Final = 20_000
@@ -39,7 +39,7 @@ def forecast(
     first = Decider().decide(world)
     notes = _Notes(began=world.now, before=frozenset(world.ledger.tokens))
     if world.registry is None or world.cloud is None or any(hold.rule in OBSERVING for hold in first.holds):
-        notes.look(first, world.now)
+        notes.look(first, world.now, is_timed=True)
         return notes.result(world, frozenset(), Outcome.HELD)
     course, decider = Course(world, paces), Decider()
     for _, action in sorted(world.in_flight.items()):
@@ -52,7 +52,7 @@ def _run(course: Course, decider: Decider, notes: _Notes, steps: int, is_enough:
     idle = 0
     for _ in range(ROUNDS):
         plan = decider.decide(course.world())
-        notes.look(plan, course.now)
+        notes.look(plan, course.now, is_timed=not course.is_guessing)
         if len(notes.steps) + len(plan.actions) > steps or is_enough():
             return Outcome.CUT
         course.carry_out(plan)
@@ -86,6 +86,7 @@ class _Meeting:
     hold: Hold
     began: Instant
     seen: Instant
+    is_timed: bool
 
 
 @dataclass(slots=True)
@@ -103,20 +104,21 @@ class _Notes:
     """Scope of every token that was held on the way."""
     _most: Counter[str] = field(default_factory=Counter)
     _servers: int | None = None
+    _counts: Mapping[ServiceName, Mapping[Version, VersionCount]] = field(default_factory=dict)
     _peak: int = 0
     _creating: int = 0
     _sizes: Counter[str] = field(default_factory=Counter)
 
-    def look(self, plan: Plan, now: Instant) -> None:
+    def look(self, plan: Plan, now: Instant, *, is_timed: bool) -> None:
         """Take in what a plan says of the whole."""
         self._now = now
         self.ended_at = max(self.ended_at, self.began)
         for hold in plan.holds:
-            meeting = self._met.setdefault((hold.scope, hold.rule), _Meeting(hold, now, now))
+            meeting = self._met.setdefault((hold.scope, hold.rule), _Meeting(hold, now, now, is_timed))
             meeting.seen = now
         servers = sum(plan.phases.values()) - plan.phases.get(Phase.GONE, 0)
         if self._servers is None:
-            self._servers = servers
+            self._servers, self._counts = servers, plan.counts
         self._peak = max(self._peak, servers)
         self._creating = max(self._creating, plan.phases.get(Phase.CREATING, 0) + plan.phases.get(Phase.BOOTING, 0))
         self._look_at_tokens(plan, servers)
@@ -137,6 +139,7 @@ class _Notes:
                 az=action.az if isinstance(action, Create) else "",
                 cause=action.reason.cause,
                 words=action.reason.words,
+                is_timed=not course.is_guessing,
                 is_under_way=is_under_way,
             )
         )
@@ -153,6 +156,7 @@ class _Notes:
             servers_now=self._servers or 0,
             servers_peak=self._peak,
             creating_peak=self._creating,
+            counts=self._counts,
         )
 
     def _look_at_tokens(self, plan: Plan, servers: int) -> None:
@@ -173,6 +177,7 @@ class _Notes:
                 hold=meeting.hold,
                 after=Duration(meeting.began - self.began),
                 lasts=Duration(meeting.seen - meeting.began),
+                is_timed=meeting.is_timed,
                 is_lasting=meeting.seen == self._now,
             )
 

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from hfs_appliance.model.ids import ServerId, ServiceName, Version
 from hfs_appliance.model.instants import Duration
-from hfs_appliance.model.plan import Cause, Hold
+from hfs_appliance.model.plan import Cause, Hold, VersionCount
 
 
 class Stage(StrEnum):
@@ -57,6 +57,8 @@ class Step:
     """Of a server that is made; else empty."""
     cause: Cause
     words: str
+    is_timed: bool
+    """Everything that `after` follows from was measured."""
     is_under_way: bool = False
 
 
@@ -69,6 +71,8 @@ class Met:
     after: Duration
     """From now."""
     lasts: Duration
+    is_timed: bool
+    """Everything that `after` follows from was measured."""
     is_lasting: bool
     """It holds still where the forecast ends."""
 
@@ -112,3 +116,5 @@ class Forecast:
     servers_now: int
     servers_peak: int
     creating_peak: int
+    counts: Mapping[ServiceName, Mapping[Version, VersionCount]]
+    """How services stand at the beginning."""

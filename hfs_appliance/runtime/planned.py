@@ -32,15 +32,14 @@ def planned(
     found = forecast(world, _paces(world, events, earlier), is_enough=is_enough)
     generation = current.generation if current is not None else 0
     changes = differences(current, wanted)
-    is_timed = not found.unmeasured
     return PlanReport(
         generation=generation,
         changes=changes,
-        steps=tuple(_step(step, is_timed=is_timed) for step in found.steps),
+        steps=tuple(map(_step, found.steps)),
         holds=tuple(met.hold for met in found.met if not met.after),
-        hash=fingerprint(generation, changes, found.steps),
+        hash=fingerprint(generation, changes, found.counts, wanted),
         outcome=found.outcome.value,
-        duration_s=_seconds(found.lasts, is_timed=is_timed),
+        duration_s=_seconds(found.lasts, is_timed=not found.unmeasured),
         unmeasured=tuple(f"{stage.value} of {scope}" for stage, scope in found.unmeasured),
         servers_now=found.servers_now,
         servers_peak=found.servers_peak,
@@ -48,7 +47,7 @@ def planned(
         creating_peak=found.creating_peak,
         creating_max=wanted.limits.max_creating,
         budget=tuple(_budget(found)),
-        guards=tuple(_guard(met, is_timed=is_timed) for met in found.met),
+        guards=tuple(map(_guard, found.met)),
         restart_needed=restart_needed(current, wanted) if current is not None else (),
     )
 
@@ -60,7 +59,7 @@ def _paces(world: World, events: Sequence[Recorded], earlier: Callable[[], Seque
     return measured(records, [*before, *events])
 
 
-def _step(step: Step, *, is_timed: bool) -> PlannedStep:
+def _step(step: Step) -> PlannedStep:
     return PlannedStep(
         verb=step.verb,
         subject=f"{step.server} in {step.az}" if step.az else step.server,
@@ -68,18 +67,18 @@ def _step(step: Step, *, is_timed: bool) -> PlannedStep:
         version=step.version,
         cause=step.cause.value,
         words=step.words,
-        after_s=_seconds(step.after, is_timed=is_timed),
+        after_s=_seconds(step.after, is_timed=step.is_timed),
         is_under_way=step.is_under_way,
     )
 
 
-def _guard(met: Met, *, is_timed: bool) -> TrippedGuard:
+def _guard(met: Met) -> TrippedGuard:
     return TrippedGuard(
         scope=met.hold.scope,
         rule=met.hold.rule,
         words=met.hold.words,
-        after_s=_seconds(met.after, is_timed=is_timed),
-        lasts_s=_seconds(met.lasts, is_timed=is_timed),
+        after_s=_seconds(met.after, is_timed=met.is_timed),
+        lasts_s=_seconds(met.lasts, is_timed=met.is_timed),
         is_lasting=met.is_lasting,
     )
 

@@ -10,6 +10,7 @@ from hfs_appliance.model.ids import ServerId, ServiceName, Version
 from hfs_appliance.model.instants import Instant, after, format_instant
 from hfs_appliance.model.observed import ServerRecord
 from hfs_appliance.model.plan import OBSERVING, Action, Claim, Hold, Phase, Plan, VersionCount
+from hfs_appliance.model.rollout import RolloutPhase
 from hfs_appliance.model.world import World
 
 
@@ -33,7 +34,23 @@ def service_waits(world: World, plan: Plan, name: ServiceName, servers: Iterable
         for version, count in sorted(plan.counts.get(name, {}).items())
         if (waiting := _short(world, plan, name, version, count)) is not None
     ]
-    return (*acts, *_progress(world, plan, members), *short)
+    return (*_rollout(world, plan, name), *acts, *_progress(world, plan, members), *short)
+
+
+def _rollout(world: World, plan: Plan, name: ServiceName) -> Iterator[Waiting]:
+    """Tell of the rollout that runs, and what it waits for."""
+    rollout = world.registry.value.rollouts.get(name) if world.registry is not None else None
+    if rollout is None or rollout.phase is RolloutPhase.DONE:
+        return
+    step = f" {rollout.step + 1} of {len(rollout.steps)}" if rollout.phase is RolloutPhase.CANARY else ""
+    waiting = plan.waiting.get(name)
+    until = waiting.until if waiting is not None else None
+    yield Waiting(
+        what=f"rollout, {rollout.phase.value}{step}",
+        words=waiting.words if waiting is not None else rollout.words,
+        since=format_instant(rollout.since),
+        until=format_instant(until) if until is not None else None,
+    )
 
 
 def concerning(holds: Iterable[Hold], *scopes: str) -> tuple[Hold, ...]:

@@ -12,13 +12,15 @@ from typing import Any, Final
 
 from hfs_appliance.mcp.decide import Decider
 from hfs_appliance.model.desired import DesiredState
-from hfs_appliance.model.instants import Instant
+from hfs_appliance.model.instants import SECOND, Instant, format_instant
 from hfs_appliance.model.maps import differing
 from hfs_appliance.model.observed import Observation
 from hfs_appliance.model.plan import Action, Cause, Hold, Plan, Reason, Verdict
 from hfs_appliance.model.world import World
 from hfs_appliance.telemetry.decisions import Decided
 
+_LONG_AGO: Final = Instant(1_000_000_000 * SECOND)
+"""A number that is no smaller is an instant of this century."""
 _ANY: Final = Reason(cause=Cause.BOOKKEEPING, words="")
 _UNSAID: Final = frozenset({"now", "load", "observed_at", "revision"})
 """Parts of a World that are others each time."""
@@ -87,7 +89,7 @@ def _replayed(
     return Replayed(
         at=world.now,
         saw=tuple(_seen("", former.world, world)) if former is not None else (),
-        verdicts=tuple(verdict for verdict in verdicts if verdict != before.verdicts.get(verdict.server)),
+        verdicts=tuple(verdict for verdict in verdicts if _is_other(before.verdicts.get(verdict.server), verdict)),
         actions=plan.actions,
         begun=_missing(plan.holds, before.holds),
         ended=_missing(before.holds, plan.holds),
@@ -95,6 +97,10 @@ def _replayed(
         is_same=decider.decide(world) == plan,
         other=_compared(plan, _decided_by(other, world, wanted)) if wanted is not None else None,
     )
+
+
+def _is_other(before: Verdict | None, verdict: Verdict) -> bool:
+    return before is None or (before.phase, before.rule) != (verdict.phase, verdict.rule)
 
 
 def _decided_by(decider: Decider, world: World, wanted: DesiredState) -> Plan:
@@ -153,4 +159,6 @@ def _short(value: Any) -> str:
     """Say a value in a word; what is no word is not worth a line."""
     if value is None or value == "":
         return "-"
+    if isinstance(value, int) and value >= _LONG_AGO:
+        return format_instant(Instant(value))
     return str(value) if isinstance(value, str | int) else "other"

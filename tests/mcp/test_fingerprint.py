@@ -7,14 +7,17 @@ from dataclasses import replace
 from hfs_appliance.config import differences
 from hfs_appliance.mcp.fingerprint import DIGITS, fingerprint
 from hfs_appliance.mcp.forecast import forecast
+from hfs_appliance.model.autoscale import Autoscale
 from hfs_appliance.model.desired import DesiredState
 from hfs_appliance.model.forecast import Paces
+from hfs_appliance.model.plan import VersionCount
 from sim.worlds import Fleet, desired
 
 
 def of(fleet: Fleet, wanted: DesiredState, generation: int = 1) -> str:
     changes = differences(fleet.desired, wanted)
-    return fingerprint(generation, changes, forecast(replace(fleet.world(), desired=wanted), Paces()).steps)
+    found = forecast(replace(fleet.world(), desired=wanted), Paces())
+    return fingerprint(generation, changes, found.counts, wanted)
 
 
 def test_it_follows_from_what_is_changed_and_what_leaves() -> None:
@@ -39,3 +42,19 @@ def test_what_happens_by_itself_does_not_change_it() -> None:
     assert of(fleet, fewer) == found, "a warm server has died"
     fleet.kill(fleet.serving("dns", "1")[0])
     assert of(fleet, fewer) != found, "one of those has died that were to leave: one fewer leaves"
+
+
+def test_a_service_that_scales_itself_leaves_by_its_load_or_not_at_all() -> None:
+    fleet = Fleet(desired=desired({"dns": {"1": 3}}))
+    fleet.settle()
+    one = desired({"dns": {"1": 1}})
+    name, service = next(iter(one.services.items()))
+    scaling = replace(one, services={name: replace(service, autoscale=Autoscale(min=1, max=9))})
+    counts = {name: {version: fleet_count(3) for version in service.versions}}
+    none = fingerprint(1, (), {}, scaling)
+    assert fingerprint(1, (), counts, scaling) == none != fingerprint(1, (), counts, one)
+    assert fingerprint(1, (), counts, desired({})) != none
+
+
+def fleet_count(serving: int) -> VersionCount:
+    return VersionCount(desired=1, serving=serving, starting=0, suspect=0, draining=0)

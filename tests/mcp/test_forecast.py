@@ -210,6 +210,19 @@ def test_stages_that_were_never_measured_are_named() -> None:
     assert found.outcome is Outcome.QUIET
 
 
+def test_only_what_follows_on_something_never_measured_has_no_time() -> None:
+    fleet = Fleet(desired=desired({"dns": {"1": 1}, "web": {"1": 1}}, pool_size=0))
+    found = forecast(fleet.world(), PACES)
+    assert found.unmeasured == ((Stage.START, "web"),)
+    assert [(step.verb, step.is_timed) for step in found.steps if step.verb in {"create", "claim"}] == [
+        ("create", True),
+        ("create", True),
+        ("claim", True),
+        ("claim", True),
+    ]
+    assert [step.is_timed for step in found.steps if step.verb == "confirm-ready"] == [False, False]
+
+
 def test_what_is_too_long_is_cut() -> None:
     fleet = Fleet(desired=desired({"dns": {"1": 50}}))
     found = forecast(fleet.world(), PACES, steps=60)

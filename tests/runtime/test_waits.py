@@ -8,6 +8,7 @@ from hfs_appliance.mcp.decide import decide
 from hfs_appliance.model.ids import ServiceName, Version
 from hfs_appliance.model.instants import after, format_instant, seconds
 from hfs_appliance.model.ledger import Ledger, Setback
+from hfs_appliance.model.rollout import RolloutSettings, Strategy
 from hfs_appliance.runtime.waits import concerning, server_waits, service_waits
 from sim.worlds import EPOCH, Fleet, desired
 
@@ -62,3 +63,20 @@ def test_a_setback_and_a_blind_cloud_are_the_reason() -> None:
     (waiting,) = service_waits(blind, plan, DNS, ())
     assert waiting.words.endswith("(cloud-stale)")
     assert [hold.rule for hold in concerning(plan.holds, "service/other")] == ["cloud-stale"]
+
+
+def test_a_rollout_says_what_it_waits_for_and_until_when() -> None:
+    fleet = Fleet(desired=desired({"dns": {"1": 2}}, pool_size=2))
+    fleet.settle()
+    wanted = desired({"dns": {"2": 2}}, pool_size=2)
+    canary = replace(wanted.services[DNS], rollout=RolloutSettings(strategy=Strategy.CANARY))
+    fleet.desired = replace(wanted, services={DNS: canary})
+    told = []
+    for _ in range(12):
+        world = fleet.world()
+        told += [each for each in service_waits(world, decide(world), DNS, ()) if each.what.startswith("rollout")]
+        fleet.step()
+    assert {each.what for each in told} >= {"rollout, expand", "rollout, canary 1 of 2"}
+    assert all(each.since is not None and each.words for each in told)
+    assert any(each.until is not None for each in told)
+    assert service_waits(fleet.world(), decide(fleet.world()), ServiceName("x"), ()) == ()

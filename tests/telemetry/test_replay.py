@@ -100,6 +100,11 @@ def test_it_tells_what_was_seen_believed_and_done() -> None:
     assert one.is_news(story()[7])
 
 
+def test_instants_are_told_as_such() -> None:
+    told = [line for one in story() for line in one.saw if "built_at" in line]
+    assert told[0] == "registry.records.small-0001.built_at: - → 2023-11-14T22:13:21.000Z"
+
+
 def test_what_is_like_the_decision_before_is_no_news() -> None:
     told = story(dies_at=99)
     assert [one.is_news(before) for before, one in pairwise(told)][-3:] == [False] * 3
