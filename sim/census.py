@@ -25,6 +25,8 @@ from sim.entries import (
     Registered,
     RoleGiven,
     RoleTaken,
+    RolloutGone,
+    RolloutWritten,
     TrafficGone,
     TrafficWritten,
     Unannounced,
@@ -134,6 +136,7 @@ class Census:
         self.announced: dict[ServerId, Nonce] = {}
         self.registered: dict[ServerId, Registered] = {}
         self.traffic: dict[ServiceName, TrafficWritten] = {}
+        self.rollouts: dict[ServiceName, RolloutWritten] = {}
         self.desired: DesiredState | None = None
         """The last one that could be read, with the sizes of the services that scale themselves."""
         self._stored: DesiredState | None = None
@@ -162,6 +165,8 @@ class Census:
             LedgerWritten: self._ledger,
             TrafficWritten: self._traffic,
             TrafficGone: self._no_traffic,
+            RolloutWritten: self._rollout,
+            RolloutGone: self._no_rollout,
             DemandChanged: self._demand,
         }
 
@@ -295,6 +300,12 @@ class Census:
 
     def _no_traffic(self, _: Instant, fact: TrafficGone) -> None:
         self.traffic.pop(fact.service, None)
+
+    def _rollout(self, _: Instant, fact: RolloutWritten) -> None:
+        self.rollouts[fact.service] = fact
+
+    def _no_rollout(self, _: Instant, fact: RolloutGone) -> None:
+        self.rollouts.pop(fact.service, None)
 
     def _judge(self, now: Instant, server: ServerId) -> None:
         """Put a server into the group for which it is up, or into none."""

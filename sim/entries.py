@@ -160,6 +160,59 @@ class TrafficGone(Fact):
     service: ServiceName
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutWritten(Fact):
+    """How far the rollout of a service has got."""
+
+    author: Author
+    service: ServiceName
+    number: int
+    phase: str
+    before: Mapping[Version, int]
+    target: Mapping[Version, int]
+    total: int
+    is_reverting: bool
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether nothing is in progress."""
+        return self.phase == "done"
+
+    @property
+    def kept(self) -> Mapping[Version, int]:
+        """Instances of the versions that it stands between: the old ones follow the total that is wanted."""
+        if self.is_over:
+            return {}
+        now = sum(self.target.values())
+        old = {v: -(-n * now // self.total) if self.total else n for v, n in self.before.items()}
+        return {v: max(self.target.get(v, 0), self.before.get(v, 0), old.get(v, 0)) for v in {**self.target, **old}}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutGone(Fact):
+    """A service has no rollout any more."""
+
+    author: Author
+    service: ServiceName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProxyTold(Fact):
+    """A proxy follows these traffic epochs."""
+
+    author: Author
+    appliance: str
+    epochs: Mapping[ServiceName, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProxyGone(Fact):
+    """Nothing is heard of a proxy any more."""
+
+    author: Author
+    appliance: str
+
+
 _KINDS: Final[Mapping[tuple[str, int], type[Fact]]] = {
     ("servers", 2): RecordWritten,
     ("assignments", 2): RoleGiven,
@@ -168,6 +221,8 @@ _KINDS: Final[Mapping[tuple[str, int], type[Fact]]] = {
     ("desired", 1): DesiredStored,
     ("ledger", 1): LedgerWritten,
     ("traffic", 2): TrafficWritten,
+    ("rollouts", 2): RolloutWritten,
+    ("proxies", 2): ProxyTold,
 }
 """By room and depth."""
 
@@ -221,10 +276,8 @@ def _meaning(room: list[str], entry: Mapping[str, Any], author: Author) -> Fact 
             return Announced(author=author, server=ServerId(server), nonce=Nonce(str(entry["nonce"])))
         case ["services", service, instance]:
             return _registration(ServiceName(service), ServerId(instance), entry, author)
-        case ["traffic", service]:
-            weights = {Version(share["version"]): int(share["weight"]) for share in entry["shares"]}
-            name = ServiceName(service)
-            return TrafficWritten(author=author, service=name, epoch=int(entry["epoch"]), weights=weights)
+        case ["traffic" | "rollouts" | "proxies", name]:
+            return _upgrade(room[0], name, entry, author)
         case _:
             sizes = {ServiceName(name): int(size["total"]) for name, size in entry.get("sizes", {}).items()}
             return LedgerWritten(author=author, next_serial=int(entry["next_serial"]), sizes=sizes)
@@ -242,8 +295,33 @@ def _gone(path: str, author: Author) -> Fact | None:
             return Unregistered(author=author, service=ServiceName(service), instance=ServerId(instance))
         case ["traffic", service]:
             return TrafficGone(author=author, service=ServiceName(service))
+        case ["rollouts", service]:
+            return RolloutGone(author=author, service=ServiceName(service))
+        case ["proxies", appliance]:
+            return ProxyGone(author=author, appliance=appliance)
         case _:
             return None
+
+
+def _upgrade(room: str, name: str, entry: Mapping[str, Any], author: Author) -> Fact:
+    if room == "proxies":
+        epochs = {ServiceName(service): int(epoch) for service, epoch in entry["epochs"].items()}
+        return ProxyTold(author=author, appliance=name, epochs=epochs)
+    service = ServiceName(name)
+    if room == "traffic":
+        weights = {Version(share["version"]): int(share["weight"]) for share in entry["shares"]}
+        return TrafficWritten(author=author, service=service, epoch=int(entry["epoch"]), weights=weights)
+    before, target = ({Version(v): int(n) for v, n in entry[key].items()} for key in ("before", "target"))
+    return RolloutWritten(
+        author=author,
+        service=service,
+        number=int(entry["number"]),
+        phase=str(entry["phase"]),
+        before=before,
+        target=target,
+        total=int(entry["total"]),
+        is_reverting=bool(entry["is_reverting"]),
+    )
 
 
 def _record(entry: Mapping[str, Any], author: Author) -> RecordWritten:

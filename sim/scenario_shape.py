@@ -9,8 +9,9 @@ from pydantic import Field
 
 from hfs_appliance.config import spellings
 from hfs_appliance.config.keys import quote, suggest
-from hfs_appliance.config.shape import AtLeastOne, Count, Table
+from hfs_appliance.config.shape import AtLeastOne, Count
 from hfs_appliance.config.spellings import Spelling, misspelt, span
+from hfs_appliance.config.table import Table
 from hfs_appliance.model.instants import Duration
 from hfs_appliance.model.plan import Phase as PlanPhase
 from sim import scenario

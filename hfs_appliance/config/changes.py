@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ from hfs_appliance.config import durations, percents
 from hfs_appliance.config.keys import KeyPath, write_path
 from hfs_appliance.model.desired import Admin, DesiredState, Endpoint, Pool, Service
 from hfs_appliance.model.reports import Change
+from hfs_appliance.model.rollout import Step
 
 _RESTART: Final[tuple[KeyPath, ...]] = (
     # The registry session, the provider and the admin API's socket are made once, when `hfs run` starts. What stands in
@@ -53,14 +54,24 @@ def _changes(before: DesiredState | None, after: DesiredState) -> Iterator[tuple
             yield path, Change(path=write_path(path), before=was.text, after=will_be.text)
 
 
-_RENAMED: Final[Mapping[str, str]] = {"pools": "pool", "services": "service", "limits": "quota"}
-_WRITERS: Final[Mapping[str, Callable[[Any], str]]] = {"Duration": durations.write, "Share": percents.write}
+def _steps(steps: Sequence[Step]) -> str:
+    return ", ".join(f"{percents.write_tenths(step.weight)} for {durations.write(step.bake)}" for step in steps)
+
+
+_RENAMED: Final[Mapping[str, str]] = {"pools": "pool", "services": "service", "limits": "quota", "key": "split"}
+_WRITERS: Final[Mapping[str, Callable[[Any], str]]] = {
+    "Duration": durations.write,
+    "Share": percents.write,
+    "PerMille": percents.write_tenths,
+    "Factor": percents.write_factor,
+    "tuple[Step, ...]": _steps,
+}
 """How fields of these types are written; all others as their values are."""
 _WRITTEN_OTHERWISE: Final[Mapping[type, frozenset[str]]] = {
     Endpoint: frozenset({"address", "port"}),
     Admin: frozenset({"address", "port"}),
     Pool: frozenset({"name"}),
-    Service: frozenset({"name", "versions", "rollout", "wishes", "former"}),
+    Service: frozenset({"name", "versions", "wishes", "former"}),
     DesiredState: frozenset({"environment", "generation"}),
 }
 """Fields of the model that are no keys of their own in a file."""
@@ -73,6 +84,11 @@ def _flatten(path: KeyPath, value: Any) -> Iterator[tuple[KeyPath, _Leaf]]:
     elif isinstance(value, Service):
         for version, instances in value.versions.items():
             yield (*path, "version", version, "instances"), _Leaf(str(instances))
+        for version, wish in value.wishes.items():
+            weight = "" if wish.weight is None else str(wish.weight)
+            yield (*path, "version", version, "weight"), _Leaf(weight, is_default=not weight)
+            matches = ", ".join(f"{match.carrier} {match.name} = {match.value}" for match in wish.matches)
+            yield (*path, "version", version, "match"), _Leaf(matches, is_default=not matches)
     elif isinstance(value, DesiredState):
         yield (*path, "environment", "name"), _Leaf(value.environment)
     for field in fields(value):

@@ -17,8 +17,8 @@ from pydantic import ValidationError
 
 from hfs_appliance.config.keys import KeyPath, quote, suggest, write_path
 from hfs_appliance.config.mistakes import Finding
-from hfs_appliance.config.shape import Table
 from hfs_appliance.config.spellings import MISSPELT
+from hfs_appliance.config.table import Table
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo

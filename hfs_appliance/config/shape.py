@@ -7,19 +7,17 @@ required key has an example: it stands in the reference, and in place of a wrong
 
 from __future__ import annotations
 
-from dataclasses import fields
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
 from hfs_appliance.config import spellings
+from hfs_appliance.config.rollout import Match, Rollout
 from hfs_appliance.config.spellings import Listen, misspelt, share, span
+from hfs_appliance.config.table import Table, default
 from hfs_appliance.model import autoscale, desired, guard
 from hfs_appliance.model.instants import Duration
 from hfs_appliance.model.shares import Share
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
 Name: TypeAlias = Annotated[str, spellings.ANY_NAME]
 Path: TypeAlias = Annotated[str, spellings.URL_PATH]
@@ -35,17 +33,6 @@ Tokens: TypeAlias = Annotated[int, Field(ge=1, le=1_000)]
 _STAGE = span("0s", "1h")
 
 
-def _default(model: type[DataclassInstance], name: str) -> Any:
-    """Give the model's own default of a field."""
-    return next(field.default for field in fields(model) if field.name == name)
-
-
-class Table(BaseModel):
-    """A table of the file: unknown keys are mistakes, and nothing is converted silently."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
 class Environment(Table):
     """Which environment this is."""
 
@@ -58,24 +45,24 @@ class Registry(Table):
 
     hosts: list[Annotated[str, spellings.REGISTRY_HOST]] = []
     """Servers of the ensemble, each `"host:port"`. Empty: the registry that is embedded in `hfs run`."""
-    session_timeout: Annotated[Duration, span("1s", "5m")] = _default(desired.RegistrySettings, "session_timeout")
+    session_timeout: Annotated[Duration, span("1s", "5m")] = default(desired.RegistrySettings, "session_timeout")
     """How long an instance may be cut off from the registry before its registration goes."""
-    embedded_port: Port = _default(desired.RegistrySettings, "embedded_port")
+    embedded_port: Port = default(desired.RegistrySettings, "embedded_port")
     """Port of the embedded registry on 127.0.0.1."""
 
 
 class LocalCloud(Table):
     """The local provider: each server is a group of processes on this machine, with a loopback address of its own."""
 
-    network: Annotated[str, spellings.NETWORK] = _default(desired.LocalCloud, "network")
+    network: Annotated[str, spellings.NETWORK] = default(desired.LocalCloud, "network")
     """Loopback network from which the servers get their addresses."""
     directory: Annotated[str | None, spellings.FILLED] = None
     """Where the servers lie, relative to this file, to share it with other appliances. Else: in the state directory."""
-    boot: Annotated[Duration, _STAGE] = _default(desired.LocalCloud, "boot")
+    boot: Annotated[Duration, _STAGE] = default(desired.LocalCloud, "boot")
     """How long a new server takes to boot."""
-    updates: Annotated[Duration, _STAGE] = _default(desired.LocalCloud, "updates")
+    updates: Annotated[Duration, _STAGE] = default(desired.LocalCloud, "updates")
     """How long a new server takes to install updates."""
-    configuration: Annotated[Duration, _STAGE] = _default(desired.LocalCloud, "configuration")
+    configuration: Annotated[Duration, _STAGE] = default(desired.LocalCloud, "configuration")
     """How long a new server takes to be configured."""
 
 
@@ -90,9 +77,9 @@ class Cloud(Table):
 
     provider: Annotated[Literal["local"], BeforeValidator(_refuse_future_provider)] = Field(examples=["local"])
     """The cloud: `local` makes servers of processes on this machine."""
-    azs: Annotated[list[Name], Field(min_length=1)] = list(_default(desired.CloudSettings, "azs"))
+    azs: Annotated[list[Name], Field(min_length=1)] = list(default(desired.CloudSettings, "azs"))
     """Availability zones; servers are spread evenly over them."""
-    poll: Annotated[Duration, span("100ms", "5m")] = _default(desired.CloudSettings, "poll")
+    poll: Annotated[Duration, span("100ms", "5m")] = default(desired.CloudSettings, "poll")
     """How often the list of servers is read."""
     local: LocalCloud = LocalCloud()
 
@@ -102,15 +89,15 @@ class Endpoint(Table):
 
     listen: ListenAt = Field(examples=["127.0.0.1:8080"])
     """IPv4 address and port."""
-    title: Text = _default(desired.Endpoint, "title")
+    title: Text = default(desired.Endpoint, "title")
     """Title of the merged Swagger document."""
-    description: Text = _default(desired.Endpoint, "description")
+    description: Text = default(desired.Endpoint, "description")
     """Description in the merged Swagger document."""
-    connect_timeout: Annotated[Duration, span("10ms", "1m")] = _default(desired.Endpoint, "connect_timeout")
+    connect_timeout: Annotated[Duration, span("10ms", "1m")] = default(desired.Endpoint, "connect_timeout")
     """How long an instance may take to accept a connection before the next one is tried."""
-    response_timeout: Annotated[Duration, span("100ms", "1h")] = _default(desired.Endpoint, "response_timeout")
+    response_timeout: Annotated[Duration, span("100ms", "1h")] = default(desired.Endpoint, "response_timeout")
     """Longest silence of an instance before the next one is tried (idempotent requests) or 504 is answered."""
-    reload_interval: Annotated[Duration, span("100ms", "1m")] = _default(desired.Endpoint, "reload_interval")
+    reload_interval: Annotated[Duration, span("100ms", "1m")] = default(desired.Endpoint, "reload_interval")
     """Shortest time between two reloads of nginx; the first change of a burst is published at once."""
 
 
@@ -124,9 +111,9 @@ class Admin(Table):
 class Reserve(Table):
     """Shares of `max_servers` that stay free for what matters more than full pools."""
 
-    remediation: Annotated[Share, share("0%", "50%")] = _default(desired.Reserve, "remediation")
+    remediation: Annotated[Share, share("0%", "50%")] = default(desired.Reserve, "remediation")
     """For replacing what has died: neither pools nor new versions take it."""
-    rollout: Annotated[Share, share("0%", "50%")] = _default(desired.Reserve, "rollout")
+    rollout: Annotated[Share, share("0%", "50%")] = default(desired.Reserve, "rollout")
     """For a new version beside the old one: pools do not take it."""
 
 
@@ -135,9 +122,9 @@ class Quota(Table):
 
     max_servers: AtLeastOne = Field(examples=[30])
     """Servers that may exist at one time, the warm ones and those being built included."""
-    max_creating: AtLeastOne = _default(desired.Limits, "max_creating")
+    max_creating: AtLeastOne = default(desired.Limits, "max_creating")
     """Servers that may be in creation at one time."""
-    max_deleting: AtLeastOne = _default(desired.Limits, "max_deleting")
+    max_deleting: AtLeastOne = default(desired.Limits, "max_deleting")
     """Servers that may be in deletion at one time."""
     reserve: Reserve = Reserve()
 
@@ -145,31 +132,31 @@ class Quota(Table):
 class DestroyBudget(Table):
     """How many servers may be taken away within a window, whatever the cause."""
 
-    percent: Annotated[Share, share("0.1%")] = _default(guard.DestroyBudget, "percent")
+    percent: Annotated[Share, share("0.1%")] = default(guard.DestroyBudget, "percent")
     """Share of the servers that there are."""
-    min: Tokens = _default(guard.DestroyBudget, "min")
+    min: Tokens = default(guard.DestroyBudget, "min")
     """At least this many, however few servers there are."""
-    max: Tokens = _default(guard.DestroyBudget, "max")
+    max: Tokens = default(guard.DestroyBudget, "max")
     """At most this many, however many servers there are."""
-    window: Annotated[Duration, span("1s", "1d")] = _default(guard.DestroyBudget, "window")
+    window: Annotated[Duration, span("1s", "1d")] = default(guard.DestroyBudget, "window")
     """A server that was taken away counts for this long, and until the cloud has confirmed that it is gone."""
 
 
 class Storm(Table):
     """How many losses at once are too many to be believed without a second witness."""
 
-    percent: Annotated[Share, share("1%")] = _default(guard.Storm, "percent")
+    percent: Annotated[Share, share("1%")] = default(guard.Storm, "percent")
     """Share of a service's instances, or of all servers, that may be lost at once."""
-    min: AtLeastOne = _default(guard.Storm, "min")
+    min: AtLeastOne = default(guard.Storm, "min")
     """Fewer lost servers are no storm, whatever their share."""
 
 
 class Quarantine(Table):
     """How sick servers are kept to be looked at: out of traffic, running, until `hfs explain` has told why."""
 
-    keep: Annotated[Duration, span("0s", "30d")] = _default(guard.Quarantine, "keep")
+    keep: Annotated[Duration, span("0s", "30d")] = default(guard.Quarantine, "keep")
     """How long such a server is kept."""
-    max: Count = _default(guard.Quarantine, "max")
+    max: Count = default(guard.Quarantine, "max")
     """Servers kept of one service, or of one pool's failed builds; the oldest leaves first."""
 
 
@@ -178,7 +165,7 @@ class Guard(Table):
 
     destroy_budget: DestroyBudget = DestroyBudget()
     storm: Storm = Storm()
-    shrink_confirm: Annotated[Share, share("1%")] = _default(guard.Guard, "shrink_confirm")
+    shrink_confirm: Annotated[Share, share("1%")] = default(guard.Guard, "shrink_confirm")
     """A change that removes a larger share of a service's, or of all instances must be confirmed."""
     quarantine: Quarantine = Quarantine()
 
@@ -188,7 +175,7 @@ class Pool(Table):
 
     size: Count = Field(examples=[2])
     """Warm servers to keep ready, beyond what the services use."""
-    build_within: Annotated[Duration, span("1s", "1d")] = _default(desired.Pool, "build_within")
+    build_within: Annotated[Duration, span("1s", "1d")] = default(desired.Pool, "build_within")
     """A server that is not ready by then counts as failed and is replaced."""
 
 
@@ -203,24 +190,24 @@ class Run(Table):
     """Python packages installed into the server's own virtual environment (`{venv}`) before the first start."""
     directory: Annotated[str | None, spellings.FILLED] = None
     """Directory copied to the server (`{directory}`) before the first start; relative to this file."""
-    restart_backoff: Annotated[Duration, span("10ms", "1h")] = _default(desired.RunSpec, "restart_backoff")
+    restart_backoff: Annotated[Duration, span("10ms", "1h")] = default(desired.RunSpec, "restart_backoff")
     """Pause before an instance that ended by itself is started again; doubles with each failure in a row."""
-    restart_backoff_max: Annotated[Duration, span("10ms", "1h")] = _default(desired.RunSpec, "restart_backoff_max")
+    restart_backoff_max: Annotated[Duration, span("10ms", "1h")] = default(desired.RunSpec, "restart_backoff_max")
     """Longest such pause."""
 
 
 class Health(Table):
     """How it is decided that an instance may have traffic."""
 
-    path: Path = _default(desired.Health, "path")
+    path: Path = default(desired.Health, "path")
     """URL path that answers with a status from 200 to 299 when the instance is well."""
-    interval: Annotated[Duration, span("100ms", "1h")] = _default(desired.Health, "interval")
+    interval: Annotated[Duration, span("100ms", "1h")] = default(desired.Health, "interval")
     """Time between two probes."""
-    timeout: Annotated[Duration, span("10ms", "5m")] = _default(desired.Health, "timeout")
+    timeout: Annotated[Duration, span("10ms", "5m")] = default(desired.Health, "timeout")
     """A probe without an answer by then has failed."""
-    unhealthy_after: Annotated[int, Field(ge=1, le=1000)] = _default(desired.Health, "unhealthy_after")
+    unhealthy_after: Annotated[int, Field(ge=1, le=1000)] = default(desired.Health, "unhealthy_after")
     """Failed probes in a row until the instance is taken out of traffic."""
-    ready_within: Annotated[Duration, span("1s", "1d")] = _default(desired.Health, "ready_within")
+    ready_within: Annotated[Duration, span("1s", "1d")] = default(desired.Health, "ready_within")
     """An instance that is not well by then is replaced."""
 
 
@@ -229,6 +216,10 @@ class Version(Table):
 
     instances: Count = Field(examples=[2])
     """Instances wanted."""
+    weight: Annotated[int | None, Field(ge=0, le=1_000_000)] = None
+    """Its part of the requests, compared with the other versions' weights; left out of all: by their instances."""
+    match: Annotated[list[Match], Field(max_length=20)] = []
+    """Requests that go to this version whatever the weights: `{ header = "X-Beta", value = "yes" }`, or `cookie`."""
 
 
 class ServiceBudget(Table):
@@ -304,7 +295,7 @@ class Autoscale(Table):
     """Target: requests a second of each instance."""
     in_flight_per_instance: Annotated[int | None, Field(ge=1, le=1_000_000)] = None
     """Target: requests under way at a time in each instance."""
-    tolerance: Annotated[Share, share("0%", "50%")] = _default(autoscale.Autoscale, "tolerance")
+    tolerance: Annotated[Share, share("0%", "50%")] = default(autoscale.Autoscale, "tolerance")
     """What deviates less from the target changes nothing."""
     up: Up = Up()
     down: Down = Down()
@@ -318,20 +309,21 @@ class Service(Table):
     """Warm pool that gives its servers."""
     port: Port = Field(examples=[9000])
     """Port on which an instance listens, on its server's address."""
-    document: Annotated[str, spellings.DOCUMENT] = _default(desired.Service, "document")
+    document: Annotated[str, spellings.DOCUMENT] = default(desired.Service, "document")
     """URL path of the service's own Swagger or OpenAPI document; `""` when it has none."""
-    base_path: Annotated[str, spellings.BASE_PATH] = _default(desired.Service, "base_path")
+    base_path: Annotated[str, spellings.BASE_PATH] = default(desired.Service, "base_path")
     """Path on the instance that `/<name>/` leads to; ends with a slash."""
-    drain: Annotated[Duration, span("0s", "1h")] = _default(desired.Service, "drain")
+    drain: Annotated[Duration, span("0s", "1h")] = default(desired.Service, "drain")
     """Time between the last new request and the stop of an instance that leaves."""
-    suspect_grace: Annotated[Duration, span("0s", "1h")] = _default(desired.Service, "suspect_grace")
+    suspect_grace: Annotated[Duration, span("0s", "1h")] = default(desired.Service, "suspect_grace")
     """How long an instance may be without registration before capacity is added in its place."""
     registrar: Literal["agent", "self"] = "agent"
     """Who registers an instance: the agent once it is healthy, or the service by itself."""
-    floor: Count = _default(desired.Service, "floor")
+    floor: Count = default(desired.Service, "floor")
     """Instances, of all versions together, below which hfs never takes the service by its own hand."""
     guard: ServiceGuard = ServiceGuard()
     autoscale: Autoscale | None = None
+    rollout: Rollout = Rollout()
     run: Run = Field(examples=[{"command": ["python3", "service.py"]}])
     health: Health = Health()
     version: Annotated[dict[Annotated[str, spellings.VERSION_NAME], Version], Field(min_length=1)] = Field(

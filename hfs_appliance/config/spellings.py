@@ -17,7 +17,8 @@ from hfs_appliance.config import durations, percents
 from hfs_appliance.config.keys import quote
 from hfs_appliance.model.ids import NAME, VERSION
 from hfs_appliance.model.instants import Duration
-from hfs_appliance.model.shares import Share
+from hfs_appliance.model.shares import PER_MILLE, Factor, PerMille, Share
+from hfs_appliance.model.traffic import COOKIE, HEADER, VALUE
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -108,6 +109,36 @@ def share(least: str, most: str = "100%") -> Spelling:
 
     schema = {"pattern": f"^{percents.PATTERN}$", "$comment": f"percentage, from {least} to {most}"}
     return Spelling(read, schema, percents.write, hint='write it like "10%"')
+
+
+def tenths(least: str, most: str) -> Spelling:
+    """Spell a percentage with one decimal at most, between two others."""
+    whole = share(least, most)
+
+    def read(text: str) -> PerMille:
+        found = whole.read(text)
+        if found % PER_MILLE:
+            raise misspelt(f"{quote(text)} has more than one decimal", 'write it like "5%" or "0.5%"')
+        return PerMille(found // PER_MILLE)
+
+    return Spelling(read, whole.schema, percents.write_tenths, hint=whole.hint)
+
+
+def factor(least: str, most: str) -> Spelling:
+    """Spell how many times as much something is, between two others."""
+    low, high = percents.read_factor(least), percents.read_factor(most)
+
+    def read(text: str) -> Factor:
+        try:
+            found = percents.read_factor(text)
+        except ValueError:
+            raise misspelt(f"{quote(text)} is not a factor", 'write it like "1.2x"') from None
+        if not low <= found <= high:
+            raise misspelt(f"{quote(text)} is out of bounds", f"from {least} to {most}")
+        return found
+
+    schema = {"pattern": f"^{percents.FACTOR}$", "$comment": f"factor, from {least} to {most}"}
+    return Spelling(read, schema, percents.write_factor, hint='write it like "1.2x"')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,6 +245,13 @@ POOL_NAME: Final = _matching(
 )
 VERSION_NAME: Final = _matching(
     VERSION.pattern, "is not a version", "letters, digits and . _ + -, 64 at most, beginning with a letter or digit"
+)
+HEADER_NAME: Final = _matching(HEADER.pattern, "is not the name of a header", "letters, digits and hyphens, 63 at most")
+COOKIE_NAME: Final = _matching(
+    f"({COOKIE.pattern})?", "is not the name of a cookie", "letters, digits and underscores, 63 at most"
+)
+MATCH_VALUE: Final = _matching(
+    VALUE.pattern, "cannot be matched", "letters, digits and . _ ~ -, 63 at most, beginning with a letter or digit"
 )
 LISTEN: Final = Spelling(read_listen, {"pattern": r"^[0-9.]+:[0-9]{1,5}$"})
 REGISTRY_HOST: Final = Spelling(_read_registry_host, {"pattern": r"^[A-Za-z0-9.-]+:[0-9]{1,5}$"})

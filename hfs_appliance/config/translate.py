@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hfs_appliance.config import shape
+from hfs_appliance.config import rollout, shape
 from hfs_appliance.model.autoscale import Autoscale, NoData, Stride, WhenBlind
 from hfs_appliance.model.desired import (
     Admin,
@@ -32,6 +32,7 @@ from hfs_appliance.model.guard import (
     Storm,
 )
 from hfs_appliance.model.ids import AvailabilityZone, EnvironmentName, PoolName, ServiceName, Version
+from hfs_appliance.model.rollout import Wish
 
 
 def to_model(file: shape.File, *, generation: int, base: Path) -> DesiredState:
@@ -132,6 +133,12 @@ def _service(name: ServiceName, service: shape.Service, base: Path) -> Service:
         floor=service.floor,
         guard=_stricter(service.guard),
         autoscale=_autoscale(service.autoscale) if service.autoscale is not None else None,
+        rollout=rollout.settings(service.rollout),
+        wishes={
+            Version(text): Wish(weight=version.weight, matches=tuple(map(rollout.match, version.match)))
+            for text, version in sorted(service.version.items())
+            if version.weight is not None or version.match
+        },
     )
 
 

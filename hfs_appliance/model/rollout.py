@@ -13,7 +13,9 @@ from typing import Final
 
 from hfs_appliance.model.ids import ServiceName, Version
 from hfs_appliance.model.instants import MINUTE, Duration, Instant
-from hfs_appliance.model.traffic import EACH_REQUEST, Match, Share, SplitKey, Traffic
+from hfs_appliance.model.shares import Factor, PerMille, Share
+from hfs_appliance.model.traffic import EACH_REQUEST, Match, SplitKey, Traffic
+from hfs_appliance.model.traffic import Share as TrafficShare
 
 
 class Strategy(StrEnum):
@@ -33,8 +35,8 @@ class Strategy(StrEnum):
 class Step:
     """One step of a canary."""
 
-    weight: int
-    """Per mille of the requests, for the new version."""
+    weight: PerMille
+    """Of the requests, for the new version."""
     bake: Duration
     """Shortest time at this weight, from when every proxy serves it."""
 
@@ -43,17 +45,20 @@ class Step:
 class Gate:
     """How much worse than the old version the new one may be, over the same minutes."""
 
-    error_factor: int = 1200
-    """Per mille of the old version's share of errors, …"""
-    error_plus: int = 1000
-    """… and so much more, in parts per million of the requests."""
-    p95_factor: int = 1200
-    """Per mille of the old version's 95th percentile."""
+    error_factor: Factor = Factor(1200)
+    """Of the old version's share of errors, …"""
+    error_plus: Share = Share(1000)
+    """… and so much more of the requests."""
+    p95_factor: Factor = Factor(1200)
+    """Of the old version's 95th percentile."""
     min_requests: int = 500
     """Of either version; with fewer, the rollout waits: silence proves nothing."""
 
 
-STEPS: Final = (Step(weight=50, bake=Duration(5 * MINUTE)), Step(weight=500, bake=Duration(5 * MINUTE)))
+STEPS: Final = (
+    Step(weight=PerMille(50), bake=Duration(5 * MINUTE)),
+    Step(weight=PerMille(500), bake=Duration(5 * MINUTE)),
+)
 GATE: Final = Gate()
 
 
@@ -65,8 +70,8 @@ class RolloutSettings:
     steps: tuple[Step, ...] = STEPS
     """Of a canary; their weights rise."""
     gate: Gate = GATE
-    batch: int = 250
-    """Per mille of the instances that a rolling rollout exchanges at a time; one at least."""
+    batch: PerMille = PerMille(250)
+    """Of the instances, that a rolling rollout exchanges at a time; one at least."""
     progress_deadline: Duration = Duration(10 * MINUTE)
     """A rollout that gets no further for so long is given up."""
     revert_deadline: Duration = Duration(2 * MINUTE)
@@ -139,7 +144,7 @@ class Rollout:
     step: int = 0
     before: Mapping[Version, int] = field(default_factory=dict)
     """Versions that had the requests when it began, with their instances; when DONE: those to which one may go back."""
-    before_shares: tuple[Share, ...] = ()
+    before_shares: tuple[TrafficShare, ...] = ()
     """How the requests were divided among them."""
     total: int = 0
     """Instances of all target versions when it began: the old ones follow when this changes."""

@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import Final, NewType
 
 Share = NewType("Share", int)
+PerMille = NewType("PerMille", int)
+Factor = NewType("Factor", int)
+"""How many times as much, in thousandths."""
 
 WHOLE: Final = Share(1_000_000)
+PER_MILLE: Final = Share(WHOLE // 1000)
 PERCENT: Final = Share(WHOLE // 100)
 
 

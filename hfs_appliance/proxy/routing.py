@@ -123,8 +123,16 @@ def next_route(
         members, doubt = _guarded(cohort, known, taken, removals_believed=removals_believed)
         kept.append(members)
         doubts += [doubt] if doubt else []
-    route = _undivided(service, kept[0]) if epoch is None else _divided(service, epoch, kept, up)
-    return route, "; ".join(doubts)
+    if epoch is None:
+        return _undivided(service, kept[0]), "; ".join(doubts)
+    anybody: _Members = ()
+    if not any(kept):
+        # Nobody whom the epoch names: whoever else is there is guarded as one, for the route leads to them.
+        had = tuple(former.reachable) if former is not None else ()
+        others = _Cohort(live=up, former=had, wanted=sum(share.instances for share in epoch.shares))
+        anybody, doubt = _guarded(others, known, taken, removals_believed=removals_believed)
+        doubts += [doubt] if doubt else []
+    return _divided(service, epoch, kept, anybody), "; ".join(doubts)
 
 
 def _up(entries: Iterable[Registration]) -> _Members:
@@ -210,7 +218,7 @@ def _undivided(service: Service, members: _Members) -> Route:
     return Route(service=service.name, base_path=service.base_path, members=tuple(sorted(members)))
 
 
-def _divided(service: Service, epoch: Traffic, kept: list[_Members], up: _Members) -> Route:
+def _divided(service: Service, epoch: Traffic, kept: list[_Members], others: _Members) -> Route:
     """Divide the requests as the epoch says, among the versions that have anybody to take them.
 
     Who has nobody gives its requests to the others in their proportion; when none of those that should have requests
@@ -220,7 +228,7 @@ def _divided(service: Service, epoch: Traffic, kept: list[_Members], up: _Member
     used = [(share, members) for share, members in present if share.weight or share.matches]
     spare = [member for share, members in present if not share.weight and not share.matches for member in members]
     if not any(share.weight for share, _ in used):
-        anybody = [member for _, members in present for member in members] or up
+        anybody = [member for _, members in present for member in members] or others
         return Route(
             service=service.name,
             base_path=service.base_path,

@@ -16,7 +16,7 @@ from hfs_appliance.model.events import ResyncFoundDrift, SessionChanged
 from hfs_appliance.model.instants import Duration, Instant, after, to_seconds
 from hfs_appliance.model.observed import Observation, RegistryView
 from hfs_appliance.ports.clock import Clock
-from hfs_appliance.ports.errors import Fenced, Missing, Transient
+from hfs_appliance.ports.errors import Fenced, Missing, PortError, Transient
 from hfs_appliance.ports.events import EventSink
 from hfs_appliance.ports.mischief import PEACE, Mischief, Site
 from hfs_appliance.ports.registry import EVERYTHING, Registry, SessionState, Watch, Znode
@@ -194,12 +194,30 @@ class RegistryObserver:
     async def _list(self) -> list[str]:
         layout = self._layout
         paths = [layout.anchor, *self._hearers]
-        for parent in self._flat_parents:
-            paths += [f"{parent}/{name}" for name in await self._children(parent)]
+        names = await self._children_of(self._flat_parents)
+        paths += [f"{parent}/{name}" for parent in self._flat_parents for name in names[parent]]
         for service in await self._children(layout.services):
             parent = f"{layout.services}/{service}"
             paths += [f"{parent}/{name}" for name in await self._children(parent)]
         return paths
+
+    async def _children_of(self, parents: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
+        """List several parents at once: a slow registry takes its time for each."""
+        names: dict[str, tuple[str, ...]] = {}
+        errors: list[PortError] = []
+
+        async def look(parent: str) -> None:
+            try:
+                names[parent] = await self._children(parent)
+            except PortError as error:
+                errors.append(error)
+
+        async with trio.open_nursery() as nursery:
+            for parent in parents:
+                nursery.start_soon(look, parent)
+        if errors:
+            raise errors[0]
+        return names
 
     async def _children(self, path: str) -> tuple[str, ...]:
         try:

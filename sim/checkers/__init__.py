@@ -16,6 +16,7 @@ from sim.checkers.inputs import BadInput
 from sim.checkers.leadership import OneLeader
 from sim.checkers.rates import ApiRate, Direction, ReloadRate
 from sim.checkers.repair import Repair
+from sim.checkers.rollouts import AcknowledgedSplit, OneRollout, RequestsWhereServed
 from sim.checkers.routes import Astray, InStep, Registrations
 from sim.checkers.settling import Believes, Stays, Whole
 from sim.checkers.static import FailStatic
@@ -45,6 +46,9 @@ CHECKERS: Final[tuple[type[Checker], ...]] = (
     Registrations,
     Astray,
     InStep,
+    AcknowledgedSplit,
+    RequestsWhereServed,
+    OneRollout,
     Documents,
     Believes,
     Stays,

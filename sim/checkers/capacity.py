@@ -19,6 +19,8 @@ from sim.entries import (
     Registered,
     RoleGiven,
     RoleTaken,
+    RolloutGone,
+    RolloutWritten,
     Unannounced,
     Unregistered,
 )
@@ -76,6 +78,8 @@ class Capacity:
         Unregistered,
         DesiredStored,
         LedgerWritten,
+        RolloutWritten,
+        RolloutGone,
     )
 
     def __init__(self, census: Census) -> None:
@@ -97,6 +101,9 @@ class Capacity:
         """Look at the server that a fact is about."""
         match fact:
             case DesiredStored() | LedgerWritten():
+                self._take_desired(now)
+            case RolloutWritten() | RolloutGone():
+                self._taken = None  # what is to be there is another number now
                 self._take_desired(now)
             case Registered() | Unregistered():
                 self._look(now, fact.instance, is_made=False)
@@ -169,8 +176,11 @@ class Capacity:
         former, former_sizes = self._desired, self.sizes
         self._desired, self._pool_of = {}, {}
         for name, service in desired.services.items():
-            for version, count in service.versions.items():
-                self._desired[name, version] = count
+            rollout = self._census.rollouts.get(name)
+            # A version that is not wanted any more is replaced, too, for as long as it may have to take all requests.
+            kept = rollout.kept if rollout is not None else {}
+            for version in (*service.versions, *(v for v in kept if v not in service.versions)):
+                self._desired[name, version] = max(service.versions.get(version, 0), kept.get(version, 0))
                 self._pool_of[name, version] = service.pool
         self.sizes = {name: pool.size for name, pool in desired.pools.items()}
         self.deficits.clear()

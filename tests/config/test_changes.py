@@ -14,7 +14,8 @@ import tomli
 from hfs_appliance.config import differences, load_text, restart_needed
 from hfs_appliance.config.keys import KeyPath, write_path
 from hfs_appliance.config.reading import keys_of, present
-from hfs_appliance.config.shape import File, Table
+from hfs_appliance.config.shape import File
+from hfs_appliance.config.table import Table
 from hfs_appliance.model.desired import DesiredState
 from hfs_appliance.model.ids import ServiceName, Version
 from hfs_appliance.model.reports import Change
@@ -96,6 +97,15 @@ tolerance = "5%"
 up = { window = "10s", max = "50%", per = "1m" }
 down = { window = "20m", max = "5%", per = "2m" }
 no_data = { up = "usual", down = "usual" }
+[service.dns.rollout]
+strategy = "canary"
+steps = [{ weight = "1.5%", bake = "1m" }, { weight = "60%", bake = "10m" }]
+batch = "20%"
+progress_deadline = "11m"
+revert_deadline = "3m"
+retain_old = "6m"
+gate = { error_factor = "1.5x", error_plus = "0.2%", p95_factor = "1.25x", min_requests = 600 }
+split = { by = "cookie", cookie = "session" }
 [service.dns.run]
 command = ["serve", "é"]
 environment.A = "B"
@@ -111,7 +121,14 @@ unhealthy_after = 5
 ready_within = "6m"
 [service.dns.version."1.0"]
 instances = 3
+weight = 80
+match = [{ header = "X-Beta", value = "no" }, { cookie = "beta", value = "0" }]
 """
+IN_WORDS: dict[KeyPath, str] = {
+    ("service", "dns", "rollout", "steps"): "1.5% for 1m, 60% for 10m",
+    ("service", "dns", "version", "1.0", "match"): "header X-Beta = no, cookie beta = 0",
+}
+"""How arrays of tables are told."""
 
 
 def leaves(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
@@ -141,7 +158,11 @@ def test_every_key_reaches_the_model_and_is_told_as_it_was_written() -> None:
     assert written.keys() == set(known_keys()) - {("schema",)}
     told = {change.path: change.after for change in differences(None, load_text(EVERY_KEY, "f"))}
     assert told == {
-        write_path(path): json.dumps(value, ensure_ascii=False) if isinstance(value, list) else str(value)
+        write_path(path): IN_WORDS[path]
+        if path in IN_WORDS
+        else json.dumps(value, ensure_ascii=False)
+        if isinstance(value, list)
+        else str(value)
         for path, value in written.items()
     }
 

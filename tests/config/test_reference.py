@@ -61,11 +61,15 @@ def value(key: dict[str, Any]) -> str:
     if "minimum" in key:
         return f"integer, {key['minimum']:,} to {key['maximum']:,}"
     kind: str = key["type"]
+    if "$ref" in key.get("items", {}):
+        return "array of tables"
     return {"array": "array of strings", "object": "table of strings"}.get(kind, kind)
 
 
 def as_toml(plain: Any) -> str:
-    return json.dumps(plain, ensure_ascii=False)
+    if isinstance(plain, dict):
+        return f"{{ {', '.join(f'{key} = {as_toml(inner)}' for key, inner in plain.items())} }}"
+    return f"[{', '.join(map(as_toml, plain))}]" if isinstance(plain, list) else json.dumps(plain, ensure_ascii=False)
 
 
 def test_the_page_has_every_table_as_the_schema_says() -> None:

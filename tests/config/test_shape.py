@@ -14,7 +14,8 @@ from hfs_appliance.config.checks import contradictions
 from hfs_appliance.config.keys import KeyPath, write_path
 from hfs_appliance.config.reading import keys_of, present, read_shape
 from hfs_appliance.config.schema import json_schema
-from hfs_appliance.config.shape import File, Table
+from hfs_appliance.config.shape import File
+from hfs_appliance.config.table import Table
 from hfs_appliance.config.translate import to_model
 
 EVERYTHING: dict[str, Any] = tomli.loads((Path(__file__).parents[2] / "configs" / "production.toml").read_text())

@@ -17,18 +17,20 @@ from hfs_appliance.mcp.rollout.machine import advance
 from hfs_appliance.model.ids import Version
 from hfs_appliance.model.instants import MINUTE, SECOND, Duration
 from hfs_appliance.model.rollout import Order, RolloutPhase, Strategy, Wish
+from hfs_appliance.model.shares import PerMille
 from tests.support.rollouts import GOOD, SETTINGS, Stage
 
 VERSIONS = st.sampled_from([Version("1"), Version("2"), Version("3")])
 WANTED = st.dictionaries(VERSIONS, st.integers(0, 6), min_size=1, max_size=2)
+BATCHES = st.sampled_from([PerMille(1), PerMille(250), PerMille(400), PerMille(1000)])
 SPANS = st.sampled_from([SECOND, Duration(7 * SECOND), Duration(MINUTE)])
 
 
 class Rollouts(RuleBasedStateMachine):
     stage: Stage
 
-    @initialize(strategy=st.sampled_from(Strategy), count=st.integers(1, 8), batch=st.sampled_from([1, 250, 400, 1000]))
-    def begin(self, strategy: Strategy, count: int, batch: int) -> None:
+    @initialize(strategy=st.sampled_from(Strategy), count=st.integers(1, 8), batch=BATCHES)
+    def begin(self, strategy: Strategy, count: int, batch: PerMille) -> None:
         self.stage = Stage(versions={Version("1"): count}, settings=replace(SETTINGS, strategy=strategy, batch=batch))
         self.stage.settle()
 

@@ -380,6 +380,14 @@ def test_a_version_with_nobody_leaves_its_requests_to_the_others() -> None:
     assert members(divided(None, epoch(("3", 1000, 3)), OLD)) == ["dns-1", "dns-2", "dns-3"]
 
 
+def test_whoever_stands_in_for_the_versions_of_an_epoch_is_guarded_too() -> None:
+    stand_in = divided(None, epoch(("3", 1000, 3)), OLD)
+    silent = divided(stand_in, epoch(("3", 1000, 3)), {DNS: {}})
+    assert members(silent) == ["dns-1", "dns-2", "dns-3"]
+    assert silent.withheld[0].words == "3 of 3 members without registration stay: they are the last ones"
+    assert members(divided(silent, epoch(("3", 1000, 3)), registered(DNS, 4, version="3"))) == ["dns-4"]
+
+
 def test_each_version_is_guarded_by_itself() -> None:
     """That the new version is complete must not make the loss of the old one, which has the traffic, believable."""
     before = divided(None, epoch(("2", 50, 3), ("1", 950, 3)), BOTH)

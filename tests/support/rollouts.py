@@ -20,6 +20,7 @@ from hfs_appliance.model.instants import MINUTE, SECOND, Duration, Instant, afte
 from hfs_appliance.model.ledger import Setback
 from hfs_appliance.model.load import Figures, ServiceLoad
 from hfs_appliance.model.rollout import Move, Order, Rollout, RolloutPhase, RolloutSettings, Step, Strategy, Wish
+from hfs_appliance.model.shares import PerMille
 from hfs_appliance.model.traffic import WHOLE, Traffic, oddity
 
 DNS: Final = ServiceName("dns")
@@ -27,7 +28,7 @@ EPOCH: Final = Instant(1_700_000_000 * SECOND)
 GOOD: Final = Figures(requests=1000, errors=1, p95_us=40_000)
 """What a version that is well does of a whole traffic share in a minute."""
 SETTINGS: Final = RolloutSettings(
-    steps=(Step(weight=50, bake=Duration(2 * MINUTE)), Step(weight=500, bake=Duration(2 * MINUTE))),
+    steps=(Step(weight=PerMille(50), bake=Duration(2 * MINUTE)), Step(weight=PerMille(500), bake=Duration(2 * MINUTE))),
     retain_old=Duration(3 * MINUTE),
 )
 

@@ -11,6 +11,7 @@ from hfs_appliance.mcp.rollout.sight import Sight
 from hfs_appliance.model.ids import Version
 from hfs_appliance.model.instants import Duration
 from hfs_appliance.model.rollout import Rollout, RolloutPhase, RolloutSettings, Step, Strategy
+from hfs_appliance.model.shares import PerMille
 from hfs_appliance.model.traffic import WHOLE, Share
 
 
@@ -104,6 +105,6 @@ def _steps(settings: RolloutSettings, strategy: Strategy, total: int) -> tuple[S
             return settings.steps
         case Strategy.ROLLING:
             batch = max(settings.batch, -(-WHOLE // total))
-            return tuple(Step(weight=weight, bake=Duration(0)) for weight in range(batch, WHOLE, batch))
+            return tuple(Step(weight=PerMille(weight), bake=Duration(0)) for weight in range(batch, WHOLE, batch))
         case Strategy.BLUE_GREEN | Strategy.AB:
             return ()

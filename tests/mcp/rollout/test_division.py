@@ -13,6 +13,7 @@ from hfs_appliance.model.desired import Service
 from hfs_appliance.model.ids import Version
 from hfs_appliance.model.instants import Duration, Instant
 from hfs_appliance.model.rollout import Rollout, RolloutPhase, Step, Strategy, Wish
+from hfs_appliance.model.shares import PerMille
 from hfs_appliance.model.traffic import WHOLE, Share, SplitBy, SplitKey, oddity
 from tests.support.rollouts import DNS, Stage
 
@@ -32,7 +33,7 @@ def canary(weight: int, **changes: object) -> Rollout:
         service=DNS,
         phase=RolloutPhase.CANARY,
         strategy=Strategy.CANARY,
-        steps=(Step(weight=weight, bake=Duration(0)),),
+        steps=(Step(weight=PerMille(weight), bake=Duration(0)),),
         before={V1: 3},
         before_shares=shares((V1, WHOLE)),
         target={V2: 3},
