@@ -23,6 +23,7 @@ from hfs_appliance.model.instants import Duration, format_duration, to_seconds
 from hfs_appliance.model.observed import CloudStatus
 from hfs_appliance.model.plan import Plan
 from hfs_appliance.model.probes import Answer, Target
+from hfs_appliance.model.world import World
 from hfs_appliance.ports.mischief import PEACE
 from hfs_appliance.registry.paths import Layout
 from hfs_appliance.runtime.tunables import PRODUCTION
@@ -240,6 +241,9 @@ class Simulation:
     async def pass_time(self, span: Duration) -> None:
         """Let time pass."""
         await trio.sleep(to_seconds(span))
+
+    def record(self, world: World, plan: Plan) -> None:
+        """Hear a decision; whoever wants to keep them has a Simulation of its own kind."""
 
     def observe_plan(self, _: Plan) -> None:
         """Hear that the control plane has decided."""

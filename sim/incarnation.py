@@ -83,7 +83,7 @@ class Incarnation:
             tunables=sim.tunables,
             mischief=sim.mischief,
         )
-        self.plane = ControlPlane(backends, settings, observe_plan=sim.observe_plan)
+        self.plane = ControlPlane(backends, settings, observe_plan=sim.observe_plan, record=sim.record)
         self.control = ApplianceControl(self.plane, registry=self.registry, bus=sim.bus, clock=clock)
 
     @property

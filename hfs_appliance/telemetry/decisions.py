@@ -46,7 +46,7 @@ class DecisionLog:
         total_bytes: int = TOTAL_BYTES,
         longest: Duration = LONGEST,
     ) -> None:
-        self._directory = directory
+        self.directory = directory
         self._file_bytes = file_bytes
         self._total_bytes = total_bytes
         self._longest = longest
@@ -73,9 +73,9 @@ class DecisionLog:
 
     def _begin(self, now: Instant) -> None:
         self.close()
-        self._directory.mkdir(parents=True, exist_ok=True)
+        self.directory.mkdir(parents=True, exist_ok=True)
         self._make_room()
-        path = self._directory / f"{_PREFIX}{now:019d}{_SUFFIX}"
+        path = self.directory / f"{_PREFIX}{now:019d}{_SUFFIX}"
         # A restart within one instant of the clock cannot be; a clock that was set back can: then the later file wins.
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
         self._descriptor = os.open(path, flags, 0o640)
@@ -102,7 +102,7 @@ class DecisionLog:
         self._size += written
         if written < len(content):  # what follows could not be read: the stream is torn here
             self._abandon()
-            raise OSError(f"{self._directory}: {written} of {len(content)} bytes of a decision were written")
+            raise OSError(f"{self.directory}: {written} of {len(content)} bytes of a decision were written")
 
     def _abandon(self) -> None:
         if self._descriptor is not None:
@@ -111,7 +111,7 @@ class DecisionLog:
 
     def _make_room(self) -> None:
         """Remove the oldest files until one more has room."""
-        found = [(path, path.stat().st_size) for path in files(self._directory)]
+        found = [(path, path.stat().st_size) for path in files(self.directory)]
         total = sum(size for _, size in found)
         for path, size in found:
             if total + self._file_bytes <= self._total_bytes:
