@@ -139,6 +139,8 @@ class LedgerWritten(Fact):
     next_serial: int
     sizes: Mapping[ServiceName, int] = field(default_factory=dict)
     """Instances of the services that scale themselves."""
+    tokens: frozenset[ServerId] = frozenset()
+    """Servers that have been taken away from the destruction budget."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -280,7 +282,8 @@ def _meaning(room: list[str], entry: Mapping[str, Any], author: Author) -> Fact 
             return _upgrade(room[0], name, entry, author)
         case _:
             sizes = {ServiceName(name): int(size["total"]) for name, size in entry.get("sizes", {}).items()}
-            return LedgerWritten(author=author, next_serial=int(entry["next_serial"]), sizes=sizes)
+            tokens = frozenset(map(ServerId, entry.get("tokens", {})))
+            return LedgerWritten(author=author, next_serial=int(entry["next_serial"]), sizes=sizes, tokens=tokens)
 
 
 def _gone(path: str, author: Author) -> Fact | None:

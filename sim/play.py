@@ -7,7 +7,9 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
+
+import trio
 
 from hfs_appliance.model.instants import MINUTE, SECOND, Duration, format_duration
 from sim.checkers import Docket
@@ -16,7 +18,7 @@ from sim.coverage import Coverage
 from sim.desired import configuration
 from sim.fleet import Simulation, TooLate, simulate
 from sim.metrics import Metrics
-from sim.outcome import Outcome
+from sim.outcome import Outcome, Violation
 from sim.pace import ServerPace
 from sim.panel import Panel
 from sim.scenario import Beginning, Layout, Scenario
@@ -27,9 +29,6 @@ from sim.traffic.facts import TrafficFlowed
 from sim.traffic.measure import Measure
 from sim.truth import FaultsOver, Settled, StoryBegun
 from sim.unroll import unrolled
-
-if TYPE_CHECKING:
-    import trio
 
 FIRST_CONVERGENCE: Final = Duration(60 * MINUTE)
 """A fleet that is not even built within this has failed before the story began."""
@@ -54,10 +53,12 @@ def play(
     keeps_lines: bool = False,
     watch: Callable[[Playing], None] | None = None,
     instruments: Sequence[trio.abc.Instrument] = (),
+    until: Callable[[Violation], bool] | None = None,
 ) -> Outcome:
     """Play a scenario; a run that cannot go on is a violation like any other. Errors: OSError of those who watch.
 
     `watch` is given the run before it begins, to listen to it; `instruments` see each step of trio's scheduler.
+    The run ends at the first violation of which `until` says so: for those who need to see no more.
     """
     scenario = unrolled(scenario, seed)
     sim = Simulation(
@@ -78,10 +79,16 @@ def play(
     began_ns = time.process_time_ns()
 
     async def story(sim: Simulation) -> None:
-        try:
-            await _tell(sim, scenario)
-        except TooLate as error:
-            docket.accuse("settled", str(error))
+        with trio.CancelScope() as scope:
+            docket.is_enough, docket.stop = until, scope.cancel
+            try:
+                await _tell(sim, scenario)
+            except TooLate as error:
+                docket.accuse("settled", str(error))
+            finally:
+                docket.is_enough = None
+        if scope.cancelled_caught:
+            return
         sim.flows.finish()
         panel.finish(sim.clock.now())
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from hfs_appliance.model.events import Recorded, ResyncFoundDrift, RoutesPublished, RoutesRefused
-from hfs_appliance.model.instants import SECOND, Duration, Instant
+from hfs_appliance.model.instants import MINUTE, SECOND, Duration, Instant
 from sim.clock import EPOCH
 from sim.truth import (
     ApiCalled,
@@ -24,6 +24,8 @@ from sim.truth import (
 
 BLUR: Final = "list-unknown"
 """The fault that makes lists say nothing of a server but its name."""
+OMIT: Final = frozenset({"list-omits", "list-omits-zone", "list-stale", "list-unknown", "project-wrong"})
+"""Faults under which a list may leave servers out, unsaid."""
 DULL: Final = frozenset(
     {"registry-slow", "registry-loses-answers", "mcp-slow", "mcp-small-packets", "mcp-reads-old", "swizzle"}
 )
@@ -55,8 +57,9 @@ class Weather:
         """When the last fault began or ended."""
         self.faults = 0
         """Faults that go on."""
-        self._blurs = self._dulls = self._locks = 0
+        self._blurs = self._dulls = self._locks = self._omissions = 0
         self._dull_until = Instant(0)
+        self._omitted_at = EPOCH
         self.are_watches_lost = False
         """Whether the registry has forgotten the control plane's watches, and nothing was missed by it yet."""
         self.is_proxy_refusing = False
@@ -122,6 +125,10 @@ class Weather:
         able = self.able_since
         return None if able is None or self.faults else max(able, self.fault_at)
 
+    def may_lists_omit(self, now: Instant) -> bool:
+        """Tell whether the last list may have left servers out, unsaid."""
+        return bool(self._omissions) or now - self._omitted_at < MINUTE
+
     def is_proxy_slow(self, now: Instant) -> bool:
         """Tell whether the proxy refuses tables, or has been busy with one for long."""
         return self.is_proxy_refusing or (self._is_proxy_busy and now - self.routes_asked_at > SECOND)
@@ -168,6 +175,7 @@ class Weather:
         self._blurs += fact.kind == BLUR
         self._dulls += fact.kind in DULL
         self._locks += fact.kind == LOCKED
+        self._omissions += fact.kind in OMIT
         self.are_watches_lost = self.are_watches_lost or fact.kind == UNWATCHED
         self.fault_at = now
 
@@ -180,4 +188,7 @@ class Weather:
         if fact.kind in DULL:
             self._dulls -= 1
             self._dull_until = now
+        if fact.kind in OMIT:
+            self._omissions -= 1
+            self._omitted_at = now
         self.fault_at = now

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from sim.checkers.accounting import Audit, DecidedFirst, Forgotten, Leak
+from sim.checkers.accounting import Audit, DecidedFirst, Forgotten, Leak, RecordedFirst
 from sim.checkers.backoff import BacksOff
 from sim.checkers.base import Case, Checker, Docket
-from sim.checkers.destruction import BlastRadius, DestroyBudget, HealthyDestroyed, LeavesInOrder
+from sim.checkers.destruction import BlastRadius, DestroyBudget, HealthyDestroyed, LeavesInOrder, PaidFirst
 from sim.checkers.documents import Documents
 from sim.checkers.floor import Floor
 from sim.checkers.generations import Generations
@@ -19,6 +19,7 @@ from sim.checkers.repair import Repair
 from sim.checkers.rollouts import AcknowledgedSplit, OneRollout, RequestsWhereServed
 from sim.checkers.routes import Astray, InStep, Registrations
 from sim.checkers.settling import Believes, Stays, Whole
+from sim.checkers.sizes import Sizes
 from sim.checkers.static import FailStatic
 from sim.checkers.surge import Limits, Surge
 
@@ -26,6 +27,7 @@ CHECKERS: Final[tuple[type[Checker], ...]] = (
     HealthyDestroyed,
     LeavesInOrder,
     DestroyBudget,
+    PaidFirst,
     BlastRadius,
     Floor,
     Surge,
@@ -36,6 +38,7 @@ CHECKERS: Final[tuple[type[Checker], ...]] = (
     NewNames,
     Generations,
     Leak,
+    RecordedFirst,
     Forgotten,
     DecidedFirst,
     Audit,
@@ -43,6 +46,7 @@ CHECKERS: Final[tuple[type[Checker], ...]] = (
     OneLeader,
     BadInput,
     Direction,
+    Sizes,
     Registrations,
     Astray,
     InStep,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from hfs_appliance.model.events import ActionStarted, OperatorAsked, Recorded
-from hfs_appliance.model.ids import ServerId
+from hfs_appliance.model.ids import Nonce, ServerId, serial_of
 from hfs_appliance.model.instants import MINUTE, Duration, Instant, format_duration
 from sim.checkers.base import Case, Checker, Waiting
-from sim.entries import Author, RecordGone, RecordWritten, RoleGiven
+from sim.entries import Author, LedgerWritten, RecordGone, RecordWritten, RoleGiven
 from sim.truth import ApiCalled, DeletionBegun, Fact, MachineGone, MachineHidden, MachineMade, MutationSent
 
 
@@ -41,6 +41,38 @@ class Leak(Checker):
                     self.accuse(f"{server} has had no record for {format_duration(self.FOUND_WITHIN)}")
                 else:
                     self._unowned.begin(now, server)
+
+
+class RecordedFirst(Checker):
+    """A record stands before the cloud is asked, under a serial that the ledger has passed."""
+
+    name = "recorded-first"
+    ids = ("S8", "S18")
+    promise = "a server is made only after its record with its nonce, and recorded only after its serial in the ledger"
+    sees = (RecordWritten, MachineMade, LedgerWritten)
+
+    def __init__(self, case: Case) -> None:
+        super().__init__(case)
+        self._recorded: dict[ServerId, Nonce] = {}
+        """Kept when records are removed: a creation may come late."""
+        self._next_serial = 0
+
+    def see(self, now: Instant, fact: Fact) -> None:
+        """Compare a server with its record, and a new record with the ledger."""
+        del now
+        match fact:
+            case LedgerWritten():
+                self._next_serial = fact.next_serial
+            case MachineMade():
+                if self._recorded.get(fact.server) != fact.nonce:
+                    self.accuse(f"{fact.server} is made before its record is written")
+            case RecordWritten():
+                is_new = self._census.former_record is None and fact.server not in self._census.machines
+                if fact.author is Author.PLANE and is_new and serial_of(fact.server) >= self._next_serial:
+                    self.accuse(f"{fact.server} is recorded, and the ledger would give its number again")
+                self._recorded[fact.server] = fact.nonce
+            case _:
+                pass
 
 
 class Forgotten(Checker):

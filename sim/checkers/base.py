@@ -35,6 +35,10 @@ class Docket:
     violations: list[Violation] = field(default_factory=list)
     total: int = 0
     by_checker: Counter[str] = field(default_factory=Counter)
+    is_enough: Callable[[Violation], bool] | None = None
+    """Tells of a violation whether the run need not go on."""
+    stop: Callable[[], object] | None = None
+    """Ends the run."""
 
     def accuse(self, checker: str, words: str) -> None:
         """Note that something was seen which must not be."""
@@ -42,7 +46,10 @@ class Docket:
         self.by_checker[checker] += 1
         if len(self.violations) < KEPT and self.by_checker[checker] <= KEPT_OF_ONE:
             at = format_duration(Duration(self.now() - EPOCH))
-            self.violations.append(Violation(checker=checker, instant=at, words=words))
+            violation = Violation(checker=checker, instant=at, words=words)
+            self.violations.append(violation)
+            if self.stop is not None and self.is_enough is not None and self.is_enough(violation):
+                self.stop()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,8 @@ from hfs_appliance.model.instants import MINUTE, Duration, Instant, format_durat
 from hfs_appliance.model.plan import Cause
 from sim.census import Recent
 from sim.checkers.base import Case, Checker
-from sim.entries import Announced, Author, RecordWritten, Registered, RoleGiven
-from sim.truth import HEALTHY, Condition, DeletionBegun, Fact, MachineGone, RegistryReplaced
+from sim.entries import Announced, Author, LedgerWritten, RecordWritten, Registered, RoleGiven
+from sim.truth import HEALTHY, Condition, DeletionBegun, Fact, MachineGone, MachineHidden, RegistryReplaced
 
 ACCUSING: Final = frozenset({Cause.REMEDIATION.value, Cause.BUILD_FAILED.value, Cause.NEVER_READY.value})
 """Causes that say that a server is no good."""
@@ -79,14 +79,14 @@ class LeavesInOrder(Checker):
 
     name = "leaves-in-order"
     ids = ("S1",)
-    promise = "no server is deleted while it serves unless it was told to leave before, or is called no good"
+    promise = "no server is deleted while it serves, unless its time to drain is over, or it is called no good"
     hears = (ActionStarted,)
-    sees = (DeletionBegun,)
+    sees = (DeletionBegun, RoleGiven, MachineGone)
 
     def __init__(self, case: Case) -> None:
         super().__init__(case)
-        self._cause = ""
         self._is_closing = False
+        self._told_at: dict[ServerId, Instant] = {}
 
     def hear(self, recorded: Recorded) -> None:
         """Hear that everything is to end."""
@@ -94,15 +94,29 @@ class LeavesInOrder(Checker):
         self._is_closing = isinstance(event, ActionStarted) and event.cause == Cause.CLOSING
 
     def see(self, now: Instant, fact: Fact) -> None:
-        """Look whether it was drained."""
-        del now
-        assert isinstance(fact, DeletionBegun)
-        role, record = self._census.roles.get(fact.server), self._census.records.get(fact.server)
-        is_told = (role is not None and role.is_draining) or (record is not None and record.is_draining)
-        if fact.condition is not Condition.SERVING or record is None or is_told or self._is_closing:
+        """Look whether it was drained, and for how long."""
+        match fact:
+            case RoleGiven(is_draining=True):
+                self._told_at.setdefault(fact.server, now)
+            case MachineGone():
+                self._told_at.pop(fact.server, None)
+            case DeletionBegun(condition=Condition.SERVING) if not self._is_closing:
+                self._judge(now, fact.server)
+            case _:
+                pass
+
+    def _judge(self, now: Instant, server: ServerId) -> None:
+        record, told_at = self._census.records.get(server), self._told_at.get(server)
+        if record is None or record.leave_cause in ACCUSING:
             return
-        if record.leave_cause not in ACCUSING:
-            self.accuse(f"{fact.server} is deleted for {record.leave_cause} while it serves, and was not drained")
+        if told_at is None and not record.is_draining:
+            self.accuse(f"{server} is deleted for {record.leave_cause} while it serves, and was not drained")
+        elif told_at is not None and record.service is not None:
+            services = [desired.services.get(record.service) for desired in self._census.lately(now)]
+            least = min((service.drain for service in services if service is not None), default=Duration(0))
+            if now < told_at + least:
+                spent, given = format_duration(Duration(now - told_at)), format_duration(least)
+                self.accuse(f"{server} is deleted while it serves, {spent} after it was told to leave within {given}")
 
 
 class DestroyBudget(Checker):
@@ -110,27 +124,29 @@ class DestroyBudget(Checker):
 
     name = "destroy-budget"
     ids = ("S10",)
-    promise = "drains and deletions together stay within the destruction budget of the configuration"
-    sees = (RoleGiven, DeletionBegun, MachineGone, RegistryReplaced)
+    promise = "drains and deletions of a window, and those that the cloud has yet to carry out, stay within the budget"
+    sees = (RoleGiven, DeletionBegun, MachineGone, MachineHidden, RegistryReplaced)
 
     CARRIED_OUT_WITHIN: Final = seconds(60)
     """Tokens are spent when a plan is made: what it takes away may go a little later, the next one a little sooner."""
 
     def __init__(self, case: Case) -> None:
         super().__init__(case)
-        self._taken: dict[ServerId, None] = {}
-        self._times: deque[Instant] = deque()
+        self._leaving: dict[ServerId, None] = {}
+        self._taken: deque[tuple[Instant, ServerId]] = deque()
+        """Those that were taken away within the window, or are on their way out still."""
 
     def see(self, now: Instant, fact: Fact) -> None:
         """Count each server once, when it is told to leave or deleted, whichever comes first."""
         match fact:
             case RegistryReplaced():
-                self._times.clear()  # what it remembered is forgotten
-            case MachineGone():
-                self._taken.pop(fact.server, None)
+                self._taken.clear()  # what it remembered is forgotten
+            case MachineGone() | MachineHidden():
+                self._leaving.pop(fact.server, None)
             case RoleGiven(is_draining=True, author=Author.PLANE) | DeletionBegun():
-                if fact.server not in self._taken and fact.server in self._census.machines:
-                    self._taken[fact.server] = None
+                if fact.server not in self._leaving and fact.server in self._census.machines:
+                    self._leaving[fact.server] = None
+                    self._taken.append((now, fact.server))
                     self._judge(now)
             case _:
                 pass
@@ -139,15 +155,57 @@ class DestroyBudget(Checker):
         budgets = [desired.guard.destroy_budget for desired in self._census.lately(now)]
         if not budgets:
             return
-        span = min(budget.window for budget in budgets) - self.CARRIED_OUT_WITHIN
-        self._times.append(now)
-        while self._times[0] < now - span:
-            self._times.popleft()
+        since = now - min(budget.window for budget in budgets) + self.CARRIED_OUT_WITHIN
+        self._taken = deque((at, server) for at, server in self._taken if at >= since or server in self._leaving)
         most = max(budget.tokens(len(self._census.machines)) for budget in budgets)
-        if len(self._times) == most + 2:  # one may be of the window before
-            self.accuse(
-                f"{len(self._times)} servers are taken away within {format_duration(Duration(span))}, {most} may be"
-            )
+        if len(self._taken) == most + 2:  # one may be of the window before
+            unconfirmed = sum(1 for _, server in self._taken if server in self._leaving)
+            words = f"{len(self._taken)} servers are taken away within one window, {most} may be"
+            self.accuse(f"{words}; {unconfirmed} of them are not gone yet")
+
+
+class PaidFirst(Checker):
+    """What takes a server away is in the ledger before the server is touched."""
+
+    name = "paid-first"
+    ids = ("S10", "S18")
+    promise = "no server that was ever in the registry is drained or deleted before the ledger holds a token for it"
+    hears = (ActionStarted,)
+    sees = (LedgerWritten, RoleGiven, DeletionBegun, RegistryReplaced, Announced, Registered, MachineGone)
+
+    def __init__(self, case: Case) -> None:
+        super().__init__(case)
+        self._tokens: frozenset[ServerId] = frozenset()
+        self._owing: dict[ServerId, None] = {}
+        """Those that cost a token: what no list has ever shown costs nobody anything, nor what a registry that was set
+        back has forgotten to have paid for."""
+        self._is_closing = False
+
+    def hear(self, recorded: Recorded) -> None:
+        """Hear that everything is to end."""
+        event = recorded.event
+        self._is_closing = isinstance(event, ActionStarted) and event.cause == Cause.CLOSING
+
+    def see(self, now: Instant, fact: Fact) -> None:
+        """Look for the token."""
+        del now
+        match fact:
+            case LedgerWritten():
+                self._tokens = fact.tokens
+            case RegistryReplaced():
+                self._owing.clear()
+            case Announced():
+                self._owing[fact.server] = None
+            case Registered():
+                self._owing[fact.instance] = None
+            case MachineGone():
+                self._owing.pop(fact.server, None)
+            case RoleGiven(is_draining=True, author=Author.PLANE) | DeletionBegun():
+                if fact.server in self._owing and fact.server not in self._tokens and not self._is_closing:
+                    what = "deleted" if isinstance(fact, DeletionBegun) else "told to leave"
+                    self.accuse(f"{fact.server} is {what}, and the ledger holds no token for it")
+            case _:
+                pass
 
 
 class BlastRadius(Checker):

@@ -7,7 +7,7 @@ from typing import Final
 from hfs_appliance.model.ids import Nonce, ServerId, ServiceName, Version
 from hfs_appliance.model.instants import Instant, seconds
 from sim.checkers.base import Case, Checker
-from sim.entries import Author, RecordGone, RecordWritten, Registered, RoleGiven, Unregistered
+from sim.entries import Author, LedgerWritten, RecordGone, RecordWritten, Registered, RoleGiven, Unregistered
 from sim.truth import Condition, Fact, MachineMade, RegistryReplaced
 
 
@@ -126,20 +126,26 @@ class NewNames(Checker):
 
     name = "new-names"
     ids = ("S6", "S8")
-    promise = "no server is made under a name that another one has had"
-    sees = (MachineMade, RegistryReplaced)
+    promise = "no server is made under a name that another one has had; the number of the next one only rises"
+    sees = (MachineMade, LedgerWritten, RegistryReplaced)
 
     def __init__(self, case: Case) -> None:
         super().__init__(case)
         self._used: dict[ServerId, Nonce] = {}
+        self._next_serial = 0
 
     def see(self, now: Instant, fact: Fact) -> None:
-        """Follow the names."""
+        """Follow the names and the numbers."""
         del now
-        if isinstance(fact, MachineMade):
+        if isinstance(fact, LedgerWritten):
+            if fact.next_serial < self._next_serial:
+                self.accuse(f"the ledger's next number was {self._next_serial} and is {fact.next_serial}")
+            self._next_serial = fact.next_serial
+        elif isinstance(fact, MachineMade):
             nonce = self._used.setdefault(fact.server, fact.nonce)
             if nonce != fact.nonce:
                 self.accuse(f"{fact.server} is made again, with nonce {fact.nonce}; the first one had {nonce}")
         else:
             # What an emptied or rolled-back registry has forgotten, nobody can know; who is there can be asked.
             self._used = {server: machine.nonce for server, machine in self._census.machines.items()}
+            self._next_serial = 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 from hfs_appliance.model.events import ActionStarted, OperatorAsked, Recorded
-from hfs_appliance.model.ids import ServiceName
 from hfs_appliance.model.instants import MINUTE, SECOND, Duration, Instant
 from hfs_appliance.model.plan import Cause
 from sim.census import Recent
@@ -92,7 +91,7 @@ class Direction(Checker):
 
     name = "direction"
     ids = ("S12",)
-    promise = "a service whose count is not changed grows and shrinks in turns at most five times in ten minutes"
+    promise = "a service or pool whose size is not changed grows and shrinks in turns at most five times in ten minutes"
     hears = (ActionStarted,)
     sees = (DesiredStored,)
 
@@ -101,8 +100,8 @@ class Direction(Checker):
 
     def __init__(self, case: Case) -> None:
         super().__init__(case)
-        self._last: dict[ServiceName, str] = {}
-        self._turns: dict[ServiceName, Recent] = {}
+        self._last: dict[str, str] = {}
+        self._turns: dict[str, Recent] = {}
 
     def see(self, now: Instant, fact: Fact) -> None:
         """Begin anew when somebody has asked for another count."""
@@ -114,12 +113,15 @@ class Direction(Checker):
         """Count turns."""
         event = recorded.event
         assert isinstance(event, ActionStarted)
-        is_shrinking = event.action == "drain" and event.cause == Cause.SCALE_IN
-        if event.action != "claim" and not is_shrinking:
-            return
         record = self._census.records.get(event.server)
-        name = event.service or (record.service if record is not None else None)
-        if name is None:
+        if event.cause in (Cause.FILL_POOL, Cause.POOL_SURPLUS):
+            name = f"the pool of {event.server.rpartition('-')[0]}"
+        elif event.action == "claim" or (event.action == "drain" and event.cause == Cause.SCALE_IN):
+            service = event.service or (record.service if record is not None else None)
+            if service is None:
+                return
+            name = service
+        else:
             return
         if self._last.get(name, event.action) != event.action:
             turns = self._turns.setdefault(name, Recent(self.WINDOW))

@@ -96,6 +96,8 @@ class Surge(Checker):
 
     def _wavering(self, now: Instant, key: Key) -> int:
         """Count those that have been silent for less than their grace: nobody may be put in their place yet."""
+        if self._weather.may_lists_omit(now):
+            return 0  # who is silent, and not listed, is no more
         desired = self._census.desired
         service = desired.services.get(key[0]) if desired is not None else None
         patience = service.suspect_grace - SECOND if service is not None else 0

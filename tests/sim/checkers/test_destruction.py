@@ -29,15 +29,26 @@ def test_what_is_ill_may_be_deleted_as_dead() -> None:
     assert not stage.accused
 
 
-@pytest.mark.parametrize("is_drained", [False, True])
-def test_what_serves_is_drained_before_it_is_deleted(*, is_drained: bool) -> None:
+def test_what_was_ill_when_it_was_decided_may_recover() -> None:
+    stage = Stage(HealthyDestroyed)
+    stage.serve(*THREE)
+    stage.tell(condition("small-3", Condition.DARK, service=DNS))
+    stage.decide("small-3", cause="remediation")
+    stage.tell(condition("small-3", Condition.SERVING, service=DNS))
+    stage.delete("small-3", cause="remediation")
+    assert not stage.accused
+
+
+@pytest.mark.parametrize(("drained_for", "is_wrong"), [(None, True), (4, True), (5, False)])
+def test_what_serves_has_its_time_to_drain(drained_for: int | None, *, is_wrong: bool) -> None:
     stage = Stage(LeavesInOrder)
     stage.serve(*THREE)
-    if is_drained:
+    if drained_for is not None:
         stage.decide("small-3", cause="scale-in", drains=True)
         stage.tell(role("small-3", slot=2, is_draining=True))
+        stage.wait(drained_for)
     stage.delete("small-3", cause="scale-in")
-    assert bool(stage.accused) is not is_drained
+    assert bool(stage.accused) is is_wrong
 
 
 def test_everything_may_be_ended_without_a_drain() -> None:
@@ -47,8 +58,10 @@ def test_everything_may_be_ended_without_a_drain() -> None:
     assert not stage.accused
 
 
-@pytest.mark.parametrize(("pause", "is_wrong"), [(1, True), (200, False)])
-def test_the_budget_of_a_window_is_kept_whatever_the_cause(pause: int, *, is_wrong: bool) -> None:
+@pytest.mark.parametrize(
+    ("pause", "are_confirmed", "is_wrong"), [(1, True, True), (200, False, True), (200, True, False)]
+)
+def test_the_budget_of_a_window_is_kept_whatever_the_cause(pause: int, *, are_confirmed: bool, is_wrong: bool) -> None:
     stage = Stage(DestroyBudget)
     stage.serve(*MANY)  # a tenth of them is four, and one may be of the window before
     for number, name in enumerate(MANY[:6]):
@@ -57,6 +70,8 @@ def test_the_budget_of_a_window_is_kept_whatever_the_cause(pause: int, *, is_wro
             stage.tell(role(name, is_draining=True))
         stage.delete(name, cause="scale-in" if number % 2 else "remediation")
         stage.wait(pause)
+        if are_confirmed:
+            stage.tell(MachineGone(server=ServerId(name)))
     assert bool(stage.accused) is is_wrong
 
 
