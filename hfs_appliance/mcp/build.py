@@ -159,7 +159,9 @@ def _wanted_builds(draft: Draft, pool: Pool) -> int:
     have = draft.tally.pools.get(pool.name) or PoolTally()
     unmet = draft.unmet.get(pool.name, 0)
     coming = len(have.building) + len(have.unrecorded)
-    return wanted_builds(size=pool.size, warm=draft.warm(pool.name), building=coming, unmet=unmet)
+    # In a storm over all the spares that are missed are thought to live, too.
+    size = pool.size if not draft.weather.is_over_all else min(pool.size, draft.warm(pool.name))
+    return wanted_builds(size=size, warm=draft.warm(pool.name), building=coming, unmet=unmet)
 
 
 def _build_reason(draft: Draft, pool: PoolName, number: int) -> Reason:

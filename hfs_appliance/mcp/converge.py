@@ -14,6 +14,7 @@ from itertools import count
 
 from hfs_appliance.factory.policy import choose
 from hfs_appliance.mcp.draft import Draft
+from hfs_appliance.mcp.insurance import Insurance, insurance
 from hfs_appliance.mcp.setbacks import is_open
 from hfs_appliance.mcp.tally import InstanceTally, in_order
 from hfs_appliance.model.desired import Service
@@ -50,13 +51,14 @@ def keep_books(draft: Draft) -> None:
 
 def claim(draft: Draft) -> None:
     """Give warm servers to the versions that are short of instances; the rest becomes `unmet`."""
+    covered = insurance(draft)
     for name in sorted(draft.restless & draft.desired.services.keys()):
         service = draft.desired.services[name]
         for version in sorted(service.versions):
-            _claim_version(draft, service, version)
+            _claim_version(draft, service, version, covered)
 
 
-def _claim_version(draft: Draft, service: Service, version: Version) -> None:
+def _claim_version(draft: Draft, service: Service, version: Version, covered: Insurance | None) -> None:
     wanted = service.versions[version]
     have = draft.tally.of(service.name, version)
     short = wanted - len(have.serving) - len(have.starting) - len(have.wavering) - len(have.unrecorded)
@@ -73,6 +75,8 @@ def _claim_version(draft: Draft, service: Service, version: Version) -> None:
     replacing = len(have.missing) + len(have.lost)
     if setback is not None and is_open(setback):
         short = min(short, 1 - _trials(have, setback))
+    if covered is not None:
+        short = covered.cover(have, wanted, short)
     # Most of the time there is none to give, and looking at all instances of the service would be for nothing.
     given = _give(draft, service, version, short) if draft.warm(service.pool) > 0 else 0
     if short > given:

@@ -2,8 +2,8 @@
 
 Lost are instances and warm servers that were well and that only the registry, or their silence, speaks against. While
 more than a share of them is lost, of a service or of all, nothing is taken away but what the cloud itself calls dead;
-capacity is added all the same. A wholly dead zone is believed as long as the other zones are well: its servers are no
-sign of a storm, and nothing is built there. All zones dead is not believed.
+capacity is added all the same (insurance.py). A wholly dead zone is believed as long as the other zones are well: its
+servers are no sign of a storm, and nothing is built there. All zones dead is not believed.
 
 A storm is remembered in the ledger: it ends when less than half of that share is lost, and a grace later.
 """
@@ -48,6 +48,11 @@ class Weather:
     ends_at: Instant | None = None
     """When time alone ends a storm."""
     withheld: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def is_over_all(self) -> bool:
+        """Whether a storm rages over the environment, and nobody has said that it is true."""
+        return ENVIRONMENT in self.storms and ENVIRONMENT not in self.approved
 
     def forbids(self, standing: Standing, scope: str) -> bool:
         """Tell, and count, whether a server must not be taken away now."""

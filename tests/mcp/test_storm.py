@@ -13,6 +13,7 @@ from hfs_appliance.model.guard import ServiceGuard, ServiceStorm
 from hfs_appliance.model.ids import ServerId, ServiceName
 from hfs_appliance.model.instants import HOUR, MINUTE, SECOND, Duration, after
 from hfs_appliance.model.observed import CloudStatus
+from hfs_appliance.model.orders import Approval, Orders
 from hfs_appliance.model.plan import Claim, Create, Delete, Drain, Hold, Plan
 from hfs_appliance.model.probes import Answer, Probe, Pulse
 from hfs_appliance.model.shares import percent
@@ -194,3 +195,39 @@ def test_an_emptied_zone_of_a_stopped_cloud_is_dead_too() -> None:
     plan = decide(fleet.world())
     assert ZONES[0] not in {action.az for action in plan.actions if isinstance(action, Create)}
     assert storms(plan) == []
+
+
+def added(plan: Plan) -> int:
+    return sum(isinstance(action, Claim | Create) for action in plan.actions)
+
+
+def test_in_a_storm_over_all_only_as_many_are_replaced_as_could_leave_again_in_one_window() -> None:
+    fleet = settled()
+    everyone = [*fleet.serving("dns", "1"), *fleet.serving("domains", "1")]
+    for server in everyone:
+        fleet.unregister(server)
+    fleet.now = after(fleet.now, MINUTE)
+    plan = decide(fleet.world())
+    assert added(plan) == 9 == fleet.desired.guard.destroy_budget.tokens(93), "3 from the pool, which is not filled"
+    for _ in range(5):
+        fleet.step(Duration(0))
+        for server in everyone:
+            fleet.unregister(server)
+            fleet.departed[server] = after(fleet.now, Duration(-MINUTE))
+    again = decide(fleet.world())
+    assert added(again) == 0
+    believed = replace(fleet.world(), orders=Orders(approvals={"environment": (approval(fleet),)}))
+    assert added(decide(believed)) > 80
+
+
+def approval(fleet: Fleet) -> Approval:
+    return Approval(rule="storm", author="eva", at=fleet.now)
+
+
+def test_what_is_wanted_beside_what_is_lost_is_added_in_a_storm_over_all() -> None:
+    fleet = settled()
+    for server in [*fleet.serving("dns", "1"), *fleet.serving("domains", "1")]:
+        fleet.unregister(server)
+    fleet.now = after(fleet.now, MINUTE)
+    fleet.desired = desired({"dns": {"1": 50}, "domains": {"1": 60}}, pool_size=3)
+    assert added(decide(fleet.world())) == 20 + 9
