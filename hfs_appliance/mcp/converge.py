@@ -88,7 +88,7 @@ def _give(draft: Draft, service: Service, version: Version, short: int) -> int:
     """Give a version the warm servers that it is short of, as far as there are any; tell how many."""
     wanted, have = service.versions[version], draft.tally.of(service.name, version)
     warm = draft.tally.pools[service.pool].warm
-    cause = Cause.REMEDIATION if have.missing or have.serving else Cause.MEET_DEMAND
+    replacing = len(have.missing) + len(have.lost)
     taken, zones = have.slots(), have.zones()
     slots = (slot for slot in count() if slot not in taken)
     for given in range(short):
@@ -100,6 +100,7 @@ def _give(draft: Draft, service: Service, version: Version, short: int) -> int:
         assert record is not None
         zones[record.az] += 1
         draft.claimed[service.pool] += 1
+        cause = Cause.REMEDIATION if given < replacing else Cause.MEET_DEMAND
         words = f"{service.name} {version} has {wanted - short + given} of {wanted}"
         reason = Reason(cause=cause, words=words)
         draft.add(Claim(server=server, service=service.name, version=version, slot=next(slots), reason=reason))

@@ -85,6 +85,7 @@ def test_an_upgrade_with_its_peak_its_budget_and_the_guard_that_trips() -> None:
     found = forecast(replace(fleet.world(), desired=wanted), PACES)
     verbs = Counter(step[1] for step in told(found))
     assert verbs == {"claim": 5, "create": 5, "drain": 5, "delete": 5}
+    assert {step.cause for step in found.steps if step.verb == "claim"} == {Cause.MEET_DEMAND}
     drains = [step[0] for step in told(found) if step[1] == "drain"]
     assert drains == [370, 370, 370, 970, 970], "kept warm for five minutes, then three tokens in ten minutes"
     assert (found.servers_now, found.servers_peak) == (7, 12)
@@ -131,6 +132,7 @@ def test_what_is_dead_is_replaced_and_what_is_broken_stays_so() -> None:
     assert (0, "delete", dead) in told(found)
     assert not [step for step in told(found) if step[2] == hung], "nobody says that it is dead"
     assert Counter(step[1] for step in told(found)) == {"delete": 1, "claim": 2, "create": 2}
+    assert {step.cause for step in found.steps if step.verb == "claim"} == {Cause.REMEDIATION}
     assert found.outcome is Outcome.HELD
 
 
