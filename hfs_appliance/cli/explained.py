@@ -76,7 +76,7 @@ def _service(report: ServiceExplanation) -> RenderableType:
     there = f"{pool.warm}/{pool.size} warm, {pool.building} building" if pool is not None else "there is none"
     facts = [("version", _count(version, count)) for version, count in report.versions.items()]
     facts += [("floor", Text(f"{report.floor} instances at least"))] if report.floor else []
-    facts.append(("pool", Text(f"{report.pool}: {there}")))
+    facts += [("pool", Text(f"{report.pool}: {there}"))] if report.pool else []
     scaling = report.scaling
     facts += [("scales", Text(f"{scaling.instances}: {scaling.words}"))] if scaling is not None else []
     facts.append(("document", _document(report.document)))

@@ -17,7 +17,7 @@ from hfs_appliance.model.explained import (
     ServerExplanation,
     ServiceExplanation,
 )
-from hfs_appliance.model.ids import ServerId, ServiceName
+from hfs_appliance.model.ids import PoolName, ServerId, ServiceName
 from hfs_appliance.model.instants import format_instant
 from hfs_appliance.model.plan import Hold, Phase, Plan, Verdict
 from hfs_appliance.model.reports import EventReport, Scaling, ServerReport
@@ -55,10 +55,10 @@ class Explainer:
         world, plan = self._plane.reconciler.world(), self._plane.reconciler.plan or Plan()
         if target in plan.verdicts:
             return await self._server(world, plan, ServerId(target))
-        service = world.desired.services.get(ServiceName(target)) if world.desired is not None else None
-        if service is not None:
-            return await self._service(world, plan, service)
         services = world.desired.services if world.desired is not None else {}
+        name = ServiceName(target)
+        if name in services or name in plan.counts:  # one that is being retired is counted, and not desired any more
+            return await self._service(world, plan, name, services.get(name))
         raise UnknownName("server or service", target, nearest(target, [*plan.verdicts, *services]))
 
     def server_report(self, world: World, verdict: Verdict) -> ServerReport:
@@ -100,24 +100,27 @@ class Explainer:
             log=log,
         )
 
-    async def _service(self, world: World, plan: Plan, service: Service) -> ServiceExplanation:
+    async def _service(
+        self, world: World, plan: Plan, name: ServiceName, service: Service | None
+    ) -> ServiceExplanation:
         view = world.registry.value if world.registry is not None else None
-        servers = roles(view, service.name) if view is not None else ()
-        demand = (plan.demands or {}).get(service.name)
+        servers = roles(view, name) if view is not None else ()
+        demand = (plan.demands or {}).get(name)
+        pool = service.pool if service is not None else PoolName("")
         known = [self.server_report(world, plan.verdicts[each]) for each in servers if each in plan.verdicts]
         return ServiceExplanation(
-            service=service.name,
-            versions=plan.counts.get(service.name, {}),
-            floor=service.floor,
-            pool=service.pool,
-            pool_count=plan.pools.get(service.pool),
+            service=name,
+            versions=plan.counts.get(name, {}),
+            floor=service.floor if service is not None else 0,
+            pool=pool,
+            pool_count=plan.pools.get(pool),
             scaling=Scaling(instances=demand.size.total, needed=demand.needed, words=demand.words) if demand else None,
             servers=tuple(sorted(known, key=lambda each: (each.phase == Phase.SERVING, each.server))),
-            waits=service_waits(world, plan, service.name, servers),
-            holds=self._holds_of(plan, service),
-            routing=self._routing(world, plan, service.name, servers),
-            document=self._document(service.name),
-            events=await self._events_of(service.name, frozenset(servers)),
+            waits=service_waits(world, plan, name, servers),
+            holds=self._holds_of(plan, name, pool),
+            routing=self._routing(world, plan, name, servers),
+            document=self._document(name),
+            events=await self._events_of(name, frozenset(servers)),
         )
 
     async def _path(self, path: str) -> PathExplanation:
@@ -146,14 +149,14 @@ class Explainer:
             upstream_path=upstream,
             routing=self._routing(world, plan, service.name, servers) if service is not None else None,
             document=self._document(service.name) if service is not None else None,
-            holds=self._holds_of(plan, service) if service is not None else tuple(endpoint),
+            holds=self._holds_of(plan, service.name, service.pool) if service is not None else tuple(endpoint),
             events=await self._events(_of_the_endpoint)
             if service is None
             else await self._events_of(service.name, frozenset(servers)),
         )
 
-    def _holds_of(self, plan: Plan, service: Service) -> tuple[Hold, ...]:
-        return concerning(self.holds(plan), f"service/{service.name}", f"pool/{service.pool}", ENDPOINT, "environment")
+    def _holds_of(self, plan: Plan, name: ServiceName, pool: PoolName) -> tuple[Hold, ...]:
+        return concerning(self.holds(plan), f"service/{name}", f"pool/{pool}", ENDPOINT, "environment")
 
     def _routing(
         self, world: World, plan: Plan, name: ServiceName, servers: Sequence[ServerId]

@@ -6,8 +6,9 @@ import pytest
 
 from hfs_appliance.model.explained import PathExplanation, ServerExplanation, ServiceExplanation
 from hfs_appliance.model.ids import ServerId
-from hfs_appliance.model.instants import SECOND, Duration
+from hfs_appliance.model.instants import SECOND, Duration, seconds
 from hfs_appliance.ports.errors import UnknownName
+from sim.desired import configuration
 from sim.fleet import Simulation
 from tests.support.fleets import SOON, play, settled
 
@@ -37,6 +38,27 @@ def test_whatever_there_is_can_be_explained() -> None:
         bare = await explain("/dns")
         assert isinstance(bare, PathExplanation)
         assert bare.words == "a redirect to /dns/, which goes to dns"
+
+    play(story)
+
+
+def test_a_service_that_is_being_retired_is_explained_to_its_end() -> None:
+    async def story(sim: Simulation) -> None:
+        await settled(sim)
+        assert sim.now is not None
+        control = sim.now.control
+        await sim.now.plane.desired.apply(
+            configuration({"domains": {"1.0.0": 2}}), "x.toml", "eva", None, is_confirmed=True
+        )
+        await sim.pass_time(seconds(2))
+        service = await control.explain("dns")
+        assert isinstance(service, ServiceExplanation)
+        assert {count.desired for count in service.versions.values()} == {0}
+        assert service.servers
+        assert service.routing is None
+        await sim.converged(SOON)
+        with pytest.raises(UnknownName):
+            await control.explain("dns")
 
     play(story)
 
