@@ -268,8 +268,6 @@ def _class(hint: Any) -> Any:
 def _key(hint: Any) -> tuple[Callable[[Any], str], Callable[[str], Any], bool]:
     """Tell how keys become text and come back, and whether a Map may hold them."""
     kind = _class(hint)
-    if isinstance(kind, NewType):
-        return _key(kind)
     if kind is tuple:
         return _BETWEEN.join, lambda text: tuple(text.split(_BETWEEN)), False
     if issubclass(kind, int):

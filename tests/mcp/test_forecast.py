@@ -194,6 +194,41 @@ def test_servers_on_their_way_arrive_when_they_should() -> None:
     assert [(to_seconds(step.after), step.verb) for step in found.steps] == [(8, "forget")]
 
 
+def test_a_server_that_is_still_being_built_comes_into_the_pool() -> None:
+    fleet = Fleet(desired=desired({}, pool_size=1))
+    fleet.step(seconds(15))
+    fleet.pool.clear()
+    found = forecast(fleet.world(), PACES)
+    assert [(to_seconds(step.after), step.verb) for step in found.steps] == [(45, "confirm-built")]
+
+
+def test_what_is_broken_is_condemned_and_goes_and_nothing_comes_of_it() -> None:
+    fleet = Fleet(desired=desired({}, pool_size=1))
+    fleet.step()
+    (server,) = fleet.cloud
+    fleet.pool.clear()
+    fleet.cloud[server] = replace(fleet.cloud[server], status=CloudStatus.ERROR)
+    found = forecast(fleet.world(), PACES)
+    verbs = [step.verb for step in found.steps if step.server == server]
+    assert verbs == ["condemn", "delete", "forget"]
+    assert found.outcome is Outcome.QUIET
+
+
+def test_what_leaves_over_its_build_never_comes_into_the_pool() -> None:
+    fleet = Fleet(desired=desired({}, pool_size=1))
+    world = fleet.world()
+    plan = decide(world)
+    (create,) = plan.actions
+    ledger = ledger_after(world.ledger, plan)
+    leaving = replace(world, ledger=ledger, in_flight={create.server: create}, is_closing=True)
+    found = forecast(leaving, PACES)
+    assert [(to_seconds(step.after), step.verb) for step in found.steps] == [
+        (0, "create"),
+        (0, "delete"),
+        (8, "forget"),
+    ]
+
+
 def test_a_server_without_a_record_is_adopted_with_its_role() -> None:
     fleet = settled({"1": 2}, pool_size=0)
     (server, _) = fleet.serving("dns", "1")

@@ -49,6 +49,24 @@ def test_a_starting_and_a_draining_instance_have_their_deadline() -> None:
     assert waiting.until == format_instant(after(draining.assigned_at or EPOCH, seconds(300)))
 
 
+def test_a_server_in_building_has_its_deadline_and_suspects_are_waited_for() -> None:
+    fleet = Fleet(desired=desired({"dns": {"1": 1}}, pool_size=0))
+    fleet.step()
+    (server,) = fleet.cloud
+    fleet.pool.clear()
+    world = fleet.world()
+    (waiting,) = [each for each in server_waits(world, decide(world), server) if "configuring" in each.what]
+    assert waiting.until == format_instant(after(fleet.records[server].created_at, seconds(600)))
+    fleet.settle()
+    fleet.unregister(server)
+    fleet.departed[server] = fleet.now
+    world = fleet.world()
+    told = service_waits(world, decide(world), DNS, ())
+    assert [each.words for each in told if each.what == "1 more of 1"] == [
+        "1 may come back any moment, or are given up"
+    ]
+
+
 def test_a_setback_and_a_blind_cloud_are_the_reason() -> None:
     fleet = Fleet(desired=desired({"dns": {"1": 1}}, pool_size=0))
     until = after(fleet.now, seconds(60))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import replace
 from typing import Any
 
@@ -74,6 +74,8 @@ def test_what_has_not_changed_is_not_told() -> None:
     seen = ["Observation", {"observed_at": fleet.now}]
     assert told == {"now": fleet.now, "cloud": seen, "registry": seen}
     assert codec(World).delta(before, before) is SAME
+    assert codec(Action).delta(None, None) is SAME
+    assert codec(Mapping[str, int]).delta(found := {"a": 1}, found) is SAME
     assert codec(World).delta(before, replace(before)) is SAME
 
 
@@ -131,6 +133,13 @@ def test_the_desired_state_comes_back_whole() -> None:
     assert through_json(DesiredState, wanted, fewer) == fewer
     world = World(now=EPOCH, desired=wanted, cloud=None, registry=None, failures=(failure(),), is_closing=True)
     assert through_json(World, NOTHING, world) == world
+
+
+def test_a_set_of_names_is_told_in_order() -> None:
+    before, after = frozenset({DNS}), frozenset({ServiceName("web"), DNS})
+    assert codec(Set[ServiceName]).delta(before, after) == ["dns", "web"]
+    assert through_json(Set[ServiceName], before, after) == after
+    assert codec(Set[ServiceName]).delta(after, frozenset(after)) is SAME
 
 
 def failure() -> Failure:
