@@ -296,7 +296,7 @@ def test_tokens_that_were_spent_before_are_not_spent_again() -> None:
     wanted=st.dictionaries(st.sampled_from("123").map(str), st.integers(0, 4), max_size=3),
     pool_size=st.integers(0, 3),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_a_forecast_is_what_comes_of_it(before: dict[str, int], wanted: dict[str, int], pool_size: int) -> None:
     fleet = settled(before)
     fleet.desired = desired({"dns": {Version(name): count for name, count in wanted.items()}}, pool_size=pool_size)

@@ -39,7 +39,7 @@ def story(*, wanted: DesiredState | None = None, dies_at: int = 8, ticks: int = 
 
 
 @given(st.lists(st.sampled_from(["kill", "lose", "more", "fewer", "upgrade", "wait"]), max_size=12))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_recorded_inputs_give_the_recorded_plans(happens: list[str]) -> None:
     fleet, decider, told = Fleet(desired=desired({"dns": {"1": 3}})), Decider(), []
     for what in happens:
