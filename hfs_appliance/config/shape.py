@@ -157,7 +157,7 @@ class Quarantine(Table):
     keep: Annotated[Duration, span("0s", "30d")] = default(guard.Quarantine, "keep")
     """How long such a server is kept."""
     max: Count = default(guard.Quarantine, "max")
-    """Servers kept of one service, or of one pool's failed builds; the oldest leaves first."""
+    """Servers kept of one service, or of one pool's failed builds; the oldest leaves first. 0: none is kept."""
 
 
 class Guard(Table):

@@ -15,6 +15,8 @@ from hfs_appliance.mcp.converge import claim, keep_books
 from hfs_appliance.mcp.draft import Draft
 from hfs_appliance.mcp.facts import circumstances
 from hfs_appliance.mcp.identity import identity
+from hfs_appliance.mcp.quarantine import RULE as QUARANTINE
+from hfs_appliance.mcp.quarantine import tell as tell_quarantine
 from hfs_appliance.mcp.remedy import corpses, count_failures
 from hfs_appliance.mcp.retire import close, finish, leavers
 from hfs_appliance.mcp.rollout.overview import Outlook, Overview, Trust
@@ -182,6 +184,7 @@ def _plan(draft: Draft, *, is_cloud_known: bool) -> None:
     finish(draft)
     for hold in (*draft.budget.holds(), *draft.weather.holds(), *draft.reins.holds()):
         draft.note(hold)
+    tell_quarantine(draft)
     draft.look_again(draft.world.orders.next_end())
     draft.look_again(draft.weather.ends_at)
 
@@ -224,9 +227,11 @@ def _target(standing: Standing, desired: DesiredState) -> Target | None:
 
 
 def _is_converged(draft: Draft, pools: Mapping[PoolName, PoolCount]) -> bool:
-    if draft.actions or draft.holds or draft.world.in_flight or draft.restless:
+    if draft.actions or draft.world.in_flight or draft.restless or any(h.rule != QUARANTINE for h in draft.holds):
         return False
     tally = draft.tally
-    if tally.lost or tally.deleting or tally.gone or tally.ambiguous or tally.drained or tally.doubtful:
+    if tally.deleting or tally.gone or tally.ambiguous or tally.drained or tally.doubtful:
+        return False
+    if len(tally.lost) > len(draft.quarantined):
         return False
     return all(pool.warm == pool.size and not pool.building for pool in pools.values())

@@ -21,6 +21,7 @@ from hfs_appliance.model.desired import DesiredState, Service
 from hfs_appliance.model.ids import PoolName, ServerId, ServiceName, Version
 from hfs_appliance.model.instants import Instant
 from hfs_appliance.model.ledger import Setback, Token
+from hfs_appliance.model.observed import ServerRecord
 from hfs_appliance.model.plan import Action, Delete, Drain, Hold, Phase
 from hfs_appliance.model.world import World
 
@@ -36,6 +37,11 @@ class Departure(NamedTuple):
         """The scope whose budget pays for it beside the environment's."""
         record = self.standing.facts.record
         assert record is not None
+        return self.scope_of(record)
+
+    @staticmethod
+    def scope_of(record: ServerRecord) -> str:
+        """Give the scope to which the server of a record belongs."""
         return f"service/{record.service}" if record.service is not None else f"pool/{record.pool}"
 
 
@@ -60,6 +66,8 @@ class Draft:
     """Instances that found no warm server, by pool."""
     replacing: Counter[PoolName] = field(default_factory=Counter)
     """Those of them that come in the place of others."""
+    quarantined: Mapping[ServerId, Instant] = field(default_factory=dict)
+    """Failures that are kept, with the end of their time."""
     asked: int = 0
     """Servers that this plan asks the cloud for."""
     claimed: Counter[PoolName] = field(default_factory=Counter)

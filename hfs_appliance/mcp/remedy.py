@@ -8,6 +8,7 @@ from typing import Final
 
 from hfs_appliance.mcp.draft import Departure, Draft
 from hfs_appliance.mcp.losses import cause_of_loss
+from hfs_appliance.mcp.quarantine import quarantine
 from hfs_appliance.mcp.setbacks import (
     LONGEST_PAUSE,
     OPENS_WITH,
@@ -39,11 +40,13 @@ def corpses(draft: Draft) -> list[Departure]:
     servers: Iterable[ServerId] = tally.lost.keys()
     if draft.is_bankrupt:
         servers = tally.absent.keys() | (draft.pledged().keys() & tally.lost.keys())
-    found = [tally.lost[server] for server in sorted(servers) if server not in tally.failed]
+    draft.quarantined = kept = quarantine(draft)
+    found = [tally.lost[server] for server in sorted(servers) if server not in tally.failed and server not in kept]
     if draft.is_bankrupt:
         named = Counter(standing.place.corpse for standing in found)
+        held = Counter(tally.condemned[server].place.corpse for server in kept)
         for cause in sorted(tally.corpses):
-            draft.budget.refuse(cause, tally.corpses[cause] - named[cause])
+            draft.budget.refuse(cause, tally.corpses[cause] - named[cause] - held[cause])
     return [Departure(standing, Delete(server=standing.facts.server, reason=_loss(standing))) for standing in found]
 
 

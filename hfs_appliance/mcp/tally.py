@@ -157,6 +157,8 @@ class Tally:
     """Servers whose serial the ledger does not know of."""
     losses: Counter[Loss] = field(default_factory=Counter)
     """What was well and is lost; without entries of 0."""
+    condemned: Group = field(default_factory=dict)
+    """Failures that have been counted and are still there."""
     failed: Group = field(default_factory=dict)
     """Failures that are lost and not counted yet."""
     absent: Group = field(default_factory=dict)
@@ -327,6 +329,8 @@ def _place_lost(tally: Tally, facts: Facts, record: ServerRecord, verdict: Verdi
     groups: tuple[Group, ...] = (tally.lost,) if is_counted else (tally.lost, tally.failed)
     if is_counted and facts.cloud is None:
         groups += (tally.absent,)
+    elif is_counted and cause in FAILURES:
+        groups += (tally.condemned,)
     corpse = cause if is_counted else None
     if record.service is None or record.version is None:
         return Place(groups, loss=loss, corpse=corpse)

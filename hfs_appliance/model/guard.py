@@ -45,8 +45,8 @@ class Quarantine:
     """How long, and how many, sick servers are kept to be looked at."""
 
     keep: Duration = Duration(6 * HOUR)
-    max: int = 3
-    """Of one service, or of one pool's failed builds; the oldest leaves for a newer one."""
+    max: int = 0
+    """Of one service, or of one pool's failed builds; the oldest leaves for a newer one. They cost as others do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from hfs_appliance.model.instants import HOUR, Duration, Instant, after
 
 APPROVED_FOR: Final = Duration(HOUR)
 """An approval is of what somebody has looked at just now."""
-APPROVABLE: Final = frozenset({"destroy-budget", "storm"})
+APPROVABLE: Final = frozenset({"destroy-budget", "quarantine", "storm"})
 """Rules of holds that give way to an operator's word."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from hfs_appliance.model.events import HoldChanged, Recorded, SetbackNoted
-from hfs_appliance.model.instants import MINUTE, Duration, Instant
+from hfs_appliance.model.instants import MINUTE, Duration, Instant, after
 from sim.census import Recent
 from sim.checkers.base import Case, Checker
 from sim.truth import ApiCalled, Condition, ConditionChanged, Fact
@@ -26,12 +26,17 @@ class BacksOff(Checker):
     ROUNDS: Final = 4
     """Rounds of `max_creating` servers; with pauses of 5 s, doubled by each round, more do not fit into the window."""
     SPARED: Final = 20
+    PATIENCE: Final = Duration(4 * MINUTE)
+    """A build takes its time: so long after the first creation, none having come up is no accident."""
     TOLD_AFTER: Final = 6
     """Refusals in a row."""
 
     def __init__(self, case: Case) -> None:
         super().__init__(case)
         self._creations = Recent(self.WINDOW)
+        self._first: Instant | None = None
+        """When the first of them was asked for."""
+        self._is_accused = False
         self._refusals = 0
         self._is_told = False
         self._limit = self.ROUNDS * case.scenario.layout.at_once + self.SPARED
@@ -46,15 +51,17 @@ class BacksOff(Checker):
         """Count creations since the last server that came up."""
         if isinstance(fact, ConditionChanged):
             if fact.after is Condition.WARM:
-                self._creations = Recent(self.WINDOW)
+                self._creations, self._first, self._is_accused = Recent(self.WINDOW), None, False
                 self._refusals, self._is_told = 0, False
             return
         assert isinstance(fact, ApiCalled)
         if fact.call != "create":
             return
         self._creations.add(now)
+        self._first = self._first if self._first is not None else now
         count = self._creations.count(now)
-        if count == self._limit + 1:
+        if count > self._limit and now >= after(self._first, self.PATIENCE) and not self._is_accused:
+            self._is_accused = True
             self.accuse(f"{count} creations within ten minutes, and not one server came up since the first of them")
         if fact.refusal:
             self._refusals += 1

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from hfs_appliance.mcp.decide import Decider, decide
+from hfs_appliance.model.guard import Quarantine
 from hfs_appliance.model.ids import AvailabilityZone, Nonce, ServerId, ServiceName, Version
 from hfs_appliance.model.instants import MINUTE, SECOND, Duration, Instant, after
 from hfs_appliance.model.ledger import Failure, Ledger, Token
@@ -211,6 +212,11 @@ class IncrementalMachine(RuleBasedStateMachine):
     def change_circumstances(self, *, has_cloud: bool, grace_s: int, is_closing: bool) -> None:
         self.has_cloud, self.is_closing = has_cloud, is_closing
         self.believed_at = after(self.fleet.now, Duration(grace_s * SECOND))
+
+    @rule(most=st.integers(0, 2))
+    def keep_failures(self, most: int) -> None:
+        guard = replace(self.fleet.desired.guard, quarantine=Quarantine(max=most))
+        self.fleet.desired = replace(self.fleet.desired, guard=guard)
 
     @rule(serial=st.integers(1, 60))
     def lose_the_ledger(self, serial: int) -> None:

@@ -30,8 +30,22 @@ def calls(stage: Stage, call: str, number: int, *, refusal: str = "") -> None:
 @pytest.mark.parametrize(("number", "is_wrong"), [(28, False), (29, True)])
 def test_what_never_comes_up_is_asked_for_seldom(number: int, *, is_wrong: bool) -> None:
     stage = Stage(BacksOff, scenario=SMALL)
-    calls(stage, "create", number)
+    calls(stage, "create", number - 1)
+    stage.wait(240)
+    calls(stage, "create", 1)
     assert bool(stage.accused) is is_wrong
+
+
+def test_many_servers_that_are_asked_for_at_once_get_the_time_that_a_build_takes() -> None:
+    stage = Stage(BacksOff, scenario=SMALL)
+    calls(stage, "create", 100)
+    stage.wait(239)
+    calls(stage, "create", 1)
+    assert not stage.accused
+    stage.tell(condition("small-1", Condition.WARM))
+    stage.wait(60)
+    calls(stage, "create", 1)
+    assert not stage.accused
 
 
 @pytest.mark.parametrize("is_told", [True, False])
