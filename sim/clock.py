@@ -68,7 +68,7 @@ class WorldClock(trio.abc.Clock):
         """Have `act` called at an instant; those of one instant in the order in which they were asked for."""
         timer = Timer(act)
         self._last += 1
-        heappush(self._heap, (max(instant, self._now), self._last, timer))
+        heappush(self._heap, (instant if instant > self._now else self._now, self._last, timer))
         return timer
 
     def after(self, span: int, act: Act) -> Timer:

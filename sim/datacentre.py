@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import cache
 from typing import Final
 
 from hfs_appliance.model.ids import AvailabilityZone, CloudId, ServerId
@@ -45,6 +46,8 @@ class Datacentre:
         self.ghosts: Final[dict[ServerId, Machine]] = {}
         """Machines that the cloud has forgotten, on hosts that have not heard of it."""
         self.ever_made = 0
+        self.late_until = 0
+        """When the last creation is carried out that was answered with an error."""
         self.deletions = 0
         """Deletions that were begun."""
         self.listing: Final = Listing(clock.now, self.listed, self.faults)
@@ -92,7 +95,9 @@ class Datacentre:
         if stream.chance(faults.refused_creates):
             raise Transient(f"create {spec.server}: 503, nothing was done")
         if stream.chance(faults.late_creates):
-            self.clock.after(stream.between(1, 10) * MINUTE, lambda: self._make_late(spec))
+            late = self.clock.now() + stream.between(1, 10) * MINUTE
+            self.late_until = max(self.late_until, late)
+            self.clock.at(late, lambda: self._make_late(spec))
             raise Ambiguous(f"create {spec.server}: 504, no answer from the scheduler")
         made = self._make(spec)
         if stream.chance(faults.lost_creates):
@@ -239,6 +244,8 @@ class Datacentre:
         """Choose a host of the zone, one that is not known to be down if there is any."""
         hosts = hosts_of(zone)
         first = number % HOSTS_PER_ZONE
+        if not self._known_dark[hosts[first]]:
+            return hosts[first]
         in_turn = hosts[first:] + hosts[:first]
         return next((host for host in in_turn if not self._known_dark[host]), in_turn[0])
 
@@ -320,9 +327,10 @@ class Datacentre:
         self._addresses.append(machine.listed.address)  # V11: given again, to whom is next
 
 
-def hosts_of(zone: AvailabilityZone) -> list[str]:
+@cache
+def hosts_of(zone: AvailabilityZone) -> tuple[str, ...]:
     """Name the hosts of a zone, rack by rack."""
-    return [f"{zone}-rack{number // HOSTS_PER_RACK}-host{number:02d}" for number in range(HOSTS_PER_ZONE)]
+    return tuple(f"{zone}-rack{number // HOSTS_PER_RACK}-host{number:02d}" for number in range(HOSTS_PER_ZONE))
 
 
 def _address(number: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from hfs_appliance.model.desired import Health
 from hfs_appliance.model.instants import SECOND
 from sim.streams import Table
 
@@ -32,3 +33,8 @@ class ServerPace:
     configuration: Table = CONFIGURATION
     starting: Table = STARTING
     agent_restarting: Table = RESTARTING
+
+
+def patience(health: Health) -> int:
+    """Give the time in which so many probes in a row fail that the agent takes the instance out of traffic."""
+    return health.unhealthy_after * max(health.interval, health.timeout)

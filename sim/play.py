@@ -170,6 +170,7 @@ async def _tell(sim: Simulation, scenario: Scenario) -> None:
     sim.calm()
     sim.flows.stand_still()
     sim.truth.tell(FaultsOver())
+    await sim.pass_time(Duration(max(0, sim.datacentre.late_until - sim.clock.now())))  # a fault that is not over yet
     await sim.pass_time(NOTICED_WITHIN)  # what nobody has noticed yet looks converged
     await sim.converged(scenario.bounds.settle)
     sim.truth.tell(Settled())

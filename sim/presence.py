@@ -55,8 +55,22 @@ class Presence:
 
     def settle_all(self) -> None:
         """Have every entry put right: the link is connected again."""
-        for path in tuple(self._wanted):
-            self._settle(path)
+        link = self._link
+        if link is None or not link.is_connected or not self._wanted:
+            return
+        # All in one go, as a client sends them without waiting for the answers in between.
+        wanted = tuple(self._wanted.items())
+
+        def step() -> None:
+            for path, content in wanted:
+                if link.is_connected:
+                    self._step(link, path, content)
+
+        def settled(_: None) -> None:
+            for path, _content in wanted:
+                self._settled(path)
+
+        link.request(step, settled, is_write=True)
 
     def heal(self, path: str) -> bool:
         """Have an entry put right again, if it is one of ours."""
@@ -79,20 +93,23 @@ class Presence:
     def _step(self, link: Link, path: str, content: bytes | None) -> None:
         """Do what the real `Presence` does in two or three calls, at one instant."""
         found = self._ensemble.core.tree.znodes.get(path)
-        create = Create(path=path, value=content, access=OPEN, flags=EPHEMERAL)
         if content is None:
             if found is not None:
                 self._ensemble.write(Delete(path=path), link)
-        elif found is None:
+            return
+        if found is not None and found.owner == link.session_id:
+            if found.value != content:
+                self._ensemble.write(SetValue(path=path, value=content), link)
+            return
+        create = Create(path=path, value=content, access=OPEN, flags=EPHEMERAL)
+        if found is None:
             for parent in reversed(tuple(ancestry(path))[1:]):
                 if parent not in self._ensemble.core.tree.znodes:
                     self._ensemble.write(Create(path=parent, value=b"", access=OPEN), link)
             self._ensemble.write(create, link)
-        elif found.owner != link.session_id:
+        else:
             # Our own entry of an earlier session would die with it: replaced at one instant, nobody sees a gap.
             self._ensemble.write(Multi(operations=(Delete(path=path), create)), link)
-        elif found.value != content:
-            self._ensemble.write(SetValue(path=path, value=content), link)
 
 
 def registration_of(

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Final
 
 from hfs_appliance.model.assignment import Assignment
-from hfs_appliance.model.desired import Health
 from hfs_appliance.model.ids import ServiceName, Version
 from hfs_appliance.model.instants import MILLISECOND, Duration, Instant
 from hfs_appliance.model.observed import PoolEntry
@@ -21,9 +20,9 @@ from hfs_appliance.registry.paths import Layout
 from sim.ensemble import Ensemble
 from sim.link import Link
 from sim.machine import Machine
-from sim.pace import RUN_AGAIN, SLOW_BOOT, ServerPace
+from sim.pace import RUN_AGAIN, SLOW_BOOT, ServerPace, patience
 from sim.presence import Presence, registration_of
-from sim.role import Seen, look
+from sim.role import Role, Seen, look
 from sim.servicefaults import ServiceFaults
 from sim.streams import Stream
 from sim.truth import Condition, ConditionChanged, Truth
@@ -61,7 +60,7 @@ class SimServer:
         self._presence: Final = Presence(ensemble)
         # On the disk
         self._is_built = False
-        self.assignment: Assignment | None = None
+        self._role: Role | None = None
         self._anchor = 0
         # Of the service
         self._starts = 0
@@ -120,6 +119,11 @@ class SimServer:
         return Condition.SICK if self._starts or self._failed_starts else Condition.STARTING
 
     @property
+    def assignment(self) -> Assignment | None:
+        """Give what it was told to be."""
+        return self._role.assignment if self._role is not None else None
+
+    @property
     def role(self) -> tuple[ServiceName, Version] | None:
         """Tell what it serves, or is to serve."""
         return (self.assignment.service, self.assignment.version) if self.assignment is not None else None
@@ -144,12 +148,12 @@ class SimServer:
         tail = SLOW_BOOT if self._stream.chance(self._faults.slow_boots) else 1
         self._later(self._stream.draw(self._pace.booting) * tail, self._boot)
 
-    def let_stand(self, assignment: Assignment | None) -> None:
+    def let_stand(self, role: Role | None) -> None:
         """Be a server that was built, and has served for a while if it has a role, before the story begins."""
         self._power += 1
         self._is_powered = self._is_booted = self._is_built = True
-        self.assignment = assignment
-        if assignment is not None:
+        self._role = role
+        if role is not None:
             self._starts = 1
             self._healthy_since = self._clock.now()
         self._tell()
@@ -180,7 +184,7 @@ class SimServer:
             return
         self.hung_since = self._clock.now()
         self._tell()
-        self._later(_patience(self.assignment.health), self._register)
+        self._later(patience(self.assignment.health), self._register)
 
     def recover_service(self) -> None:
         """Let a hung service answer again."""
@@ -192,14 +196,14 @@ class SimServer:
     def look_again(self) -> None:
         """Let the agent's next probes tell it something else than before."""
         if self.assignment is not None:
-            self._later(_patience(self.assignment.health), self._register)
+            self._later(patience(self.assignment.health), self._register)
 
     def overwhelm(self, stream: Stream) -> None:
         """Let the service be too busy to answer its agent in time; whoever waits long enough gets an answer."""
         if self._busy_since is None and self.assignment is not None:
             self._busy_since = self._clock.now()
             health = self.assignment.health
-            self._later(_patience(health) + stream.below(health.interval), self._give_up)
+            self._later(patience(health) + stream.below(health.interval), self._give_up)
 
     def relieve(self, stream: Stream) -> None:
         """Let the service have time for its agent again, which notices with its next probe."""
@@ -210,7 +214,7 @@ class SimServer:
     def _give_up(self) -> None:
         assert self.assignment is not None
         since = self._busy_since
-        if since is not None and self._clock.now() - since >= _patience(self.assignment.health):
+        if since is not None and self._clock.now() - since >= patience(self.assignment.health):
             self._is_given_up = True
             self._register()
 
@@ -347,19 +351,19 @@ class SimServer:
     def _look(self) -> None:
         """Read what this server is to be."""
         if self.link is not None:
-            look(self._ensemble, self.link, self._layout, self.machine.spec, self._take)
+            look(self._ensemble, self.link, self._layout, self.machine.spec, self._role, self._take)
 
     def _take(self, seen: Seen) -> None:
-        if seen.assignment is None:
+        if seen.role is None:
             # An emptied or rolled-back registry takes nobody's role away.
             if self.assignment is not None and self._anchor == seen.anchor and seen.is_forgotten:
                 self._stop()
             return
-        had, self.assignment, self._anchor = self.assignment, seen.assignment, seen.anchor
+        had, self._role, self._anchor = self._role, seen.role, seen.anchor
         self._tell()
         if had is None and self._is_built:
             self._carry_out()
-        elif self.assignment.drain_at is not None and self._is_built:
+        elif seen.role.assignment.drain_at is not None and self._is_built:
             self._drain()
 
     # The link's listener
@@ -391,8 +395,3 @@ class SimServer:
                 act()
 
         self._clock.after(span, due)
-
-
-def _patience(health: Health) -> int:
-    """Give the time in which so many probes in a row fail that the agent takes the instance out of traffic."""
-    return health.unhealthy_after * max(health.interval, health.timeout)

@@ -23,6 +23,7 @@ from hfs_appliance.registry.paths import Layout
 from sim.datacentre import PROJECT
 from sim.fleet import Simulation
 from sim.incarnation import FILE
+from sim.role import Role
 from sim.servers import SimServer
 
 UUID: Final = EnvironmentUuid("0123456789abcdef" * 2)
@@ -76,12 +77,14 @@ def _stand(
         ready_at=now if role is not None else None,
     )
     sim.ensemble.put(layout.record(spec.server), formats.write(record))
-    assignment = _assignment(record, *role) if role is not None else None
-    if assignment is not None:
-        sim.ensemble.put(layout.assignment(spec.server), formats.write(assignment))
+    taken = None
+    if role is not None:
+        assignment = _assignment(record, *role)
+        taken = Role(formats.write(assignment), assignment)
+        sim.ensemble.put(layout.assignment(spec.server), taken.content)
     life = sim.datacentre.let_stand(spec).life
     assert isinstance(life, SimServer)
-    life.let_stand(assignment)
+    life.let_stand(taken)
 
 
 def _assignment(record: ServerRecord, service: Service, version: Version, slot: int) -> Assignment:

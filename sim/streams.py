@@ -7,7 +7,7 @@ No floats: distributions are tables of integers.
 from __future__ import annotations
 
 from collections.abc import MutableSequence, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Final, TypeVar
 
@@ -25,6 +25,13 @@ class Table:
     """A distribution, by its quantiles: (per mille, value) pairs from 0 to 1000, straight lines between them."""
 
     points: tuple[tuple[int, int], ...]
+    steps: tuple[tuple[int, int, int, int, int], ...] = field(init=False, compare=False, repr=False)
+    """For each line but the last point: where it ends and begins, its first value, its rise and its width."""
+
+    def __post_init__(self) -> None:
+        lines = zip(self.points, self.points[1:], strict=False)
+        steps = ((share * 1000, at * 1000, low, high - low, (share - at) * 1000) for (at, low), (share, high) in lines)
+        object.__setattr__(self, "steps", tuple(steps))
 
     @classmethod
     def of_ms(cls, *points: tuple[int, int]) -> Table:
@@ -65,13 +72,11 @@ class Stream:
 
     def draw(self, table: Table) -> int:
         """Draw from a distribution."""
-        at = self.below(1_000_000)
-        (low_share, low), *rest = table.points
-        for share, value in rest:
-            if at < share * 1000:
-                return low + (value - low) * (at - low_share * 1000) // ((share - low_share) * 1000)
-            low_share, low = share, value
-        return low
+        at = (self.bits64() * 1_000_000) >> 64
+        for end, begin, low, rise, width in table.steps:
+            if at < end:
+                return low + rise * (at - begin) // width
+        return table.points[-1][1]
 
     def shuffle(self, items: MutableSequence[T]) -> None:
         """Shuffle in place (Fisher and Yates); also what trio calls."""

@@ -8,9 +8,10 @@ boot, status, document) stands in the payload. Nothing here may carry proxy synt
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, Final
 
 from hfs_appliance.model.ids import Nonce, ServerId, ServiceName, Version, is_name, is_version
 from hfs_appliance.model.instants import MILLISECOND, Instant
@@ -21,6 +22,8 @@ UNKNOWN_VERSION = Version("unknown")
 """Version of an instance that registered itself without naming one."""
 
 _LARGEST = 64 * 1024
+_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_IPV4: Final = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}", re.ASCII)
 
 
 def write_registration(registration: Registration, registered_at: Instant) -> bytes:
@@ -88,6 +91,8 @@ def _instance(name: str) -> str:
 
 
 def _address(value: object) -> str:
+    if isinstance(value, str) and _IPV4.fullmatch(value) is not None:
+        return value  # as it is written already; ip_address takes a third of the time of reading an entry
     try:
         return str(ip_address(value)) if isinstance(value, str) else _refuse_address(value)
     except ValueError:

@@ -26,7 +26,7 @@ def zone_of(sim: Simulation, fault: Fault) -> AvailabilityZone:
     return zones[fault.target % len(zones)] if zones else AvailabilityZone("az1")
 
 
-def rack_of(sim: Simulation, fault: Fault) -> list[str]:
+def rack_of(sim: Simulation, fault: Fault) -> Sequence[str]:
     """Choose a rack; give its hosts. Racks are counted zone by zone."""
     if fault.phase is not None:
         for machine in machines_of(sim, fault, 1):
