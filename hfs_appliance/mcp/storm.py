@@ -153,7 +153,9 @@ def _dead_zones(tally: Tally, desired: DesiredState) -> frozenset[AvailabilityZo
     limit, lost, well = desired.guard.storm, Counter[AvailabilityZone](), Counter[AvailabilityZone]()
     for pool in tally.pools.values():
         well.update(pool.zones)
-        well.subtract(standing.place.az for standing in pool.building.values() if standing.place.az is not None)
+        for standing in pool.building.values():
+            if standing.place.az is not None:
+                well[standing.place.az] -= 1
     for (_, az, kind), count in tally.losses.items():
         lost[az] += count
         if kind is LossKind.SUSPECT:

@@ -18,4 +18,8 @@ class Dirty:
     async def wait(self) -> None:
         """Wait for a mark and clear it."""
         await self._event.wait()
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget a mark: the waiter looks now."""
         self._event = trio.Event()

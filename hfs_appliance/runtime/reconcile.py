@@ -132,10 +132,15 @@ class Reconciler:
         self._decider = Decider()  # what made this part fail is not carried over
         while self._sources.registry.observation() is None:
             await self._dirty.wait()
+        apart = to_seconds(self._tunables.reconcile_apart)
         while True:
+            next_at = trio.current_time() + apart
             requeue = await self._reconcile()
             with trio.move_on_after(to_seconds(requeue)):
                 await self._dirty.wait()
+            if trio.current_time() < next_at:
+                await trio.sleep_until(next_at)
+                self._dirty.clear()
 
     async def _reconcile(self) -> Duration:
         sources = self._sources

@@ -29,6 +29,9 @@ class Tunables:
     """How often the registry's names are listed, in case a watch missed something."""
     read_within: Duration = seconds(20)
     read_again_after: Duration = seconds(0.2)
+    reconcile_apart: Duration = seconds(0.02)
+    """From one look at the world to the next. The first of what happens is seen at once; in a storm it happens by the
+    thousand, and what comes this soon after a look is decided on together: else the looks alone would fill a core."""
 
 
 PRODUCTION: Final = Tunables()
