@@ -24,7 +24,18 @@ import trio
 
 from bench.measure import Spread
 
-NAMES: tuple[str, ...] = ("decide", "reconcile", "recording", "fleet", "resync", "proxy", "environment", "faults")
+NAMES: tuple[str, ...] = (
+    "decide",
+    "reconcile",
+    "recording",
+    "reaction",
+    "fleet",
+    "resync",
+    "proxy",
+    "environment",
+    "faults",
+    "day",
+)
 """Cheapest first: what comes early is not disturbed by what comes late."""
 
 ROOT = Path(__file__).parents[1]
