@@ -63,7 +63,8 @@ class Course:
         assert first.cloud is not None
         passed = self.now - first.now
         cloud = replace(first.cloud.value, servers=self._cloud)
-        return World(
+        return replace(  # whatever else a World has stays as it is
+            first,
             now=self.now,
             desired=self._desired,
             cloud=Observation(value=cloud, observed_at=self.now, revision=self._revision),
@@ -73,8 +74,9 @@ class Course:
             },
             load=self._load or self._flawless(),
             ledger=self._ledger,
-            is_registry_behind=first.is_registry_behind,
-            is_closing=first.is_closing,
+            orders=first.orders.in_force(self.now),
+            in_flight={},
+            failures=(),
         )
 
     def carry_out(self, plan: Plan) -> None:

@@ -15,9 +15,10 @@ from hfs_appliance.mcp.memory import ledger_after
 from hfs_appliance.model.autoscale import Autoscale
 from hfs_appliance.model.forecast import Forecast, Outcome, Paces, Stage
 from hfs_appliance.model.ids import ServiceName, Version
-from hfs_appliance.model.instants import SECOND, Duration, seconds, to_seconds
+from hfs_appliance.model.instants import SECOND, Duration, after, seconds, to_seconds
 from hfs_appliance.model.load import LoadView
 from hfs_appliance.model.observed import CloudStatus, Observation
+from hfs_appliance.model.orders import Orders, Restraint
 from hfs_appliance.model.plan import Cause
 from hfs_appliance.model.rollout import Order, RolloutPhase, RolloutSettings, Strategy
 from sim.worlds import SMALL, Fleet, desired
@@ -245,6 +246,20 @@ def test_stages_that_were_never_measured_are_named() -> None:
     found = forecast(fleet.world(), Paces())
     assert found.unmeasured == ((Stage.BUILD, SMALL), (Stage.START, "dns"))
     assert found.outcome is Outcome.QUIET
+
+
+@pytest.mark.parametrize("until_s", [None, 600])
+def test_an_operators_word_holds_in_a_forecast_too(until_s: int | None) -> None:
+    fleet = settled({"1": 3})
+    until = after(fleet.now, seconds(until_s)) if until_s is not None else None
+    restraint = Restraint(reason="look first", author="eva", at=fleet.now, until=until)
+    world = replace(
+        fleet.world(), desired=desired({"dns": {"1": 2}}), orders=Orders(restraints={"environment": restraint})
+    )
+    found = forecast(world, PACES)
+    assert [step[0] for step in told(found)] == ([600, 605] if until_s is not None else [])
+    assert found.outcome is (Outcome.QUIET if until_s is not None else Outcome.HELD)
+    assert [met.is_lasting for met in found.met] == [until_s is None]
 
 
 def test_only_what_follows_on_something_never_measured_has_no_time() -> None:
