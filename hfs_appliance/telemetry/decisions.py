@@ -13,6 +13,7 @@ import os
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,6 +30,10 @@ LONGEST: Final = HOUR
 _LEVEL: Final = 1
 _GZIP: Final = 31
 """zlib's word for a gzip stream with the largest window."""
+_MANY: Final = 50
+"""Entries of a mapping that are written each in one piece."""
+_PORTION: Final = 1_000
+"""Pieces that are compressed at once."""
 _PREFIX: Final = "decisions-"
 _SUFFIX: Final = ".jsonl.gz"
 _WORLD: Final = codec(World)
@@ -87,8 +92,16 @@ class DecisionLog:
         self._put({"hfs": __version__})
 
     def _put(self, told: Any) -> None:
-        line = json.dumps(told, separators=(",", ":")).encode("ascii") + b"\n"
-        self._ready.append(self._stream.compress(line))
+        portion: list[str] = []
+        for piece in _pieces(told):
+            portion.append(piece)
+            if len(portion) >= _PORTION:
+                self._compress("".join(portion))
+                portion.clear()
+        self._compress("".join(portion) + "\n")
+
+    def _compress(self, text: str) -> None:
+        self._ready.append(self._stream.compress(text.encode("ascii")))
 
     def _flush(self, how: int) -> None:
         content = b"".join((*self._ready, self._stream.flush(how)))
@@ -118,6 +131,25 @@ class DecisionLog:
                 return
             path.unlink(missing_ok=True)
             total -= size
+
+
+def _pieces(told: Any) -> Iterator[str]:
+    """Write JSON piece by piece: one call for tens of thousands of servers would hold up every other thread."""
+    if not told or not isinstance(told, dict | list):
+        yield json.dumps(told, separators=(",", ":"))
+        return
+    is_entries = isinstance(told, dict) and len(told) > _MANY
+    opening, closing = "{}" if isinstance(told, dict) else "[]"
+    heads = (f"{json.dumps(key)}:" for key in told) if isinstance(told, dict) else repeat("")
+    between = opening
+    for head, value in zip(heads, told.values() if isinstance(told, dict) else told, strict=False):
+        yield f"{between}{head}"
+        if is_entries:
+            yield json.dumps(value, separators=(",", ":"))
+        else:
+            yield from _pieces(value)
+        between = ","
+    yield closing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

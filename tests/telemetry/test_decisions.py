@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 from hfs_appliance.mcp.decide import Decider
 from hfs_appliance.model.instants import HOUR, SECOND, Duration, Instant, after
 from hfs_appliance.telemetry.decisions import Decided, DecisionLog, Torn, began_at, files, read
-from sim.worlds import Fleet, desired
+from sim.worlds import Fleet, converged_fleet, desired
 
 FOREVER = Instant(1 << 62)
 
@@ -47,6 +48,14 @@ def test_what_was_decided_is_read_back(tmp_path: Path) -> None:
     text = b"".join(gzip.decompress(path.read_bytes()) for path in files(directory)).decode()
     assert text.startswith('{"hfs":"0.1.0"}\n{"w":{"now":')
     assert text.count("\n") == 21
+
+
+def test_a_great_fleet_is_written_piece_by_piece(tmp_path: Path) -> None:
+    fleet = converged_fleet(120, per_service=60)
+    told = run(DecisionLog(tmp_path), 3, fleet=fleet)
+    assert list(read(tmp_path, Instant(0), FOREVER)) == told
+    text = zlib.decompressobj(31).decompress(files(tmp_path)[0].read_bytes()).splitlines()[1]
+    assert text == json.dumps(json.loads(text), separators=(",", ":")).encode()
 
 
 def test_a_file_covers_an_hour_and_the_last_one_before_is_read(tmp_path: Path) -> None:
