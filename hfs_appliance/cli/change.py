@@ -51,7 +51,7 @@ def apply(
         return
     ask("apply this plan?", is_sure=is_sure)
     body = source | {"author": getpass.getuser(), "base_generation": found.generation, "confirm": confirm}
-    _finish(api, console, wait.last_seq(api), api.call("PUT", "/desired", body), is_waiting=is_waiting, is_json=is_json)
+    finish(api, console, wait.last_seq(api), api.call("PUT", "/desired", body), is_waiting=is_waiting, is_json=is_json)
 
 
 def scale(api: Api, wanted: Scale, console: Console, *, is_waiting: bool, is_json: bool) -> None:
@@ -64,7 +64,7 @@ def scale(api: Api, wanted: Scale, console: Console, *, is_waiting: bool, is_jso
     }
     after = wait.last_seq(api)
     text = api.call("POST", f"/services/{segment(wanted.service)}/scale", body)
-    _finish(api, console, after, text, is_waiting=is_waiting, is_json=is_json)
+    finish(api, console, after, text, is_waiting=is_waiting, is_json=is_json)
 
 
 def handover(api: Api, *, is_json: bool) -> None:
@@ -104,7 +104,7 @@ def ask(question: str, *, is_sure: bool) -> None:
         raise Failure("nothing was changed")
 
 
-def _finish(api: Api, console: Console, after: int, answer: str, *, is_waiting: bool, is_json: bool) -> None:
+def finish(api: Api, console: Console, after: int, answer: str, *, is_waiting: bool, is_json: bool) -> None:
     """Wait for the new generation, then tell its number; with JSON, only the answer goes to stdout."""
     applied = api.read(Applied, answer)
     if is_waiting:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from hfs_appliance import __version__
+from hfs_appliance.cli import upgrades
 from hfs_appliance.cli.failures import FAILED, Failure
 from hfs_appliance.cli.guards import adopt, approve, hold, holds, release
 from hfs_appliance.cli.names import SERVER, SERVICE, TARGET
@@ -313,7 +314,7 @@ def down(url: str, *, is_sure: bool, is_impatient: bool, is_json: bool) -> None:
     change.down(connect(url), _console(), is_sure=is_sure, is_waiting=not is_impatient, is_json=is_json)
 
 
-for command in (holds, hold, release, approve, adopt):
+for command in (*upgrades.COMMANDS, holds, hold, release, approve, adopt):
     cli.add_command(command)
 cli.add_command(replay)
 cli.add_command(simulate)

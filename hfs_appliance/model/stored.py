@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from hfs_appliance.model.ids import ServiceName, Version
 from hfs_appliance.model.instants import Instant
+from hfs_appliance.model.rollout import Strategy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,5 +27,9 @@ class StoredDesired:
     """Everything is to be retired (`hfs down`), whoever leads; the next `hfs run` begins anew from its file."""
     counts: Mapping[ServiceName, Mapping[Version, int]] = field(default_factory=dict)
     """What `hfs scale` and `hfs upgrade` have set since the source was applied."""
+    strategies: Mapping[ServiceName, Strategy] = field(default_factory=dict)
+    """How `hfs upgrade --strategy` has the versions of services replaced, since the source was applied."""
+    words: str = ""
+    """What made this generation."""
     former: Mapping[ServiceName, Mapping[Version, int]] = field(default_factory=dict)
     """What services ran before the set of their versions changed the last time."""

@@ -78,6 +78,11 @@ class Layout:
         return f"{self.candidates}/{session_id:x}"
 
     @property
+    def history(self) -> str:
+        """Former generations of the desired state."""
+        return f"{self.root}/history"
+
+    @property
     def rollouts(self) -> str:
         """How far each service's rollout has got."""
         return f"{self.root}/rollouts"
@@ -121,6 +126,10 @@ class Layout:
     def assignment(self, server: ServerId) -> str:
         """The role of one server."""
         return f"{self.assignments}/{server}"
+
+    def generation(self, number: int) -> str:
+        """One generation of the desired state."""
+        return f"{self.history}/{number:010d}"
 
     def rollout(self, service: ServiceName) -> str:
         """The state of one service's rollout."""

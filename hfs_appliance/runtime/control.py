@@ -22,6 +22,7 @@ from hfs_appliance.model.plan import OBSERVING, Phase, Plan
 from hfs_appliance.model.reports import (
     Adopted,
     Applied,
+    Change,
     EventReport,
     HandedOver,
     HoldCard,
@@ -30,6 +31,8 @@ from hfs_appliance.model.reports import (
     ServerReport,
     Status,
 )
+from hfs_appliance.model.rollout import Order, Strategy
+from hfs_appliance.model.upgrades import GenerationReport, Ordered, RolloutReport
 from hfs_appliance.ports.clock import Clock
 from hfs_appliance.ports.errors import Missing, Rejected, Transient, Unconfirmed, UnknownName
 from hfs_appliance.ports.registry import Registry
@@ -38,6 +41,7 @@ from hfs_appliance.runtime.guarding import Guarding
 from hfs_appliance.runtime.nearest import nearest
 from hfs_appliance.runtime.plane import ControlPlane
 from hfs_appliance.runtime.planned import planned
+from hfs_appliance.runtime.upgrading import Upgrading
 from hfs_appliance.telemetry.bus import EventBus
 from hfs_appliance.telemetry.words import report
 
@@ -67,6 +71,7 @@ class ApplianceControl:
         self._clock = clock
         self._started_at = clock.now()
         self._guarding = Guarding(plane, sink=bus, clock=clock)
+        self._upgrading = Upgrading(plane, bus)
         self._explainer = Explainer(plane, bus)
 
     def status(self) -> Status:
@@ -210,6 +215,43 @@ class ApplianceControl:
         is_confirmed = await self._confirmed(wanted, confirm)
         author = author or getpass.getuser()
         return await self._plane.desired.scale(service, chosen, instances, author, is_confirmed=is_confirmed)
+
+    def rollouts(self) -> Sequence[RolloutReport]:
+        """Tell of every service that has, or had, a rollout."""
+        return self._upgrading.rollouts()
+
+    async def upgrade(self, service: ServiceName, version: Version, strategy: Strategy | None, author: str) -> Applied:
+        """Have another version take over. Errors: Standby, UnknownName, Rejected, ConfigError, Conflict."""
+        self._demand_change()
+        return await self._upgrading.upgrade(service, version, strategy, author or getpass.getuser())
+
+    async def order_rollout(self, service: ServiceName, order: Order) -> Ordered:
+        """Ask something of the rollout that runs. Errors: Standby, UnknownName, Rejected, PortError."""
+        self._demand_change()
+        return await self._upgrading.order(service, order)
+
+    async def roll_back(self, service: ServiceName, author: str) -> Ordered:
+        """Go back to the former versions. Errors: Standby, UnknownName, Rejected, PortError."""
+        self._demand_change()
+        return await self._upgrading.roll_back(service, author or getpass.getuser())
+
+    async def history(self) -> Sequence[GenerationReport]:
+        """List the generations that are kept, the newest first. Errors: PortError."""
+        return await self._upgrading.history()
+
+    async def difference(self, before: int, after: int) -> tuple[Change, ...]:
+        """Tell what differs between two generations. Errors: Rejected, PortError."""
+        return await self._upgrading.difference(before, after)
+
+    async def restore(
+        self, generation: int, author: str, base_generation: int | None, *, confirm: str | None = None
+    ) -> Applied:
+        """Make a former generation the next one. Errors: Standby, Rejected, ConfigError, Conflict, Unconfirmed."""
+        self._demand_change()
+        is_confirmed = await self._confirmed(await self._upgrading.generation(generation), confirm)
+        return await self._plane.desired.restore_generation(
+            generation, author or getpass.getuser(), base_generation, is_confirmed=is_confirmed
+        )
 
     def holds(self) -> Sequence[HoldCard]:
         """Give a card for each thing that is withheld."""

@@ -7,7 +7,7 @@ former one stays in force.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -21,14 +21,16 @@ from hfs_appliance.model.events import DesiredChanged, DesiredRefused
 from hfs_appliance.model.ids import ServiceName, Version
 from hfs_appliance.model.instants import seconds, to_seconds
 from hfs_appliance.model.reports import Applied, Change
+from hfs_appliance.model.rollout import Strategy
 from hfs_appliance.model.stored import StoredDesired
 from hfs_appliance.ports.clock import Clock
-from hfs_appliance.ports.errors import Conflict, Missing, Unconfirmed
+from hfs_appliance.ports.errors import Conflict, Missing, Rejected, Unconfirmed
 from hfs_appliance.ports.events import EventSink
-from hfs_appliance.ports.registry import Entries, Operation, SetOp, Znode
+from hfs_appliance.ports.registry import CreateOp, Entries, Operation, SetOp, Znode
 from hfs_appliance.registry.formats import FormatError, read_desired, write
 from hfs_appliance.registry.paths import Layout
 from hfs_appliance.runtime.dirty import Dirty
+from hfs_appliance.runtime.history import History
 
 WRITE_WITHIN: Final = seconds(10)
 
@@ -41,6 +43,7 @@ class DesiredStore:
     ) -> None:
         self._registry = registry
         self._path = layout.desired
+        self.history: Final = History(registry, layout)
         self._clock = clock
         self._sink = sink
         self._dirty = dirty
@@ -134,10 +137,34 @@ class DesiredStore:
         Errors: ConfigError; Conflict: `base_generation` is not in force; Unconfirmed: it removes much.
         """
         await self._read()
-        generation = self.stored.generation if self.stored is not None else 0
-        if base_generation is not None and base_generation != generation:
-            raise Conflict(f"generation {generation} is in force, not {base_generation}: plan again")
+        self._demand_base(base_generation)
         return await self._apply(source, file, author, offered=None, is_confirmed=is_confirmed)
+
+    async def restore_generation(
+        self, generation: int, author: str, base_generation: int | None, *, is_confirmed: bool = False
+    ) -> Applied:
+        """Make a former generation the next one. Errors: as of `apply`; Rejected: it is not kept, or ended all."""
+        former = await self.history.find(generation)
+        if former.is_closing:
+            raise Rejected(f"generation {generation} is the end of everything: that is `hfs down`")
+        await self._read()
+        self._demand_base(base_generation)
+
+        def change(stored: StoredDesired | None) -> StoredDesired:
+            number = stored.generation + 1 if stored is not None else 1
+            offered = stored.offered if stored is not None else ""
+            words = f"as generation {generation} was"
+            return replace(former, generation=number, author=author, at=self._clock.now(), offered=offered, words=words)
+
+        return await self._change(change, is_confirmed=is_confirmed)
+
+    def _demand_base(self, base_generation: int | None) -> None:
+        """Refuse a change that was made of a generation which is in force no longer. Errors: Conflict."""
+        stored = self.stored
+        generation = stored.generation if stored is not None else 0
+        if base_generation is not None and base_generation != generation:
+            by = f", by {stored.author}" if stored is not None and stored.author else ""
+            raise Conflict(f"generation {generation} is in force{by}, not {base_generation}: plan again")
 
     async def _apply(
         self, source: str, file: str, author: str, *, offered: str | None, is_confirmed: bool = False
@@ -150,6 +177,7 @@ class DesiredStore:
                 file=file,
                 source=source,
                 offered=offered or (stored.offered if stored is not None else ""),
+                words=f"{'hfs run' if offered else 'hfs apply'} {Path(file).name}",
             )
 
         return await self._change(change, is_confirmed=is_confirmed)
@@ -161,28 +189,52 @@ class DesiredStore:
 
         def change(stored: StoredDesired | None) -> StoredDesired:
             assert stored is not None
-            return self._counted(stored, service, {version: instances}, author)
+            words = f"hfs scale {service} {version} to {instances}"
+            return self._counted(stored, service, {version: instances}, author, words)
 
         return await self._change(change, is_confirmed=is_confirmed)
 
-    async def going_back(self, service: ServiceName, versions: Mapping[Version, int], author: str) -> Operation:
-        """Give the write by which a service goes back to the versions that it had, for a transaction.
+    async def change_versions(
+        self,
+        service: ServiceName,
+        versions: Mapping[Version, int],
+        author: str,
+        words: str,
+        *,
+        strategy: Strategy | None = None,
+    ) -> Applied:
+        """Store other versions of a service, and how they replace those that run. Errors: ConfigError, Conflict."""
+
+        def change(stored: StoredDesired | None) -> StoredDesired:
+            assert stored is not None
+            changed = self._counted(stored, service, versions, author, words)
+            strategies = {name: known for name, known in stored.strategies.items() if name != service}
+            return replace(changed, strategies=strategies | ({service: strategy} if strategy is not None else {}))
+
+        return await self._change(change, is_confirmed=True)  # as many instances as before
+
+    async def going_back(
+        self, service: ServiceName, versions: Mapping[Version, int], author: str, words: str
+    ) -> Sequence[Operation]:
+        """Give the writes by which a service goes back to the versions that it had, for a transaction.
 
         Errors: Missing, PortError; ConfigError when that cannot be in force.
         """
         znode = await self._registry.get(self._path)
         self.hear(znode)
         assert self.stored is not None
-        stored = self._counted(self.stored, service, versions, author)
+        stored = self._counted(self.stored, service, versions, author, words)
         stored = replace(stored, former=formers(self.current, effective(stored), self.stored))
-        return SetOp(path=self._path, value=write(stored), version=znode.version)
+        written = SetOp(path=self._path, value=write(stored), version=znode.version)
+        return (written, *await self.history.writing(stored))
 
     def _counted(
-        self, stored: StoredDesired, service: ServiceName, versions: Mapping[Version, int], author: str
+        self, stored: StoredDesired, service: ServiceName, versions: Mapping[Version, int], author: str, words: str
     ) -> StoredDesired:
         counts = {name: dict(known) for name, known in stored.counts.items()}
         counts[service] = {**counts.get(service, {}), **versions}
-        return replace(stored, generation=stored.generation + 1, author=author, at=self._clock.now(), counts=counts)
+        number, now = stored.generation + 1, self._clock.now()
+        return replace(stored, generation=number, author=author, at=now, counts=counts, words=words)
 
     async def close(self, author: str) -> None:
         """Have everything retired; what was applied and scaled is forgotten. Errors: PortError."""
@@ -190,7 +242,9 @@ class DesiredStore:
         def change(stored: StoredDesired | None) -> StoredDesired:
             generation = stored.generation + 1 if stored is not None else 1
             now = self._clock.now()
-            return StoredDesired(generation=generation, author=author, at=now, file="", source="", is_closing=True)
+            return StoredDesired(
+                generation=generation, author=author, at=now, file="", source="", is_closing=True, words="hfs down"
+            )
 
         await self._store(change)
 
@@ -234,11 +288,17 @@ class DesiredStore:
     async def _store(self, change: Callable[[StoredDesired | None], StoredDesired]) -> StoredDesired:
         znode = await self._read()
         stored = change(self.stored)
+        content, path = write(stored), self._path
+        writing: Operation = CreateOp(path=path, value=content)
+        if znode is not None:
+            writing = SetOp(path=path, value=content, version=znode.version)
         with trio.fail_after(to_seconds(WRITE_WITHIN)):
-            if znode is None:
-                await self._registry.create(self._path, write(stored))
-            else:
-                await self._registry.set(self._path, write(stored), version=znode.version)
+            try:
+                await self._registry.transact((writing, *await self.history.writing(stored)))
+            except Conflict:
+                await self._read()
+                self._demand_base(stored.generation - 1)
+                raise
         await self._read()
         return stored
 
@@ -253,9 +313,16 @@ def effective(stored: StoredDesired) -> DesiredState:
         stored.source, stored.file, generation=stored.generation, base=Path(stored.file).absolute().parent
     )
     wanted = overridden(desired, _counts(stored))
-    known = wanted.services.keys() & stored.former.keys()
-    formed = {name: replace(wanted.services[name], former=stored.former[name]) for name in known}
-    return replace(wanted, services={**wanted.services, **formed}) if formed else wanted
+    changed = {name: _upgraded(service, stored) for name, service in wanted.services.items()}
+    return replace(wanted, services=changed) if stored.former or stored.strategies else wanted
+
+
+def _upgraded(service: Service, stored: StoredDesired) -> Service:
+    """Give a service with what is stored about its upgrades."""
+    strategy, former = stored.strategies.get(service.name), stored.former.get(service.name)
+    if strategy is not None:
+        service = replace(service, rollout=replace(service.rollout, strategy=strategy))
+    return replace(service, former=former) if former is not None else service
 
 
 def formers(

@@ -128,6 +128,7 @@ class ControlPlane:
         self.probes = ProbeObserver(backends.prober, clock=clock, dirty=to_plan)
         self.executor = Executor(self._parts(), backends.registry_hosts, to_plan)
         self.anchoring = self._anchoring()
+        self.rollouts = RolloutStore(entries, layout, self.desired, self.view, sink)
         self.view.on_anchor(self.leadership.hear_anchor)
 
         def planned(plan: Plan) -> None:
@@ -216,7 +217,7 @@ class ControlPlane:
             probes=self.probes,
             load=self.load,
             ledger=self.ledger,
-            rollouts=RolloutStore(self.leadership.entries, self._layout, self.desired, self.view, self._backends.sink),
+            rollouts=self.rollouts,
             orders=self.orders,
             executor=self.executor,
             anchoring=self.anchoring,

@@ -7,6 +7,7 @@ observed again before anything follows from it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final, TypeVar
 
 import trio
@@ -16,10 +17,10 @@ from hfs_appliance.model.events import Event, PartFailed
 from hfs_appliance.model.ids import ServiceName, Version
 from hfs_appliance.model.instants import seconds, to_seconds
 from hfs_appliance.model.observed import RegistryView
-from hfs_appliance.model.rollout import Move, Rollout, RolloutPhase
+from hfs_appliance.model.rollout import Move, Order, Rollout, RolloutPhase
 from hfs_appliance.model.rollout_events import RolloutChanged, RolloutGivenUp, TrafficChanged
 from hfs_appliance.model.traffic import Traffic
-from hfs_appliance.ports.errors import Conflict
+from hfs_appliance.ports.errors import Conflict, Rejected, Transient
 from hfs_appliance.ports.events import EventSink
 from hfs_appliance.ports.registry import CreateOp, DeleteOp, Entries, Operation, SetOp, Znode
 from hfs_appliance.registry.formats import FormatError, read_rollout, read_traffic, write
@@ -30,6 +31,8 @@ from hfs_appliance.runtime.observe_registry import RegistryObserver
 T = TypeVar("T", Rollout, Traffic)
 
 WRITE_WITHIN: Final = seconds(10)
+ORDERED_AGAIN: Final = 5
+"""So often an operator's order is written: moves of a rollout come one at a time."""
 BY: Final = "hfs"
 
 
@@ -69,7 +72,7 @@ class RolloutStore:
         operations = [
             *_operations(rollout_path, state, move.rollout),
             *_operations(traffic_path, entry, move.traffic),
-            *(await self._back(name, move.versions) if move.versions is not None else ()),
+            *(await self._back(name, move.versions, move) if move.versions is not None else ()),
         ]
         if operations:
             await self._registry.transact(operations)
@@ -77,10 +80,35 @@ class RolloutStore:
             self._sink.emit("rollout", event)
         await self._view.refresh((rollout_path, traffic_path, self._layout.desired))
 
-    async def _back(self, service: ServiceName, versions: Mapping[Version, int]) -> Sequence[Operation]:
+    async def order(self, service: ServiceName, order: Order) -> Rollout:
+        """Write what an operator asks of the rollout that runs. Errors: PortError; Rejected when none does."""
+        path = self._layout.rollout(service)
+        with trio.fail_after(to_seconds(WRITE_WITHIN)):
+            for _ in range(ORDERED_AGAIN):
+                try:
+                    rollout = await self._order(service, path, order)
+                except Conflict:  # a move came between, and what was asked for means the same after it
+                    continue
+                await self._view.refresh((path,))
+                return rollout
+        raise Transient(f"the rollout of {service} moves on faster than an order can be written: ask again")
+
+    async def _order(self, service: ServiceName, path: str, order: Order) -> Rollout:
+        znode = (await self._registry.get_many((path,)))[path]
+        rollout = _value(znode, read_rollout)
+        if znode is None or rollout is None or rollout.phase is RolloutPhase.DONE:
+            raise Rejected(f"no rollout of {service} is in progress: nothing is changed")
+        if rollout.is_reverting or rollout.phase is RolloutPhase.ABORT:
+            raise Rejected(f"the rollout of {service} is being taken back already ({rollout.words})")
+        rollout = replace(rollout, order=order)
+        await self._registry.set(path, write(rollout), version=znode.version)
+        return rollout
+
+    async def _back(self, service: ServiceName, versions: Mapping[Version, int], move: Move) -> Sequence[Operation]:
         """Have the desired state go back, unless something else in it does not allow that: requests go back anyway."""
+        why = move.rollout.words if move.rollout is not None else ""
         try:
-            return (await self._desired.going_back(service, versions, BY),)
+            return await self._desired.going_back(service, versions, BY, f"{service} is taken back: {why}")
         except ConfigError as error:
             self._sink.emit("rollout", PartFailed(part=f"going back of {service}", words=str(error)))
             return ()

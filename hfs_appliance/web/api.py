@@ -7,15 +7,12 @@ the configuration file.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import aclosing
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Annotated, Final
 
-import trio
 from annotated_types import Ge
-from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
-from pydantic_core import to_json
+from pydantic import with_config
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.responses import Response
@@ -24,6 +21,8 @@ from starlette.routing import Route
 from hfs_appliance.model.ids import ServerId, ServiceName, Version
 from hfs_appliance.model.instants import seconds
 from hfs_appliance.telemetry.metrics import CONTENT_TYPE
+from hfs_appliance.web import upgrades
+from hfs_appliance.web.bodies import STRICT, answer, read_body
 from hfs_appliance.web.border import Border
 from hfs_appliance.web.control import Control
 from hfs_appliance.web.listener import serve
@@ -36,27 +35,22 @@ if TYPE_CHECKING:
 __all__ = ["build", "serve"]
 
 BASE: Final = "/api/v1"
-_MAX_BODY_BYTES: Final = 1 << 20
-"""A source must fit into one registry entry anyway."""
-_BODY_WITHIN_S: Final = 30.0
-_STRICT: Final = ConfigDict(extra="forbid", strict=True)
-_Body = TypeVar("_Body")
 
 
-@with_config(_STRICT)
+@with_config(STRICT)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Nothing:
     """Body of requests that need no words."""
 
 
-@with_config(_STRICT)
+@with_config(STRICT)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Source:
     source: str
     file: str
 
 
-@with_config(_STRICT)
+@with_config(STRICT)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _NewDesired:
     source: str
@@ -66,13 +60,13 @@ class _NewDesired:
     confirm: str | None = None
 
 
-@with_config(_STRICT)
+@with_config(STRICT)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Author:
     author: str
 
 
-@with_config(_STRICT)
+@with_config(STRICT)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Scale:
     instances: Annotated[int, Ge(0)]
@@ -81,7 +75,7 @@ class _Scale:
     confirm: str | None = None
 
 
-@with_config(_STRICT)
+@with_config(STRICT)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Hold:
     reason: str
@@ -114,6 +108,7 @@ def build(control: Control, metrics: Callable[[], bytes]) -> Starlette:
         Route(f"{BASE}/holds/{{target:path}}/release", api.release, methods=post),
         Route(f"{BASE}/holds/{{target:path}}/approve", api.approve, methods=post),
         Route(f"{BASE}/down", api.down, methods=post),
+        *upgrades.routes(control, BASE),
     ]
     return Starlette(routes=routes, middleware=[Middleware(Border)], exception_handlers=HANDLERS)
 
@@ -128,11 +123,11 @@ class _Api:
         routes = [
             f"{method} {route.path}" for route in request.app.routes for method in sorted(route.methods - {"HEAD"})
         ]
-        return _json({"title": "hfs admin API", "routes": routes})
+        return answer({"title": "hfs admin API", "routes": routes})
 
     async def healthz(self, _: Request) -> Response:
         """Answer: the appliance is alive (whether the environment is well is the business of /status)."""
-        return _json({"alive": True})
+        return answer({"alive": True})
 
     async def metrics(self, _: Request) -> Response:
         """Give the metrics in Prometheus' text format."""
@@ -140,55 +135,55 @@ class _Api:
 
     async def status(self, _: Request) -> Response:
         """Tell how the environment stands."""
-        return _json(self._control.status())
+        return answer(self._control.status())
 
     async def servers(self, _: Request) -> Response:
         """List the servers."""
-        return _json(list(self._control.servers()))
+        return answer(list(self._control.servers()))
 
     async def explain(self, request: Request) -> Response:
         """Tell all about one server, service or path."""
         target = request.query_params.get("target", "")
         if not target:
             raise BadRequest(HTTPStatus.BAD_REQUEST, "`target` is a server, a service, or a path of the endpoint")
-        return _json(await self._control.explain(target))
+        return answer(await self._control.explain(target))
 
     async def kill(self, request: Request) -> Response:
         """Break a server."""
-        await _read(request, _Nothing)
+        await read_body(request, _Nothing)
         await self._control.kill(ServerId(request.path_params["server"]))
-        return _json({}, HTTPStatus.ACCEPTED)
+        return answer({}, HTTPStatus.ACCEPTED)
 
     async def desired(self, _: Request) -> Response:
         """Give the source in force."""
         generation, source = await self._control.desired_source()
-        return _json({"generation": generation, "source": source})
+        return answer({"generation": generation, "source": source})
 
     async def outlook(self, _: Request) -> Response:
         """Tell what will be done by itself."""
-        return _json(await self._control.plan(None, ""))
+        return answer(await self._control.plan(None, ""))
 
     async def plan(self, request: Request) -> Response:
         """Tell what a source would change and do."""
-        wanted = await _read(request, _Source)
-        return _json(await self._control.plan(wanted.source, wanted.file))
+        wanted = await read_body(request, _Source)
+        return answer(await self._control.plan(wanted.source, wanted.file))
 
     async def apply(self, request: Request) -> Response:
         """Store a source as the next generation."""
-        wanted = await _read(request, _NewDesired)
+        wanted = await read_body(request, _NewDesired)
         applied = await self._control.apply(
             wanted.source, wanted.file, wanted.author, wanted.base_generation, confirm=wanted.confirm
         )
-        return _json(applied)
+        return answer(applied)
 
     async def scale(self, request: Request) -> Response:
         """Store another count."""
-        wanted = await _read(request, _Scale)
+        wanted = await read_body(request, _Scale)
         service = ServiceName(request.path_params["service"])
         scaled = await self._control.scale(
             service, wanted.version, wanted.instances, wanted.author, confirm=wanted.confirm
         )
-        return _json(scaled)
+        return answer(scaled)
 
     async def events(self, request: Request) -> Response:
         """Stream events as NDJSON."""
@@ -200,67 +195,37 @@ class _Api:
 
     async def hand_over(self, request: Request) -> Response:
         """Have another appliance lead."""
-        await _read(request, _Nothing)
-        return _json(await self._control.hand_over())
+        await read_body(request, _Nothing)
+        return answer(await self._control.hand_over())
 
     async def adopt(self, request: Request) -> Response:
         """Take over the fleet that the cloud lists."""
-        asked = await _read(request, _Author)
-        return _json(await self._control.adopt(asked.author))
+        asked = await read_body(request, _Author)
+        return answer(await self._control.adopt(asked.author))
 
     async def holds(self, _: Request) -> Response:
         """Tell what is withheld, and what can be done about it."""
-        return _json(list(self._control.holds()))
+        return answer(list(self._control.holds()))
 
     async def hold(self, request: Request) -> Response:
         """Have nothing of a scope taken away."""
-        asked = await _read(request, _Hold)
+        asked = await read_body(request, _Hold)
         lasts = seconds(asked.lasts_s) if asked.lasts_s is not None else None
         scope = await self._control.hold(request.path_params["target"], asked.reason, asked.author, lasts)
-        return _json({"scope": scope})
+        return answer({"scope": scope})
 
     async def release(self, request: Request) -> Response:
         """End a hold."""
-        await _read(request, _Nothing)
-        return _json({"scope": await self._control.release(request.path_params["target"])})
+        await read_body(request, _Nothing)
+        return answer({"scope": await self._control.release(request.path_params["target"])})
 
     async def approve(self, request: Request) -> Response:
         """Have done what guards hold back in a scope."""
-        asked = await _read(request, _Author)
-        return _json(list(await self._control.approve(request.path_params["target"], asked.author)))
+        asked = await read_body(request, _Author)
+        return answer(list(await self._control.approve(request.path_params["target"], asked.author)))
 
     async def down(self, request: Request) -> Response:
         """Retire everything."""
-        await _read(request, _Nothing)
+        await read_body(request, _Nothing)
         await self._control.down()
-        return _json({}, HTTPStatus.ACCEPTED)
-
-
-def _json(content: Any, status: HTTPStatus = HTTPStatus.OK) -> Response:
-    """Write a report; `fallback` turns read-only mappings into objects."""
-    body = to_json(content, fallback=dict)
-    return Response(body, status, media_type="application/json", headers={"cache-control": "no-store"})
-
-
-async def _read(request: Request, kind: type[_Body]) -> _Body:
-    """Read and check the body. Errors: BadRequest."""
-    body = bytearray()
-    size = 0
-    with trio.move_on_after(_BODY_WITHIN_S) as reading:
-        async with aclosing(request.stream()) as parts:
-            async for part in parts:
-                size += len(part)
-                if size <= _MAX_BODY_BYTES:
-                    body += part  # what is too long is read to its end all the same: the client must hear the answer
-    if reading.cancelled_caught:
-        raise BadRequest(HTTPStatus.REQUEST_TIMEOUT, f"the body did not come within {_BODY_WITHIN_S:.0f} s")
-    if size > _MAX_BODY_BYTES:
-        raise BadRequest(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body has more than {_MAX_BODY_BYTES} bytes")
-    try:
-        return TypeAdapter(kind).validate_json(bytes(body))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise BadRequest(
-            HTTPStatus.BAD_REQUEST, f"the body is not as it should be: {place or 'body'}: {first['msg']}"
-        ) from error
+        return answer({}, HTTPStatus.ACCEPTED)

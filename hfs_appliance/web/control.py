@@ -11,6 +11,7 @@ from hfs_appliance.model.instants import Duration
 from hfs_appliance.model.reports import (
     Adopted,
     Applied,
+    Change,
     EventReport,
     HandedOver,
     HoldCard,
@@ -18,6 +19,8 @@ from hfs_appliance.model.reports import (
     ServerReport,
     Status,
 )
+from hfs_appliance.model.rollout import Order, Strategy
+from hfs_appliance.model.upgrades import GenerationReport, Ordered, RolloutReport
 
 
 class Control(Protocol):
@@ -80,6 +83,36 @@ class Control(Protocol):
 
     async def approve(self, target: str, author: str) -> Sequence[HoldCard]:
         """Have done what guards hold back there; give their cards. Errors: Rejected when there is nothing."""
+        ...
+
+    def rollouts(self) -> Sequence[RolloutReport]:
+        """Tell of every service that has, or had, a rollout."""
+        ...
+
+    async def upgrade(self, service: ServiceName, version: Version, strategy: Strategy | None, author: str) -> Applied:
+        """Have another version take over; `strategy` is the file's when it is left out."""
+        ...
+
+    async def order_rollout(self, service: ServiceName, order: Order) -> Ordered:
+        """Ask something of the rollout that runs; Rejected when none does."""
+        ...
+
+    async def roll_back(self, service: ServiceName, author: str) -> Ordered:
+        """Go back to the former versions."""
+        ...
+
+    async def history(self) -> Sequence[GenerationReport]:
+        """List the generations that are kept, the newest first."""
+        ...
+
+    async def difference(self, before: int, after: int) -> Sequence[Change]:
+        """Tell what differs between two generations."""
+        ...
+
+    async def restore(
+        self, generation: int, author: str, base_generation: int | None, *, confirm: str | None = None
+    ) -> Applied:
+        """Make a former generation the next one. Errors: as of `apply`."""
         ...
 
     async def adopt(self, author: str) -> Adopted:

@@ -7,8 +7,10 @@ import pytest
 from hfs_appliance.model.events import Event
 from hfs_appliance.model.ids import ServiceName, Version
 from hfs_appliance.model.instants import MINUTE, Duration, Instant, seconds
-from hfs_appliance.model.rollout import RolloutPhase
+from hfs_appliance.model.rollout import Order, RolloutPhase, Strategy
 from hfs_appliance.model.rollout_events import RolloutChanged, RolloutGivenUp, TrafficChanged
+from hfs_appliance.ports.errors import Conflict, Rejected, UnknownName
+from hfs_appliance.runtime.control import ApplianceControl
 from sim.asking import changing
 from sim.fleet import Simulation
 from tests.support.fleets import demand_whole, play, settled
@@ -171,5 +173,114 @@ def test_every_proxy_must_have_heard_before_anybody_leaves() -> None:
         assert heard.phase == RolloutPhase.CUTOVER
         second.go_on()
         await heard.until(RolloutPhase.SOAK)
+
+    play(story)
+
+
+# -- what operators ask for --------------------------------------------------------------------------------------------
+
+
+def control(sim: Simulation) -> ApplianceControl:
+    assert sim.now is not None
+    return sim.now.control
+
+
+def test_an_operator_upgrades_pauses_and_goes_back() -> None:
+    async def story(sim: Simulation) -> None:
+        await settled(sim)
+        heard = Story(sim)
+        with pytest.raises(Rejected, match="has had no rollout"):
+            await control(sim).roll_back(DNS, "me")
+        with pytest.raises(Rejected, match="no rollout of dns is in progress: nothing is changed"):
+            await control(sim).order_rollout(DNS, Order.ABORT)
+        with pytest.raises(Rejected, match=r"runs 1\.0\.0 already"):
+            await control(sim).upgrade(DNS, Version("1.0.0"), None, "me")
+        with pytest.raises(Rejected, match="is no name of a version"):
+            await control(sim).upgrade(DNS, Version("2;"), None, "me")
+        with pytest.raises(UnknownName):
+            await control(sim).upgrade(ServiceName("dsn"), Version("2.0.0"), None, "me")
+        assert control(sim).rollouts() == []
+        await control(sim).upgrade(DNS, Version("2.0.0"), Strategy.CANARY, "me")
+        await heard.until(RolloutPhase.CANARY)
+        await control(sim).order_rollout(DNS, Order.PAUSE)
+        await sim.pass_time(Duration(20 * MINUTE))
+        (report,) = control(sim).rollouts()
+        assert (report.phase, report.is_paused, report.is_held, report.waits_for) == (
+            "canary",
+            True,
+            True,
+            "paused by an operator",
+        )
+        assert (report.weights, report.lagging) == ({"2.0.0": 50, "1.0.0": 950}, ())
+        await control(sim).order_rollout(DNS, Order.RESUME)
+        await sim.pass_time(seconds(1))
+        await control(sim).order_rollout(DNS, Order.PROMOTE_FULL)
+        await heard.until(RolloutPhase.SOAK)
+        asked_at = sim.clock.now()
+        assert (await control(sim).roll_back(DNS, "me")).order == "abort"
+        await sim.until(lambda: heard.routed() == {"1.0.0"}, seconds(5), "requests have not gone back")
+        assert sim.clock.now() - asked_at < seconds(1)
+        with pytest.raises(Rejected, match="is being taken back already"):
+            await control(sim).order_rollout(DNS, Order.ABORT)
+        await sim.converged(HALF_AN_HOUR)
+        demand_whole(sim)
+        with pytest.raises(Rejected, match="was taken back"):
+            await control(sim).roll_back(DNS, "me")
+
+    play(story)
+
+
+def test_the_former_version_can_be_had_again_when_it_is_gone() -> None:
+    async def story(sim: Simulation) -> None:
+        await settled(sim)
+        heard = Story(sim)
+        await control(sim).upgrade(DNS, Version("2.0.0"), Strategy.ROLLING, "me")
+        await sim.pass_time(seconds(1))
+        await sim.converged(HALF_AN_HOUR)
+        assert heard.routed() == {"2.0.0"}
+        assert (await control(sim).roll_back(DNS, "me")).order == "rollback"
+        await sim.pass_time(seconds(1))
+        await sim.converged(HALF_AN_HOUR)
+        demand_whole(sim)
+        assert heard.routed() == {"1.0.0"}
+
+    play(story)
+
+
+def test_both_versions_stay_when_they_are_compared() -> None:
+    async def story(sim: Simulation) -> None:
+        await settled(sim)
+        heard = Story(sim)
+        await control(sim).upgrade(DNS, Version("2.0.0"), Strategy.AB, "me")
+        await heard.until(RolloutPhase.DONE)
+        await sim.converged(HALF_AN_HOUR)
+        demand_whole(sim)
+        assert heard.routed() == {"1.0.0", "2.0.0"}
+
+    play(story)
+
+
+def test_every_generation_is_kept_with_who_made_it_and_by_what() -> None:
+    async def story(sim: Simulation) -> None:
+        await settled(sim)
+        await control(sim).scale(DNS, None, 4, "ann")
+        await control(sim).upgrade(ServiceName("domains"), Version("2.0.0"), None, "ben")
+        told = [(each.generation, each.author, each.words) for each in await control(sim).history()]
+        assert told[:2] == [(3, "ben", "hfs upgrade domains 2.0.0"), (2, "ann", "hfs scale dns 1.0.0 to 4")]
+        assert [each.is_in_force for each in await control(sim).history()] == [True, False, False]
+        changes = await control(sim).difference(1, 2)
+        assert [(change.path, change.before, change.after) for change in changes] == [
+            ('service.dns.version."1.0.0".instances', "3", "4")
+        ]
+        with pytest.raises(Rejected, match="generation 9 is not kept"):
+            await control(sim).difference(1, 9)
+        with pytest.raises(Conflict, match="generation 3 is in force, by ben, not 2: plan again"):
+            await control(sim).restore(1, "cem", 2)
+        assert (await control(sim).restore(1, "cem", 3)).generation == 4
+        assert (await control(sim).history())[0].words == "as generation 1 was"
+        await sim.pass_time(seconds(1))
+        await sim.converged(HALF_AN_HOUR)
+        demand_whole(sim)
+        assert (len(sim.serving("dns")), len(sim.serving("domains"))) == (3, 2)
 
     play(story)

@@ -24,6 +24,8 @@ from hfs_appliance.model.reports import (
     ServerReport,
     Status,
 )
+from hfs_appliance.model.rollout import Order, Strategy
+from hfs_appliance.model.upgrades import GenerationReport, Ordered, RolloutReport
 from hfs_appliance.ports.errors import Conflict, Unconfirmed, UnknownName, Unsupported
 from hfs_appliance.runtime.nearest import nearest
 from hfs_appliance.telemetry import words
@@ -95,6 +97,29 @@ CARD = HoldCard(
     until=None,
     amount=12,
     choices=("hfs approve service/dns: you have looked",),
+)
+
+
+ROLLOUT = RolloutReport(
+    service=DNS,
+    number=3,
+    strategy="canary",
+    phase="canary",
+    step=0,
+    steps=2,
+    old={V1: 2},
+    new={Version("2.0.0"): 2},
+    wanted=2,
+    weights={Version("2.0.0"): 50, V1: 950},
+    epoch=7,
+    lagging=("b:8081",),
+    since=format_instant(START),
+    words="2 instances of 2.0.0 serve",
+    waits_for="0 requests; the gate needs 500 of each",
+    until=None,
+    is_held=True,
+    is_paused=False,
+    is_reverting=False,
 )
 
 
@@ -189,6 +214,49 @@ class FakeControl:
         leader = Leader(name="b:8082", address="http://b:8082", epoch=8)
         self.now = replace(self.now, mode="standby", leader=leader)
         return HandedOver(leader=leader)
+
+    def rollouts(self) -> Sequence[RolloutReport]:
+        return [ROLLOUT]
+
+    async def upgrade(self, service: ServiceName, version: Version, strategy: Strategy | None, author: str) -> Applied:
+        self._fail()
+        self.asked.append(("upgrade", service, version, strategy, author))
+        return Applied(generation=self.now.generation + 1, changes=())
+
+    async def order_rollout(self, service: ServiceName, order: Order) -> Ordered:
+        self._fail()
+        self.asked.append(("order", service, order))
+        return Ordered(service=service, number=3, order=order, phase="canary")
+
+    async def roll_back(self, service: ServiceName, author: str) -> Ordered:
+        self._fail()
+        self.asked.append(("rollback", service, author))
+        return Ordered(service=service, number=3, order="abort", phase="soak")
+
+    async def history(self) -> Sequence[GenerationReport]:
+        return [
+            GenerationReport(
+                generation=number,
+                author="me",
+                at=format_instant(START),
+                file="env.toml",
+                words=words,
+                is_in_force=number == 2,
+            )
+            for number, words in ((2, "hfs upgrade dns 2.0.0"), (1, "hfs apply env.toml"))
+        ]
+
+    async def difference(self, before: int, after: int) -> Sequence[Change]:
+        self._fail()
+        return [Change(path="pool.small.size", before="2", after="3")] if before != after else []
+
+    async def restore(
+        self, generation: int, author: str, base_generation: int | None, *, confirm: str | None = None
+    ) -> Applied:
+        self._fail()
+        self._demand_confirmation(confirm)
+        self.asked.append(("restore", generation, author, base_generation))
+        return self._stored(2)
 
     async def adopt(self, author: str) -> Adopted:
         self._fail()
