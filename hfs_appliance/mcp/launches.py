@@ -70,8 +70,6 @@ class Launches:
     def _room(self, pool: PoolName, zones: Sequence[AvailabilityZone], setback: Setback) -> int:
         if self.now < setback.not_before:
             return 0
-        if not is_open(setback):
-            return MANY
         known = self.tally.pools.get(pool)
         building = known.building.values() if known is not None else ()
         trials = sum(_is_trial(standing, zones, setback) for standing in building)

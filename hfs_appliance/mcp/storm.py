@@ -59,14 +59,9 @@ class Weather:
         if not self.storms:
             return False
         verdict, record = standing.verdict, standing.facts.record
-        if verdict is not None and verdict.rule in _CERTAIN:
-            return False
-        if (
-            record is not None
-            and record.az in self.dead_zones
-            and verdict is not None
-            and verdict.rule == "unrecovered"
-        ):
+        rule = verdict.rule if verdict is not None else ""
+        is_in_dead_zone = record is not None and record.az in self.dead_zones
+        if rule in _CERTAIN or (is_in_dead_zone and rule == "unrecovered"):
             return False
         raging = self.storms.keys() - self.approved
         place = next((place for place in (ENVIRONMENT, scope) if place in raging), None)

@@ -252,11 +252,11 @@ class DesiredStore:
         """Write what is in force when the registry has lost it, or has an older one. Errors: PortError."""
         with trio.fail_after(to_seconds(WRITE_WITHIN)):
             found = (await self._registry.get_many((self._path,)))[self._path]
-            if self.stored is None or (found is not None and found.mzxid == self._mzxid and self._is_there):
+            if self.stored is None:
                 return
             if found is None:
                 await self._registry.create(self._path, write(self.stored))
-            elif read_desired(found.value).generation < self.stored.generation:
+            elif _generation(found) < self.stored.generation:
                 await self._registry.set(self._path, write(self.stored), version=found.version)
         await self._read()
 
@@ -301,6 +301,14 @@ class DesiredStore:
                 raise
         await self._read()
         return stored
+
+
+def _generation(znode: Znode) -> int:
+    """Give the generation of an entry; one that cannot be read is older than any."""
+    try:
+        return read_desired(znode.value).generation
+    except FormatError:
+        return 0
 
 
 def _digest(source: str) -> str:

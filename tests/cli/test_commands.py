@@ -358,6 +358,18 @@ async def test_kill_and_its_limits(hfs: Commands) -> None:
     assert (done.exit_code, done.stderr) == (1, "only local servers can be killed\n")
 
 
+async def test_adopting_asks_and_tells_what_was_taken_over(hfs: Commands) -> None:
+    hold = Hold(scope="environment", rule="registry-wiped", words="the registry was emptied")
+    hfs.control.now = status(holds=(hold,))
+    asked = await hfs("adopt")
+    assert (asked.exit_code, hfs.control.asked) == (2, [])
+    assert asked.stderr.splitlines()[0] == "held: the registry was emptied (registry-wiped)"
+    done = await hfs("adopt", "--yes")
+    assert done.stdout == "adopted 4 servers in local:/x, 1 of them recorded anew\n"
+    assert json.loads((await hfs("adopt", "--yes", "--json")).stdout)["next_serial"] == 9
+    assert hfs.control.asked == [("adopt", getpass.getuser())] * 2
+
+
 async def test_down_asks_and_waits_for_the_end(hfs: Commands) -> None:
     assert (await hfs("down")).exit_code == 2
     with trio.fail_after(10):

@@ -186,3 +186,25 @@ def test_what_is_reserved_goes_to_what_died_then_to_more_instances_and_last_to_p
     for server in fleet.serving("dns", "1")[:3]:
         fleet.kill(server)
     assert len(creates(decide(fleet.world()))) == 3
+
+
+def test_a_creation_in_flight_is_the_trial() -> None:
+    fleet = fleet_with((SMALL, 6), spots={})
+    fleet.ledger = replace(fleet.ledger, launch_setbacks={(SMALL, az): setback(fleet.now) for az in ZONES})
+    fleet.now = after(fleet.now, FIRST_PAUSE)
+    (trial,) = creates(decide(fleet.world()))
+    assert creates(decide(replace(fleet.world(), in_flight={trial.server: trial}))) == []
+
+
+def test_what_is_recorded_and_not_listed_is_asked_for_again_when_its_zone_is_tried() -> None:
+    fleet = fleet_with((SMALL, 1), spots={})
+    fleet.step(Duration(0))
+    fleet.pool.clear()
+    fleet.cloud.clear()
+    fleet.now = after(fleet.now, Duration(10 * SECOND))
+    spot = setback(fleet.now)
+    fleet.ledger = replace(fleet.ledger, launch_setbacks={(SMALL, az): spot for az in ZONES})
+    plan = decide(fleet.world())
+    assert (creates(plan), plan.requeue_at) == ([], spot.not_before)
+    fleet.now = spot.not_before
+    assert [action.is_retry for action in creates(decide(fleet.world()))] == [True]

@@ -12,6 +12,7 @@ from hfs_appliance.mcp.memory import ledger_after
 from hfs_appliance.model.guard import ServiceGuard, ServiceStorm
 from hfs_appliance.model.ids import ServerId, ServiceName
 from hfs_appliance.model.instants import HOUR, MINUTE, SECOND, Duration, after
+from hfs_appliance.model.ledger import Storm
 from hfs_appliance.model.observed import CloudStatus
 from hfs_appliance.model.orders import Approval, Orders
 from hfs_appliance.model.plan import Claim, Create, Delete, Drain, Hold, Plan
@@ -195,6 +196,19 @@ def test_an_emptied_zone_of_a_stopped_cloud_is_dead_too() -> None:
     plan = decide(fleet.world())
     assert ZONES[0] not in {action.az for action in plan.actions if isinstance(action, Create)}
     assert storms(plan) == []
+
+
+def test_a_storm_elsewhere_keeps_nothing_of_a_dead_zone_but_what_is_too_many() -> None:
+    fleet = settled()
+    dead = in_zones(fleet, sorted(fleet.records), 0)
+    silence(fleet, dead)
+    raging = {scope: Storm(since=fleet.now) for scope in ("service/dns", "service/domains")}
+    fleet.ledger = replace(fleet.ledger, storms=raging)
+    fleet.desired = desired({"dns": {"1": 10}, "domains": {"1": 60}}, pool_size=3)
+    plan = decide(fleet.world())
+    assert set(destroyed(plan)) <= set(dead)
+    assert destroyed(plan)
+    assert plan.storms.keys() == raging.keys(), "a grace has begun"
 
 
 def added(plan: Plan) -> int:

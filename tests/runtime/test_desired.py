@@ -80,6 +80,36 @@ async def test_a_file_that_removes_much_is_told_and_not_offered_again(bench: Ben
 
 
 @simulated
+async def test_an_older_generation_is_refused_and_can_be_replaced_by_what_is_in_force(bench: Bench) -> None:
+    await bench.store.offer(SOURCE, "a.toml", "run")
+    early = await bench.registry.get(bench.layout.desired)
+    await bench.store.scale(DNS, V1, 5, "me")
+    await bench.registry.set(bench.layout.desired, early.value)
+    async with running(bench.view.run):
+        (refused,) = await bench.sink.wait("desired-refused")
+        assert "generation 1 is older than 2" in refused.words  # type: ignore[union-attr]
+        assert wanted(bench) == 5
+        await bench.store.restore()
+        assert bench.store.stored is not None
+        later = DesiredStore(bench.registry, bench.layout, clock=bench.clock, sink=bench.sink, dirty=())
+        later.hear(await bench.registry.get(bench.layout.desired))
+        assert later.stored == bench.store.stored
+
+
+@simulated
+async def test_an_entry_that_is_gone_is_written_anew_when_it_is_asked_for(bench: Bench) -> None:
+    await bench.store.restore()
+    assert (await bench.registry.get_many([bench.layout.desired]))[bench.layout.desired] is None
+    await bench.store.offer(SOURCE, "a.toml", "run")
+    await bench.registry.delete(bench.layout.desired)
+    bench.store.hear(None)
+    assert wanted(bench) == 2
+    await bench.store.restore()
+    await bench.store.restore()
+    assert (await bench.registry.get(bench.layout.desired)).version == 0
+
+
+@simulated
 async def test_a_bad_source_changes_nothing(bench: Bench) -> None:
     await bench.store.offer(SOURCE, "a.toml", "run")
     with pytest.raises(ConfigError):

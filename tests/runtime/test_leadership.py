@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import trio
 
 from hfs_appliance.model.events import HoldChanged, ModeChanged
-from hfs_appliance.model.ids import ServerId
+from hfs_appliance.model.ids import Nonce, ServerId
 from hfs_appliance.model.instants import SECOND, Duration, seconds
 from hfs_appliance.model.leadership import Mode
 from hfs_appliance.ports.errors import Fenced, Missing, Standby
@@ -14,7 +16,7 @@ from hfs_appliance.runtime.fence import LeasedCloud
 from sim.registry import SimRegistry
 from tests.support.clouds import spec
 from tests.support.offices import Office
-from tests.support.parts import ENVIRONMENT, Bench, pass_time, running, simulated
+from tests.support.parts import ANCHOR, ENVIRONMENT, Bench, pass_time, running, simulated
 
 TIMEOUT = seconds(6)
 
@@ -179,6 +181,27 @@ async def test_a_registry_that_was_emptied_is_not_led(bench: Bench) -> None:
             await new.active()
             await one.follows("new")
             assert one.leadership.holds() == ()
+
+
+@simulated
+async def test_a_registry_that_was_emptied_is_led_when_an_operator_accepts_it(bench: Bench) -> None:
+    one, two = office(bench, "one"), office(bench, "two")
+    async with one.standing(), two.standing():
+        await one.until(lambda leadership: bool(leadership.leader.name))
+        await two.until(lambda leadership: leadership.leader == one.leadership.leader)
+        for appliance in (one, two):
+            appliance.leadership.hear_anchor(ANCHOR)
+        bench.ensemble.restore(None)
+        for appliance in (one, two):
+            await appliance.sink.wait("hold-changed")
+        await pass_time(60)
+        assert not one.is_acting
+        assert not two.is_acting
+        one.leadership.accept_registry()
+        await one.active()
+        two.leadership.hear_anchor(replace(ANCHOR, incarnation=Nonce("2")))
+        await two.follows("one")
+        assert two.leadership.holds() == ()
 
 
 @simulated

@@ -95,12 +95,14 @@ async def test_mutations_reach_control(served: Served) -> None:
     scaled = await served.client.post(f"{API}/services/dns/scale", json={"instances": 4, "author": "eva"})
     assert scaled.json()["generation"] == 3
     assert (await served.client.post(f"{API}/servers/small-0001/kill", json={})).status_code == 202
+    assert (await served.client.post(f"{API}/adopt", json={"author": "eva"})).json()["servers"] == 4
     assert (await served.client.post(f"{API}/down", json={})).status_code == 202
     assert served.control.asked == [
         ("plan", "a", "f.toml"),
         ("apply", "a", "f.toml", "eva", 1),
         ("scale", "dns", None, 4, "eva"),
         ("kill", "small-0001"),
+        ("adopt", "eva"),
         ("down",),
     ]
 
