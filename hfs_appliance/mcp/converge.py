@@ -16,7 +16,7 @@ from hfs_appliance.factory.policy import choose
 from hfs_appliance.mcp.draft import Draft
 from hfs_appliance.mcp.insurance import Insurance, insurance
 from hfs_appliance.mcp.setbacks import is_open
-from hfs_appliance.mcp.tally import InstanceTally, in_order
+from hfs_appliance.mcp.tally import InstanceTally, Standing, in_order
 from hfs_appliance.model.desired import Service
 from hfs_appliance.model.ids import Version
 from hfs_appliance.model.instants import Duration, format_duration
@@ -92,7 +92,11 @@ def _give(draft: Draft, service: Service, version: Version, short: int) -> int:
     taken, zones = have.slots(), have.zones()
     slots = (slot for slot in count() if slot not in taken)
     for given in range(short):
-        free = ((s, w.facts.record.az) for s, w in warm.items() if w.facts.record is not None and draft.is_free(s))
+        free = (
+            (server, standing.facts.record.az)
+            for server, standing in warm.items()
+            if standing.facts.record is not None and draft.is_free(server) and _is_listed(draft, standing)
+        )
         server = choose(free, zones)
         if server is None:
             return given
@@ -105,6 +109,15 @@ def _give(draft: Draft, service: Service, version: Version, short: int) -> int:
         reason = Reason(cause=cause, words=words)
         draft.add(Claim(server=server, service=service.name, version=version, slot=next(slots), reason=reason))
     return short
+
+
+def _is_listed(draft: Draft, standing: Standing) -> bool:
+    """Tell whether the cloud's list names a server, as far as there is a list to go by.
+
+    One that it leaves out (O4) would be taken for vanished between its place in the pool and its registration, and the
+    next one claimed in its place, until the pool is empty.
+    """
+    return standing.facts.cloud is not None or not draft.may_create
 
 
 def _trials(have: InstanceTally, setback: Setback) -> int:

@@ -8,7 +8,7 @@ from hfs_appliance.mcp.decide import decide
 from hfs_appliance.model.ids import ServiceName
 from hfs_appliance.model.instants import HOUR, Duration, after
 from hfs_appliance.model.observed import CloudStatus
-from hfs_appliance.model.plan import Delete, Drain, Phase
+from hfs_appliance.model.plan import Claim, Delete, Drain, Phase
 from sim.worlds import Fleet, desired
 
 
@@ -52,3 +52,13 @@ def test_an_instance_that_dies_while_it_drains_is_not_drained_again() -> None:
     plan = decide(fleet.world())
     assert plan.verdicts[victim].phase is Phase.DRAINING
     assert victim not in {action.server for action in plan.actions}
+
+
+def test_a_warm_server_that_the_list_leaves_out_is_not_claimed() -> None:
+    fleet = settled(2)
+    fleet.desired = desired({"dns": {"1": 3}})
+    hidden, *_ = sorted(fleet.pool)
+    del fleet.cloud[hidden]
+    claims = {action.server for action in decide(fleet.world()).actions if isinstance(action, Claim)}
+    assert claims
+    assert hidden not in claims
