@@ -41,7 +41,7 @@ class Coverage:
     def see(self, now: Instant, fact: Fact) -> None:
         """Note what a fault meets."""
         del now
-        if isinstance(fact, FaultBegun) and fact.victims:
+        if isinstance(fact, FaultBegun) and fact.victims is not None:
             phases = [self._believed.phase(victim) for victim in fact.victims]
             self._count(fact.kind, sorted({phase for phase in phases if phase is not None}))
         elif isinstance(fact, FaultBegun):

@@ -254,7 +254,8 @@ class Datacentre:
             self._make(spec)
 
     def _finish_build(self, machine: Machine) -> None:
-        if machine.listed.status is not CloudStatus.BUILDING:
+        is_gone = self.machines.get(machine.spec.server) is not machine  # somebody has deleted it meanwhile
+        if is_gone or machine.listed.status is not CloudStatus.BUILDING:
             return
         has_no_host = machine.spec.az in self.faults.full_zones or self._known_dark[machine.host]
         if has_no_host or self.stream.chance(self.faults.broken_builds):

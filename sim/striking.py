@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from hfs_appliance.model.instants import Duration, Instant
+from hfs_appliance.model.instants import MILLISECOND, Duration, Instant
 from sim.faults import MENU
 from sim.fleet import Simulation
 from sim.scenario import Fault, Scenario
@@ -61,7 +61,7 @@ class _Running:
         if self.fault.phase is None:
             self._strike()
         else:
-            self._sim.believed.once(self.fault.phase, self._strike_what_it_seeks)
+            self._sim.believed.once(self.fault.phase, self._seek)
 
     def end(self) -> None:
         """Let it be over; one that has found nothing to strike never begins."""
@@ -72,6 +72,11 @@ class _Running:
             self._sim.note(f"fault {self.number} {self.fault.kind} ends")
             self._sim.truth.tell(FaultEnded(number=self.number, kind=self.fault.kind))
         self._is_over = True
+
+    def _seek(self) -> None:
+        """Strike as the phase begins, or a part of a second later: what is asked for may be there by then."""
+        delay = self.fault.target % 1000 * MILLISECOND if self.fault.target % 2 else 0
+        self._sim.clock.after(delay, self._strike_what_it_seeks)
 
     def _strike_what_it_seeks(self) -> None:
         if self._is_over:

@@ -230,7 +230,7 @@ class FaultBegun(Fact):
     """Place in the scenario, from 0."""
     kind: str
     words: str
-    victims: tuple[ServerId, ...] = ()
+    victims: tuple[ServerId, ...] | None = None
     """Machines that are hurt by it at once."""
 
 

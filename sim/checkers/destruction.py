@@ -12,7 +12,17 @@ from hfs_appliance.model.plan import Cause
 from sim.census import Recent
 from sim.checkers.base import Case, Checker
 from sim.entries import Announced, Author, LedgerWritten, RecordWritten, Registered, RoleGiven
-from sim.truth import HEALTHY, Condition, DeletionBegun, Fact, MachineGone, MachineHidden, RegistryReplaced
+from sim.truth import (
+    HEALTHY,
+    Condition,
+    DeletionBegun,
+    Fact,
+    FaultBegun,
+    FaultEnded,
+    MachineGone,
+    MachineHidden,
+    RegistryReplaced,
+)
 
 ACCUSING: Final = frozenset({Cause.REMEDIATION.value, Cause.BUILD_FAILED.value, Cause.NEVER_READY.value})
 """Causes that say that a server is no good."""
@@ -125,7 +135,7 @@ class DestroyBudget(Checker):
     name = "destroy-budget"
     ids = ("S10",)
     promise = "drains and deletions of a window, and those that the cloud has yet to carry out, stay within the budget"
-    sees = (RoleGiven, DeletionBegun, MachineGone, MachineHidden, RegistryReplaced)
+    sees = (RoleGiven, DeletionBegun, MachineGone, MachineHidden, RegistryReplaced, FaultBegun, FaultEnded)
 
     CARRIED_OUT_WITHIN: Final = seconds(60)
     """Tokens are spent when a plan is made: what it takes away may go a little later, the next one a little sooner."""
@@ -141,6 +151,8 @@ class DestroyBudget(Checker):
         match fact:
             case RegistryReplaced():
                 self._taken.clear()  # what it remembered is forgotten
+            case FaultBegun(kind="clock-jumps") | FaultEnded(kind="clock-jumps"):
+                self._taken.clear()  # C1: by the clock that it is started with, all of it is long ago
             case MachineGone() | MachineHidden():
                 self._leaving.pop(fact.server, None)
             case RoleGiven(is_draining=True, author=Author.PLANE) | DeletionBegun():

@@ -67,6 +67,8 @@ class OneOwner(Checker):
             return
         owners = self._owners.setdefault(after, {})
         owners[fact.server] = None
+        if self._weather.was_registry_dull(now, self.SETTLES):
+            return  # who has which slot is told late
         if isinstance(fact, RecordWritten) and fact.author is Author.PLANE and former is not None:
             group = self._census.group((after[0], after[1]))
             settled = now - self.SETTLES

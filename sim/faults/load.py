@@ -212,7 +212,7 @@ def _gray(sim: Simulation, fault: Fault, attribute: str, words: str) -> Struck:
     """Hurt an instance so that only those who use it notice."""
     serving = serving_of(sim, fault, 1)
     if not serving:
-        return Struck(words="there was no instance to hurt")
+        return Struck(words="there was no instance to hurt", victims=())
     (server,) = serving
     name = server.machine.spec.server
     end = sim.overlaps.hold(server, attribute, fault.amount)

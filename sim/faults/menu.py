@@ -23,8 +23,8 @@ class Struck:
     """What a fault did."""
 
     words: str
-    victims: tuple[ServerId, ...] = ()
-    """Machines that are hurt at once: their repair is measured."""
+    victims: tuple[ServerId, ...] | None = None
+    """Machines that are hurt at once: their repair is measured. None: it is no fault of certain machines."""
     end: Callable[[], None] | None = None
     """How it ends; None: it is over at once."""
 

@@ -219,7 +219,7 @@ def _every(sim: Simulation, span: int, act: Callable[[], None]) -> End:
     return end
 
 
-def _looked_at(words: str, sim: Simulation, ends: Sequence[End], servers: Sequence[SimServer] = ()) -> Struck:
+def _looked_at(words: str, sim: Simulation, ends: Sequence[End], servers: Sequence[SimServer] | None = None) -> Struck:
     """Have all agents look now and at the end: servers that were made meanwhile are under the fault, too."""
 
     def look() -> None:
@@ -227,7 +227,8 @@ def _looked_at(words: str, sim: Simulation, ends: Sequence[End], servers: Sequen
             server.look_again()
 
     look()
-    return Struck(words=words, victims=ids_of(servers), end=chain(*ends, look))
+    victims = ids_of(servers) if servers is not None else None
+    return Struck(words=words, victims=victims, end=chain(*ends, look))
 
 
 def _names(servers: Sequence[SimServer]) -> str:

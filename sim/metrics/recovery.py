@@ -43,7 +43,7 @@ class Recovery(Fold):
         """Follow victims and their services."""
         match fact:
             case FaultBegun():
-                for victim in fact.victims:
+                for victim in fact.victims or ():
                     self._strike(now, fact.kind, victim)
             case ConditionChanged():
                 if fact.after in HEALTHY:

@@ -26,7 +26,7 @@ class Watched:
         self.coverage.hear(recorded)
 
     def begin(self, number: int, kind: str, *victims: str) -> None:
-        servers = tuple(ServerId(victim) for victim in victims)
+        servers = tuple(ServerId(victim) for victim in victims) or None
         self.coverage.see(Instant(0), FaultBegun(number=number, kind=kind, words="", victims=servers))
 
     def end(self, number: int, kind: str) -> None:

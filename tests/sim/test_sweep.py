@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hfs_appliance.model.plan import Phase
+from sim.believed import AIMABLE
+from sim.cells import IMPOSSIBLE, empty, is_possible, table
 from sim.faults import MENU
 from sim.outcome import Outcome, Violation
-from sim.sweep import Sweep, complaints, table
+from sim.sweep import Sweep, complaints, main, read_known
+
+if TYPE_CHECKING:
+    import pytest
 
 BROKEN = Outcome(
     scenario="swarm-7",
@@ -29,8 +38,36 @@ def test_what_broke_is_told_with_its_replay() -> None:
     ]
 
 
+def test_what_is_known_to_break_is_counted_apart_as_long_as_it_breaks_just_that(tmp_path: Path) -> None:
+    file = tmp_path / "known"
+    file.write_text("# seeds\n\n7 settled what it has found\n8 leak\n")
+    known = read_known(file)
+    assert known == {7: "settled", 8: "leak"}
+    found = Sweep(known=known)
+    found.add(BROKEN)
+    assert (found.broken, found.expected) == (0, 1)
+    assert Sweep(known={7: "leak"}).is_known(BROKEN) is False
+    assert Sweep(known={}).is_known(BROKEN) is False
+
+
 def test_the_matrix_has_a_row_for_each_kind_that_is_drawn() -> None:
     lines = list(table(BROKEN.strikes))
     assert len(lines) == 2 + sum(kind.is_drawn for kind in MENU.values())
-    (row,) = (line for line in lines if line.startswith("| server-dies "))
-    assert "2" in row
+    (row,) = (line for line in lines if line.startswith("| `server-dies` "))
+    assert row.count("|") == len(AIMABLE) + 2
+    assert " 2 " in row
+
+
+def test_a_cell_is_met_or_missing_or_impossible() -> None:
+    missing = set(empty(BROKEN.strikes))
+    assert ("server-dies", Phase.SERVING) not in missing
+    assert ("server-dies", Phase.WARM) in missing
+    assert ("pool-rots", Phase.SERVING) not in missing
+    assert is_possible("pool-rots", Phase.WARM)
+    assert IMPOSSIBLE.keys() <= MENU.keys()
+
+
+def test_the_command_plays_seeds_and_writes_the_matrix(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["1", "--from", "19", "--write", str(tmp_path / "matrix.md")]) == 0
+    assert capsys.readouterr().out.startswith("1 seeds, ")
+    assert "| `server-dies` |" in (tmp_path / "matrix.md").read_text()
