@@ -18,6 +18,7 @@ Usage: ./build.sh COMMAND [ARGUMENT...]
   zipapp            make dist/hfs, the one executable file
   digests [--write] play the recorded simulations on every Python from 3.11 to 3.13 that this machine has
   sweep [N]         play N (500) random simulations on all cores; exit code 1 when one breaks a promise
+  mutants [NAME...] make hfs wrong in each way that is known, and see that the simulator's checkers notice
   bench [NAME...]   run the benchmarks, all or those named; results go to bench/results/
   lock              choose the versions of all packages anew and write them to requirements.lock
 
@@ -251,6 +252,11 @@ main() {
       prepare packages_for_run "virtualenv build test"
       say "sweep"
       "$venv" -m sim.sweep "${1:-500}" --write build/fault-matrix.md
+      ;;
+    mutants)
+      prepare packages_for_run "virtualenv build test"
+      say "mutants"
+      "$venv" -m sim.mutants "$@"
       ;;
     bench)
       prepare packages_for_test "virtualenv build test" zipapp

@@ -13,6 +13,7 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator
 from itertools import takewhile
 from pathlib import Path
+from statistics import median
 from typing import get_args
 
 import click
@@ -29,6 +30,8 @@ from hfs_appliance.registry.curator import read_registration
 from sim import scenarios
 from sim.checkers import CHECKERS
 from sim.faults import MENU
+from sim.mutants import MUTANTS
+from sim.mutants.catches import read
 
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", *(ROOT / "docs" / name for name in ("operating.md", "developing.md", "simulation.md")))
@@ -66,11 +69,30 @@ def checkers() -> str:
     return table(("checker", "identifiers", "what it holds hfs to"), rows)
 
 
+def mutants() -> str:
+    catches = read()
+    rows = [
+        (
+            f"`{name}`",
+            wrong.breaks,
+            f"`{wrong.caught_by}`",
+            str(catches[name].seeds),
+            f"{catches[name].cpu_ms / 1000:.1f}",
+            str(len(catches[name].scenario.faults)),
+        )
+        for name, wrong in MUTANTS.items()
+    ]
+    seeds, spent, faults = (median(float(row[column]) for row in rows) for column in (3, 4, 5))
+    rows.append((f"median of {len(rows)}", "", "", f"{seeds:.0f}", f"{spent:.1f}", f"{faults:.0f}"))
+    return table(("mutant", "what it does wrong", "caught by", "seeds", "CPU s", "faults left"), rows)
+
+
 GENERATED: dict[str, tuple[Path, Callable[[], str]]] = {
     "rules": (OPERATING, rules),
     "events": (OPERATING, events),
     "faults": (SIMULATION, faults),
     "checkers": (SIMULATION, checkers),
+    "mutants": (SIMULATION, mutants),
 }
 
 

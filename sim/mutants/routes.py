@@ -1,0 +1,102 @@
+"""Mutants of the endpoint: routes to what does not serve, routes lost by silence, documents that are old or cut."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+from hfs_appliance.model.maps import Map
+from hfs_appliance.ports.registry import SessionState
+from hfs_appliance.proxy import routing
+from hfs_appliance.runtime import documents, publish
+from hfs_appliance.runtime.observe_registry import RegistryObserver
+from hfs_appliance.swagger.merge import DocumentState
+from sim.mutants.base import Patch, among, mutant
+
+
+@mutant(
+    "routes-emptied-by-silence",
+    breaks="members leave a route when their registrations do, be they the last ones and be they all at once",
+    because="Z12, Z20: a registry that is restarted has no entries for seconds, and every service answers",
+    caught_by="routes",
+    world=among("registry-away", "sessions-expire-together"),
+)
+def routes_emptied_by_silence(patch: Patch) -> None:
+    """Doubt no absence."""
+    patch.set(routing, "_doubt", _never_in_doubt)
+
+
+def _never_in_doubt(_cohort: object, _absent: int, **_: bool) -> str:
+    return ""
+
+
+def _always_in_doubt(_cohort: object, _absent: int, **_: bool) -> str:
+    return "they stay"
+
+
+@mutant(
+    "unrouted-when-blind",
+    breaks="while the registry is out of reach nothing counts as registered, and the routes are made from that",
+    because="N1, Z12: the endpoint goes down with the registry that it hardly needs",
+    caught_by="routes",
+    world=among("mcp-cut", "registry-away"),
+)
+def unrouted_when_blind(patch: Patch) -> None:
+    """Show an empty view, and believe it."""
+
+    def make(inner: Callable[..., Any]) -> Callable[..., Any]:
+        def observation(self: RegistryObserver) -> Any:
+            found = inner(self)
+            if found is None or self._registry.session().state is SessionState.CONNECTED:
+                return found
+            return replace(found, value=replace(found.value, registrations=Map()))
+
+        return observation
+
+    patch.around(RegistryObserver, "observation", make)
+    patch.set(RegistryObserver, "are_removals_believed", lambda _self: True)
+    patch.set(routing, "_doubt", _never_in_doubt)
+
+
+@mutant(
+    "routes-never-shortened",
+    breaks="a member whose registration is gone stays routed for ever",
+    because="SmartStack and others kept ghosts in their files, and the address was given to another service",
+    caught_by="whole",
+    world=among("server-dies", "scale-in"),
+)
+def routes_never_shortened(patch: Patch) -> None:
+    """Doubt every absence."""
+    patch.set(routing, "_doubt", _always_in_doubt)
+
+
+@mutant(
+    "reload-storm",
+    breaks="each change of a registration reloads the proxy",
+    because="G5, Z20: each reload leaves workers behind that finish their requests, until memory is full",
+    caught_by="reload-rate",
+    world=among("registrations-flap", "zone-cut"),
+)
+def reload_storm(patch: Patch) -> None:
+    """Wait for nothing between two reloads."""
+    patch.set(publish, "after", lambda instant, _span: instant)
+
+
+@mutant(
+    "broken-documents-left-out",
+    breaks="a service whose document is broken for the moment vanishes from the merged one without a word",
+    because="W1, W2: clients are generated from it, and lose half of their methods",
+    caught_by="documents",
+    world=among("document-broken", "document-absent"),
+)
+def broken_documents_left_out(patch: Patch) -> None:
+    """Merge what is current."""
+
+    def make(inner: Callable[..., Any]) -> Callable[..., Any]:
+        def assemble(prepared: Iterable[Any], **words: str) -> Any:
+            return inner([one for one in prepared if one.status.state is DocumentState.CURRENT], **words)
+
+        return assemble
+
+    patch.around(documents, "assemble", make)
