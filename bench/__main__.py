@@ -1,8 +1,8 @@
 """`python -m bench [NAME...]`: run benchmarks and write what they found, for machines and for people.
 
 A benchmark is a module of this folder, listed below, with `run()` (async or not) that gives its findings by name:
-numbers, words, Spreads, or mappings (the rows of one table). Results go to bench/results/; `--publish` also writes
-docs/benchmarks.md.
+numbers, words, Spreads, or mappings (the rows of one table). Results go to bench/results/; `--publish` also writes them
+to docs/benchmarks.md, where what was not measured this time stays as it was, each with the machine and its load then.
 """
 
 from __future__ import annotations
@@ -42,26 +42,45 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "bench" / "results"
 PUBLISHED = ROOT / "docs" / "benchmarks.md"
 
+HEAD = """# Benchmarks
+
+Written by `./build.sh bench --publish [NAME...]`. Durations are in milliseconds, percentiles by nearest rank. Each
+section tells when, on which machine and under which load it was measured; where the time goes is told in
+[developing](developing.md)."""
+
 Findings = Mapping[str, object]
 
 
 @click.command()
 @click.argument("names", nargs=-1, type=click.Choice(NAMES), metavar="[NAME]...")
-@click.option("--publish", is_flag=True, help="Write docs/benchmarks.md, too.")
+@click.option("--publish", is_flag=True, help="Write them to docs/benchmarks.md, too.")
 def main(*, names: Sequence[str], publish: bool) -> None:
     """Run the benchmarks, all or those named."""
-    machine = describe_machine()
     results: dict[str, Findings] = {}
+    sections: dict[str, str] = {}
     for name in names or NAMES:
         click.echo(f"==> {name}", err=True)
-        results[name] = run(name)
-    page = "\n".join(markdown(machine, results)) + "\n"
+        machine = describe_machine()
+        found = run(name)
+        results[name] = {"machine": machine, **found}
+        sections[name] = "\n".join(markdown(name, machine, found))
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "latest.json").write_text(json.dumps({"machine": machine, "results": results}, default=asdict, indent=2))
-    (RESULTS / "latest.md").write_text(page)
+    (RESULTS / "latest.json").write_text(json.dumps(results, default=asdict, indent=2))
+    (RESULTS / "latest.md").write_text(page(sections))
     if publish:
-        PUBLISHED.write_text(page)
-    click.echo(page)
+        PUBLISHED.write_text(page(known_sections(PUBLISHED.read_text()) | sections))
+    click.echo(page(sections))
+
+
+def page(sections: Mapping[str, str]) -> str:
+    """Lay sections out as one page, in the order in which benchmarks are run."""
+    return "\n\n".join([HEAD, *(sections[name] for name in NAMES if name in sections)]) + "\n"
+
+
+def known_sections(text: str) -> dict[str, str]:
+    """Give the sections of a page by the names of their benchmarks."""
+    parts = text.split("\n## ")[1:]
+    return {part.partition("\n")[0]: f"## {part.rstrip()}" for part in parts}
 
 
 def run(name: str) -> Findings:
@@ -92,26 +111,22 @@ def describe_commit() -> str:
     return ""
 
 
-def markdown(machine: Mapping[str, str | float], results: Mapping[str, Findings]) -> Iterator[str]:
-    """Lay the findings out as tables: for each benchmark one of durations, one of cases, one of single figures."""
-    yield "# Benchmarks"
-    yield ""
-    yield "Written by `./build.sh bench`. Durations are in milliseconds, percentiles by nearest rank."
+def markdown(name: str, machine: Mapping[str, str | float], findings: Findings) -> Iterator[str]:
+    """Lay the findings of a benchmark out as tables: one of durations, one of cases, one of single figures."""
+    yield f"## {name}"
     yield ""
     yield ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in machine.items())
-    for name, findings in results.items():
-        spreads = {what: found for what, found in findings.items() if isinstance(found, Spread)}
-        cases = {what: found for what, found in findings.items() if isinstance(found, Mapping)}
-        singles = {what: found for what, found in findings.items() if what not in spreads and what not in cases}
-        yield from ("", f"## {name}")
-        if spreads:
-            yield from table(("ms", "p50", "p99", "min", "max", "n"), [durations(*row) for row in spreads.items()])
-        if cases:
-            columns = list(dict.fromkeys(column for found in cases.values() for column in found))
-            rows = [(what, *(figure(found.get(column, "")) for column in columns)) for what, found in cases.items()]
-            yield from table(("", *columns), rows)
-        if singles:
-            yield from table(("", "figure"), [(what, figure(found)) for what, found in singles.items()])
+    spreads = {what: found for what, found in findings.items() if isinstance(found, Spread)}
+    cases = {what: found for what, found in findings.items() if isinstance(found, Mapping)}
+    singles = {what: found for what, found in findings.items() if what not in spreads and what not in cases}
+    if spreads:
+        yield from table(("ms", "p50", "p99", "min", "max", "n"), [durations(*row) for row in spreads.items()])
+    if cases:
+        columns = list(dict.fromkeys(column for found in cases.values() for column in found))
+        rows = [(what, *(figure(found.get(column, "")) for column in columns)) for what, found in cases.items()]
+        yield from table(("", *columns), rows)
+    if singles:
+        yield from table(("", "figure"), [(what, figure(found)) for what, found in singles.items()])
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:

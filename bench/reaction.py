@@ -22,6 +22,7 @@ from hfs_appliance.adapters.clock import SystemClock, SystemEntropy
 from hfs_appliance.config import load_text
 from hfs_appliance.model.events import ActionStarted, PhaseChanged, Recorded
 from hfs_appliance.model.ids import ServiceName
+from hfs_appliance.model.instants import to_seconds
 from hfs_appliance.model.leadership import Candidate
 from hfs_appliance.model.plan import Plan
 from hfs_appliance.ports.registry import Registry
@@ -119,6 +120,7 @@ async def measure(source: str, agents: Registry, registry: Registry) -> Mapping[
         nursery.start_soon(plane.run, source, "bench")
         with trio.fail_after(120):
             await is_converged.wait()
+        await trio.sleep(to_seconds(desired.registry.session_timeout) * 2)  # absence is not believed before that
         trio.lowlevel.add_instrument(watcher)
         layout = Layout(desired.environment)
         for name in sorted(desired.services):
