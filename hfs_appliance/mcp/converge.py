@@ -16,7 +16,7 @@ from hfs_appliance.factory.policy import choose
 from hfs_appliance.mcp.draft import Draft
 from hfs_appliance.mcp.insurance import Insurance, insurance
 from hfs_appliance.mcp.setbacks import is_open
-from hfs_appliance.mcp.tally import InstanceTally, Standing, in_order
+from hfs_appliance.mcp.tally import InstanceTally, Standing, in_order, slot_of
 from hfs_appliance.model.desired import Service
 from hfs_appliance.model.ids import Version
 from hfs_appliance.model.instants import Duration, format_duration
@@ -89,7 +89,9 @@ def _give(draft: Draft, service: Service, version: Version, short: int) -> int:
     wanted, have = service.versions[version], draft.tally.of(service.name, version)
     warm = draft.tally.pools[service.pool].warm
     replacing = len(have.missing) + len(have.lost)
-    taken, zones = have.slots(), have.zones()
+    # What is lost and not being deleted may come back, and keeps its slot until then.
+    staying = (s for server, s in have.lost.items() if server in draft.tally.failed or draft.is_free(server))
+    taken, zones = have.slots() | {slot_of(standing) for standing in staying}, have.zones()
     slots = (slot for slot in count() if slot not in taken)
     for given in range(short):
         free = (

@@ -245,3 +245,13 @@ def test_what_is_wanted_beside_what_is_lost_is_added_in_a_storm_over_all() -> No
     fleet.now = after(fleet.now, MINUTE)
     fleet.desired = desired({"dns": {"1": 50}, "domains": {"1": 60}}, pool_size=3)
     assert added(decide(fleet.world())) == 20 + 9
+
+
+def test_what_is_lost_and_kept_keeps_its_slot_for_the_case_that_it_comes_back() -> None:
+    fleet = settled()
+    victims = fleet.serving("dns", "1")[:12]
+    silence(fleet, victims)
+    slots = {record.slot for record in fleet.records.values() if record.service == DNS}
+    claims = [action for action in decide(fleet.world()).actions if isinstance(action, Claim)]
+    assert claims
+    assert not slots & {claim.slot for claim in claims}

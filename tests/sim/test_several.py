@@ -194,7 +194,7 @@ def test_a_leader_that_reads_from_a_server_that_lags_catches_up_first() -> None:
         await both(sim)
         link = sim.appliances[TWO].registry.link
         link.fall_behind()
-        await sim.appliances[ONE].control.scale(ServiceName("dns"), None, 1, "test")
+        await sim.appliances[ONE].control.scale(ServiceName("dns"), None, 2, "test")
         await sim.pass_time(Duration(2 * SECOND))
         sim.kill(ONE)
         sim.clock.after(30 * SECOND, link.catch_up)
