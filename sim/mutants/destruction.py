@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
 from hfs_appliance.mcp import moments, retire
 from hfs_appliance.mcp.budget import Budget
 from hfs_appliance.mcp.draft import Departure, Draft
-from hfs_appliance.mcp.tally import Standing
-from hfs_appliance.model.ids import ServerId
+from hfs_appliance.mcp.tally import InstanceTally, Standing
+from hfs_appliance.model.desired import Service
+from hfs_appliance.model.ids import ServerId, Version
 from hfs_appliance.model.ledger import Token
 from hfs_appliance.model.plan import Cause, Delete, Reason
 from hfs_appliance.runtime.ledger import LedgerStore
@@ -118,6 +119,29 @@ def drain_skipped(patch: Patch) -> None:
 def drain_cut_short(patch: Patch) -> None:
     """Let a drain be over when it begins."""
     patch.set(moments, "drain_ends", moments.drained)
+
+
+@mutant(
+    "one-too-many-leaves",
+    breaks="a service that is made smaller loses one instance more than it should",
+    because="H1: what is counted before and after a change is off by one, and the last instance goes with it",
+    caught_by="floor",
+    world=among("scale-in", "scale-out"),
+)
+def one_too_many_leaves(patch: Patch) -> None:
+    """Let one of those go that are to stay."""
+
+    def make(inner: Callable[..., Iterable[Standing]]) -> Callable[..., Iterable[Standing]]:
+        def choose(
+            service: Service | None, version: Version, instances: InstanceTally, extra: int
+        ) -> Iterable[Standing]:
+            chosen = list(inner(service, version, instances, extra))
+            staying = [one for one in instances.serving.values() if one not in chosen]
+            return [*chosen, *sorted(staying, key=retire._slot)[:1]]
+
+        return choose
+
+    patch.around(retire, "_choose", make)
 
 
 @mutant(

@@ -11,8 +11,11 @@ import trio
 from hfs_appliance.mcp import decide
 from hfs_appliance.mcp.memory import ledger_after
 from hfs_appliance.model.instants import Duration
+from hfs_appliance.model.ledger import Ledger
+from hfs_appliance.model.plan import Plan
 from hfs_appliance.model.world import World
 from hfs_appliance.ports.errors import PortError
+from hfs_appliance.runtime import reconcile
 from hfs_appliance.runtime.observe_cloud import CloudObserver
 from hfs_appliance.runtime.reconcile import Reconciler
 from sim.mutants.base import Patch, among, mutant
@@ -65,6 +68,25 @@ def ledger_written_after(patch: Patch) -> None:
         return True
 
     patch.set(Reconciler, "_carry_out", carry_out)
+
+
+@mutant(
+    "tokens-not-written",
+    breaks="the ledger is written without the tokens that the plan has spent",
+    because="X2, X3: whoever is started next has a full budget",
+    caught_by="paid-first",
+    world=among("scale-in", "service-removed"),
+)
+def tokens_not_written(patch: Patch) -> None:
+    """Keep the tokens that were there."""
+
+    def make(inner: Callable[..., Ledger]) -> Callable[..., Ledger]:
+        def after(before: Ledger, plan: Plan) -> Ledger:
+            return replace(inner(before, plan), tokens=before.tokens)
+
+        return after
+
+    patch.around(reconcile, "ledger_after", make)
 
 
 @mutant(

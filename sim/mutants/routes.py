@@ -84,6 +84,18 @@ def reload_storm(patch: Patch) -> None:
 
 
 @mutant(
+    "routes-late",
+    breaks="a change of the registrations reaches the proxy minutes later",
+    because="L6: replaced instances stand idle while those that are left are overrun",
+    caught_by="in-step",
+    world=among("sessions-expire", "scale-out"),
+)
+def routes_late(patch: Patch) -> None:
+    """Reload a hundred times less often."""
+    patch.set(publish, "after", lambda instant, span: instant + 100 * span)
+
+
+@mutant(
     "broken-documents-left-out",
     breaks="a service whose document is broken for the moment vanishes from the merged one without a word",
     because="W1, W2: clients are generated from it, and lose half of their methods",
