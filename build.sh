@@ -17,7 +17,7 @@ Usage: ./build.sh COMMAND [ARGUMENT...]
   check             lint, format, types and layers
   zipapp            make dist/hfs, the one executable file
   digests [--write] play the recorded simulations on every Python from 3.11 to 3.13 that this machine has
-  sweep [N]         play N (500) random simulations on all cores; exit code 1 when one breaks a promise
+  sweep [N [FROM]]  play N (500) random simulations on all cores; exit code 1 when one breaks a promise
   mutants [NAME...] make hfs wrong in each way that is known, and see that the simulator's checkers notice
   bench [NAME...]   run the benchmarks, all or those named; results go to bench/results/
   lock              choose the versions of all packages anew and write them to requirements.lock
@@ -193,6 +193,16 @@ digests() {
   done
 }
 
+known=tests/golden/simulation/known-seeds.txt
+swarm_in_ci=60
+
+# Play so many seeds of the swarm, on all cores; the matrix of faults and phases goes to build/fault-matrix.md.
+sweep() {
+  say "$1 seeds of the swarm"
+  mkdir -p build
+  "$venv" -m sim.sweep "$@" --known "$known" --write build/fault-matrix.md
+}
+
 dependencies() {
   "$venv" -c 'import tomli
 print(*tomli.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")'
@@ -234,7 +244,10 @@ main() {
       check
       say "tests"
       "$venv" -m pytest -n 2 --dist loadfile "$@" # loadfile: the tests of one file share their environment
-      if (($# == 0)); then digests; fi
+      if (($# == 0)); then
+        digests
+        sweep "$swarm_in_ci"
+      fi
       ;;
     check)
       prepare packages_for_run "virtualenv build test"
@@ -250,8 +263,7 @@ main() {
       ;;
     sweep)
       prepare packages_for_run "virtualenv build test"
-      say "sweep"
-      "$venv" -m sim.sweep "${1:-500}" --write build/fault-matrix.md
+      sweep "${1:-500}" --from "${2:-0}"
       ;;
     mutants)
       prepare packages_for_run "virtualenv build test"
