@@ -9,7 +9,7 @@ from hfs_appliance.model.instants import HOUR, MINUTE, Duration, seconds
 from hfs_appliance.model.observed import CloudStatus
 from sim.fleet import Simulation, simulate
 from sim.killing import KillAtStep
-from tests.support.fleets import SOON, demand_whole, play, quick, settled
+from tests.support.fleets import SOON, demand_whole, play, quick, scale, settled
 
 SEEDS = (1, 2, 3)
 SERVERS = 7
@@ -320,7 +320,7 @@ def test_scaling_out_and_in(seed: int) -> None:
         assert sim.now is not None
         await sim.now.control.scale(ServiceName("dns"), None, 12, "test")
         await whole_again(sim)
-        await sim.now.control.scale(ServiceName("dns"), None, 1, "test")
+        await scale(sim.now.control, "dns", 1)
         await whole_again(sim, HOUR)  # three in ten minutes
         assert len(sim.serving("dns")) == 1
 

@@ -6,8 +6,11 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, TypeVar
 
+from hfs_appliance.model.ids import ServiceName
 from hfs_appliance.model.instants import MINUTE, Duration
 from hfs_appliance.model.observed import CloudStatus
+from hfs_appliance.ports.errors import Unconfirmed
+from hfs_appliance.runtime.control import ApplianceControl
 from sim.desired import configuration
 from sim.fleet import Simulation, simulate
 from sim.machine import Pace
@@ -81,6 +84,15 @@ async def settled(sim: Simulation) -> None:
     sim.start()
     await sim.converged(SOON)
     demand_whole(sim)
+
+
+async def scale(control: ApplianceControl, service: str, instances: int) -> None:
+    """Set a count as an operator does who confirms what that removes."""
+    name = ServiceName(service)
+    try:
+        await control.scale(name, None, instances, "test")
+    except Unconfirmed as asked:
+        await control.scale(name, None, instances, "test", confirm=asked.hash)
 
 
 def digest_of_a_bad_hour(seed: int) -> str:
