@@ -80,11 +80,6 @@ def _delete_again(draft: Draft) -> None:
             draft.look_again(due)
 
 
-def _are_complete(tally: Tally, service: Service) -> bool:
-    """Every desired version of the service serves in full: add before remove."""
-    return all(len(tally.of(service.name, version).serving) >= n for version, n in service.versions.items())
-
-
 def _excess(tally: Tally, service: Service | None, version: Version, instances: InstanceTally) -> int:
     """Count the instances of a version that are to leave."""
     if service is None:
@@ -92,7 +87,7 @@ def _excess(tally: Tally, service: Service | None, version: Version, instances: 
     wanted = service.versions.get(version, 0)
     if wanted:
         return len(instances.serving) + len(instances.starting) - wanted
-    return instances.stays() if _are_complete(tally, service) else 0
+    return instances.stays() if tally.serves(service.name, service.versions) else 0
 
 
 def _reason(name: ServiceName, service: Service | None, version: Version, instances: InstanceTally) -> Reason:

@@ -54,8 +54,12 @@ class Weather:
         """Whether a storm rages over the environment, and nobody has said that it is true."""
         return ENVIRONMENT in self.storms and ENVIRONMENT not in self.approved
 
-    def forbids(self, standing: Standing, scope: str) -> bool:
-        """Tell, and count, whether a server must not be taken away now."""
+    def forbids(self, standing: Standing, scope: str, *, is_missed: bool) -> bool:
+        """Tell, and count, whether a server must not be taken away now.
+
+        A version that nobody wants any more is not missed while all that is wanted of its service is seen to serve: a
+        bad release that has crashed is no failure of our eyes.
+        """
         if not self.storms:
             return False
         verdict, record = standing.verdict, standing.facts.record
@@ -64,7 +68,8 @@ class Weather:
         if rule in _CERTAIN or (is_in_dead_zone and rule == "unrecovered"):
             return False
         raging = self.storms.keys() - self.approved
-        place = next((place for place in (ENVIRONMENT, scope) if place in raging), None)
+        places = (ENVIRONMENT, scope) if is_missed else (ENVIRONMENT,)
+        place = next((place for place in places if place in raging), None)
         if place is None:
             return False
         self.withheld[place] += 1

@@ -11,7 +11,7 @@ all. Groups have no order: sort what reaches a plan. Nobody but `Standings` chan
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Final, NamedTuple, TypeAlias
@@ -176,6 +176,10 @@ class Tally:
         """Give the tally of one service version, empty when it has no servers."""
         versions = self.instances.get(service)
         return (versions.get(version) if versions is not None else None) or InstanceTally()
+
+    def serves(self, service: ServiceName, versions: Mapping[Version, int]) -> bool:
+        """Tell whether so many instances of each of these versions serve."""
+        return all(len(self.of(service, version).serving) >= count for version, count in versions.items())
 
     def instance(self, service: ServiceName, version: Version) -> InstanceTally:
         """Give the tally of one service version to put servers into."""

@@ -13,6 +13,7 @@ from sim.faults import (  # noqa: F401  # each puts its kinds on the menu
     proxy,
     registry,
     service,
+    upgrades,
 )
 from sim.faults.menu import MENU, Kind, Struck
 

@@ -10,6 +10,7 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -29,6 +30,8 @@ APIS = {
     "httpbin": "/httpbin/get",
 }
 SESSION_TIMEOUT_S = 6  # as configs/local.toml says
+GOES_BACK_WITHIN_S = 3.0
+"""From the order until every proxy has heard: well below a second, but for a machine that is busy with other tests."""
 
 
 async def fetch(environment: Appliance, path: str, **headers: str) -> httpx.Response:
@@ -149,6 +152,24 @@ async def test_scaling_hurts_nobody(environment: Appliance) -> None:
             assert scaled.returncode == 0, scaled.stderr
             await environment.until(partial(serves, "dns", count), within_s=60)
     assert not reports[0].failures
+
+
+async def test_an_upgrade_and_the_way_back_cost_no_request(environment: Appliance) -> None:
+    last = (await environment.events())[-1]["seq"]
+    async with under_load(environment, "dns", "domains") as reports:
+        upgraded = await environment.hfs("upgrade", "dns", "1.0.1")
+        assert upgraded.returncode == 0, upgraded.stderr
+        (rollout,) = await environment.get("/rollouts")
+        assert (rollout["phase"], rollout["weights"], rollout["lagging"]) == ("soak", {"1.0.1": 1000, "1.0.0": 0}, [])
+        assert (await environment.hfs("rollback", "dns")).returncode == 0
+        await environment.converged(within_s=60)
+    assert reports[0].failures == ()
+    asked = await environment.told("operator-asked", last, what="abort")
+    heard = await environment.told("rollout-changed", asked["seq"], phase="contract")
+    assert (
+        datetime.fromisoformat(heard["at"]) - datetime.fromisoformat(asked["at"])
+    ).total_seconds() < GOES_BACK_WITHIN_S
+    assert set((await environment.get("/status"))["services"]["dns"]) >= {"1.0.0"}
 
 
 async def test_a_service_comes_and_goes_with_the_file(environment: Appliance) -> None:

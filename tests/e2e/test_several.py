@@ -62,6 +62,7 @@ async def upgrade_killed_under_load(leader: Appliance, other: Appliance) -> None
     """Kill the leader at its first claim for the new version, while callers use the endpoint of the other one."""
     text = leader.file.read_text()
     before, begun, after = text.partition("[service.dns.version.")
+    before += '[service.dns.rollout]\nretain_old = "1s"\n\n'
     leader.file.write_text(before + begun + after.replace('"1.0.0"', '"1.0.1"', 1))
     urls = [other.endpoint + path for path in PATHS]
     stop = trio.Event()

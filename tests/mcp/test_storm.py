@@ -10,13 +10,14 @@ import pytest
 from hfs_appliance.mcp.decide import decide
 from hfs_appliance.mcp.memory import ledger_after
 from hfs_appliance.model.guard import ServiceGuard, ServiceStorm
-from hfs_appliance.model.ids import ServerId, ServiceName
+from hfs_appliance.model.ids import ServerId, ServiceName, Version
 from hfs_appliance.model.instants import HOUR, MINUTE, SECOND, Duration, after
 from hfs_appliance.model.ledger import Storm
 from hfs_appliance.model.observed import CloudStatus
 from hfs_appliance.model.orders import Approval, Orders
 from hfs_appliance.model.plan import Claim, Create, Delete, Drain, Hold, Plan
 from hfs_appliance.model.probes import Answer, Probe, Pulse
+from hfs_appliance.model.rollout import Rollout, RolloutPhase
 from hfs_appliance.model.shares import percent
 from sim.worlds import ZONES, Fleet, desired
 
@@ -74,6 +75,29 @@ def test_a_share_of_a_service_is_not_believed_and_replaced_all_the_same() -> Non
     assert "12 that should go are kept" in hold.words
     new = sum(isinstance(action, Claim | Create) for action in plan.actions)
     assert new == 3 + 12, "three from the pool, the others and the pool built anew"
+
+
+def test_a_release_that_has_crashed_is_taken_away_once_another_one_serves_in_its_place() -> None:
+    fleet = settled()
+    fleet.desired = desired({"dns": {"1": 30, "2": 20}, "domains": {"1": 60}}, pool_size=3)
+    fleet.rollouts[DNS] = Rollout(
+        service=DNS,
+        phase=RolloutPhase.DONE,
+        target={Version("1"): 30, Version("2"): 20},
+        since=fleet.now,
+    )
+    fleet.settle()
+    crashed = fleet.serving("dns", "2")
+    silence(fleet, crashed)
+    assert destroyed(decide(fleet.world())) == [], "it is wanted: perhaps it is only not seen"
+    fleet.desired = desired({"dns": {"1": 30}, "domains": {"1": 60}}, pool_size=3)
+    fleet.rollouts[DNS] = replace(fleet.rollouts[DNS], target={Version("1"): 30})
+    plan = decide(fleet.world())
+    assert storms(plan)
+    assert destroyed(plan)
+    assert set(destroyed(plan)) <= set(crashed)
+    fleet.unregister(fleet.serving("dns", "1")[0])
+    assert destroyed(decide(fleet.world())) == [], "not all that is wanted is seen to serve"
 
 
 def test_a_storm_of_one_service_lets_the_others_shrink() -> None:
