@@ -31,6 +31,7 @@ SLOWER: Final = 2
     "H4",
     words="`hfs upgrade` of a service to a good version; target: which; amount: 0 blue-green, 1 rolling",
     amounts=(0, len(WITHOUT_FIGURES) - 1),
+    is_drawn=False,
 )
 def upgrade_good(sim: Simulation, fault: Fault) -> Struck:
     """Ask for a version with which nothing is wrong."""
@@ -45,6 +46,7 @@ def upgrade_good(sim: Simulation, fault: Fault) -> Struck:
     "H8",
     words="`hfs upgrade` of a service to a version that never comes up (amount 0) or crashes once it serves (1)",
     amounts=(0, 1),
+    is_drawn=False,  # a fleet of one service takes its crash for a storm over all, which waits for a person
 )
 def upgrade_bad(sim: Simulation, fault: Fault) -> Struck:
     """Ask for a version that is no good."""
