@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from hfs_appliance.model.ids import ServerId
+from hfs_appliance.model.ids import ServerId, ServiceName
 from hfs_appliance.model.instants import Instant
+from hfs_appliance.model.traffic import WHOLE
 from sim.census import Key
 from sim.checkers.base import Case, Checker
 from sim.entries import Author, RoleGiven
@@ -50,7 +51,7 @@ class Floor(Checker):
             self._judge_service(now, server, key, what)
 
     def _judge_service(self, now: Instant, server: ServerId, key: Key, what: str) -> None:
-        """A version that is not desired may go when those that are stand whole."""
+        """A version that is not desired may go when those that are, or those that have the requests, stand whole."""
         name = key[0]
         states = [desired.services.get(name) for desired in self._census.lately(now)]
         if any(state is None for state in states):
@@ -59,10 +60,22 @@ class Floor(Checker):
         floor = min(sum(counts.values()) for counts in versions)
         left = max(sum(self._left(now, (name, version)) for version in counts) for counts in versions)
         left = max(left, self._left(now, key))
-        if left < floor:
+        if left < floor and not self._carries(now, name, floor):
             self.accuse(
                 f"{server} of {' '.join(key)} is {what} though {left} of {floor} desired instances are registered"
             )
+
+    def _carries(self, now: Instant, name: ServiceName, floor: int) -> bool:
+        """Tell whether each version that is sent requests has its share of so many instances.
+
+        When the wish changes again while its rollout runs, the first version still has the requests though it has not
+        been desired for minutes, and what the former wish began may go at once. That every proxy follows this division
+        is judged elsewhere (`acknowledged-split`).
+        """
+        traffic = self._census.traffic.get(name)
+        return traffic is not None and all(
+            self._left(now, (name, version)) * WHOLE >= floor * weight for version, weight in traffic.weights.items()
+        )
 
     def _left(self, now: Instant, key: Key) -> int:
         """Count the registered instances that stay (the census knows already who leaves), and those lost lately."""
