@@ -7,6 +7,8 @@ from typing import Final
 from hfs_appliance.model.events import ActionStarted, OperatorAsked, Recorded
 from hfs_appliance.model.ids import Nonce, ServerId, serial_of
 from hfs_appliance.model.instants import MINUTE, Duration, Instant, format_duration
+from hfs_appliance.ports.errors import Missing
+from sim.census import LATELY
 from sim.checkers.base import Case, Checker, Waiting
 from sim.entries import Author, LedgerWritten, RecordGone, RecordWritten, RoleGiven
 from sim.truth import ApiCalled, DeletionBegun, Fact, MachineGone, MachineHidden, MachineMade, MutationSent
@@ -80,17 +82,33 @@ class Forgotten(Checker):
 
     name = "forgotten"
     ids = ("S8", "S10", "L7")
-    promise = "no record is removed while the cloud has its machine"
-    sees = (RecordGone,)
+    promise = "no record is removed while the cloud has its machine, unless it was made since the cloud was asked"
+    sees = (RecordGone, ApiCalled)
+
+    def __init__(self, case: Case) -> None:
+        super().__init__(case)
+        self._denied: dict[ServerId, Instant] = {}
+        """When the cloud, asked for just this server, said that it has none, and had none."""
 
     def see(self, now: Instant, fact: Fact) -> None:
         """Look for the machine."""
-        del now
-        if not isinstance(fact, RecordGone) or fact.author is not Author.PLANE:
-            return
-        record, machine = self._census.former_record, self._census.machines.get(fact.server)
+        match fact:
+            case ApiCalled(call="get", server=server) if server is not None:
+                self._denied.pop(server, None)
+                if fact.refusal == Missing.__name__ and server not in self._census.machines:
+                    self._denied[server] = now
+            case RecordGone():
+                denied_at = self._denied.pop(fact.server, None)
+                # O3: a creation that arrives between the true answer and the write is found by its identity later.
+                if fact.author is Author.PLANE and (denied_at is None or now - denied_at > LATELY):
+                    self._judge(fact.server)
+            case _:
+                pass
+
+    def _judge(self, server: ServerId) -> None:
+        record, machine = self._census.former_record, self._census.machines.get(server)
         if record is not None and machine is not None and machine.nonce == record.nonce:
-            self.accuse(f"the record of {fact.server} is removed while its machine is {machine.status}")
+            self.accuse(f"the record of {server} is removed while its machine is {machine.status}")
 
 
 class DecidedFirst(Checker):

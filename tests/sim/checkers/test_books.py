@@ -61,6 +61,26 @@ def test_a_record_outlives_its_machine(*, is_gone: bool) -> None:
     assert bool(stage.accused) is not is_gone
 
 
+@pytest.mark.parametrize(
+    ("is_true", "wait", "asks_again", "is_wrong"),
+    [(True, 20, False, False), (True, 61, False, True), (True, 20, True, True), (False, 20, False, True)],
+    ids=["true and fresh", "true and old", "found since", "untrue"],
+)
+def test_a_creation_may_overtake_the_answer_that_there_is_no_machine(
+    wait: int, *, is_true: bool, asks_again: bool, is_wrong: bool
+) -> None:
+    stage = Stage(Forgotten)
+    one = ServerId(ONE)
+    stage.tell(record(ONE), *(() if is_true else (made(ONE),)))
+    stage.tell(ApiCalled(call="get", asked_at=stage.now, server=one, refusal="Missing"))
+    stage.tell(*((made(ONE),) if is_true else ()))
+    if asks_again:
+        stage.tell(ApiCalled(call="get", asked_at=stage.now, server=one))
+    stage.wait(wait)
+    stage.tell(record_gone(ONE))
+    assert bool(stage.accused) is is_wrong
+
+
 @pytest.mark.parametrize("is_decided", [True, False])
 def test_a_deletion_is_decided_before_it_is_asked_for(*, is_decided: bool) -> None:
     stage = Stage(DecidedFirst)
