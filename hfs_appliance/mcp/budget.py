@@ -53,14 +53,22 @@ class Budget:
     _purses: dict[str, Purse] = field(default_factory=dict)
 
     def take(self, server: ServerId, scope: str, cause: Cause) -> bool:
-        """Take a token for a server of a scope, or tell that there is none; one that it has already is enough."""
-        if server in self.taken or self._is_held(server):
+        """Take a token for a server of a scope, or tell that there is none.
+
+        One that it has already is enough. When nothing has come of it yet (hfs was killed between the token and the
+        deed), it counts anew from now: its window is that of the deed, or two windows' worth would go within one.
+        """
+        if server in self.taken:
             return True
-        for place in (ENVIRONMENT, scope):
+        token = self.before.get(server)
+        if token is not None and self.is_leaving(server):
+            return True
+        unpaid = [place for place in (ENVIRONMENT, scope) if token is None or not self._counts(server, token, place)]
+        for place in unpaid:
             if self._left(place) <= 0:
                 self.refused.setdefault(place, Counter())[cause] += 1
                 return False
-        for place in (ENVIRONMENT, scope):
+        for place in unpaid:
             self._spent[place] = self._spent.get(place, 0) + 1
         self.taken[server] = Token(at=self.now, scope=scope, cause=cause.value)
         return True

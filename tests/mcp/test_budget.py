@@ -59,6 +59,37 @@ def test_a_server_is_paid_for_once() -> None:
     assert take(later, "service/dns", 1, 2, 3) == [True, True, False]
 
 
+def test_a_token_of_which_nothing_has_come_counts_anew_from_the_deed() -> None:
+    first = budget()
+    take(first, "service/dns", 1, 2)
+    restarted = budget(first.tokens(), after(EPOCH, Duration(WINDOW - 1)))
+    assert take(restarted, "service/dns", 1) == [True], "killed between the token and the deed"
+    later = budget(restarted.tokens(), after(EPOCH, WINDOW))
+    assert take(later, "service/dns", 3, 4) == [True, False], "2 came back by time, 1 went a moment ago"
+
+
+def test_the_deletion_after_a_drain_does_not_begin_the_window_again() -> None:
+    first = budget()
+    take(first, "service/dns", 1)
+    drained = budget(first.tokens(), after(EPOCH, Duration(MINUTE)), lambda _: True)
+    assert take(drained, "service/dns", 1) == [True]
+    assert drained.tokens() == first.tokens()
+
+
+def test_a_token_that_one_scope_has_back_is_paid_there_again() -> None:
+    hour = Purse(limit=DestroyBudget(min=2, max=2, window=HOUR), servers=100)
+
+    def strict(scope: str) -> Purse:
+        return hour if scope == "service/dns" else purse(scope)
+
+    first = Budget(now=EPOCH, before={}, is_leaving=lambda _: False, purse=strict)
+    take(first, "service/dns", 1)
+    restarted = Budget(now=after(EPOCH, WINDOW), before=first.tokens(), is_leaving=lambda _: False, purse=strict)
+    assert take(restarted, "service/domains", 2, 3, 4) == [True] * 3
+    assert take(restarted, "service/dns", 1, 5) == [True, False], "the environment's fourth is the last one"
+    assert take(restarted, "service/domains", 6) == [False]
+
+
 @pytest.mark.parametrize(("age", "is_leaving", "is_free"), [(0, False, False), (1, False, True), (1, True, False)])
 def test_a_token_is_held_for_its_window_and_until_the_server_is_gone(age: int, is_leaving: bool, is_free: bool) -> None:  # noqa: FBT001
     first = budget()
@@ -176,6 +207,16 @@ def test_the_ledger_holds_the_tokens_before_anything_is_taken_away() -> None:
     assert set(of(plan, Drain)) == ledger_after(fleet.ledger, plan).tokens.keys() == plan.tokens.keys()
     again = decide(replace(fleet.world(), ledger=ledger_after(fleet.ledger, plan)))
     assert of(again, Drain) == of(plan, Drain), "killed before the first drain: the same servers, for the same tokens"
+
+
+def test_what_a_killed_hfs_has_paid_for_and_not_begun_counts_from_when_it_is_begun() -> None:
+    fleet = settled()
+    rescaled(fleet, 10)
+    fleet.ledger = ledger_after(fleet.ledger, decide(fleet.world()))
+    fleet.now = after(fleet.now, Duration(WINDOW - SECOND))
+    plan = decide(fleet.world())
+    assert set(of(plan, Drain)) == plan.tokens.keys()
+    assert {token.at for token in plan.tokens.values()} == {fleet.now}
 
 
 def test_a_service_may_have_less() -> None:
