@@ -173,24 +173,31 @@ check() {
 
 recorded=tests/golden/simulation/digests.json
 
-# Play the recorded simulations on Debian's Python, then on each other one that is found.
+# Play the recorded simulations on Debian's Python and on each other one that is found, all at the same time.
 digests() {
-  local version other found
+  local version found pythons=("$venv")
   say "recorded simulations"
-  "$venv" -m sim.digests "$recorded" "$@"
-  [[ ${1-} != --write ]] || return 0
+  if [[ ${1-} == --write ]]; then
+    "$venv" -m sim.digests "$recorded" --write
+    return
+  fi
   for version in 3.12 3.13; do
     found=$(find_python "$version") || continue
-    other=.venv-$version/bin/python
-    if [[ ! -e .venv-$version/made || $(<".venv-$version/made") != "$(sha256sum <requirements.lock)" ]]; then
-      say "installing Python packages: run, for Python $version"
-      "$found" -m venv --clear ".venv-$version"
-      "$other" -m pip install --quiet --disable-pip-version-check --constraint requirements.lock \
-        --requirement <(dependencies) >&2
-      sha256sum <requirements.lock >".venv-$version/made"
-    fi
-    PYTHONPATH=$root "$other" -m sim.digests "$recorded"
+    other_virtualenv "$version" "$found"
+    pythons+=(".venv-$version/bin/python")
   done
+  printf '%s\n' "${pythons[@]}" | PYTHONPATH=$root xargs -P "${#pythons[@]}" -I '{}' '{}' -m sim.digests "$recorded"
+}
+
+# other_virtualenv VERSION PYTHON: have what hfs needs at run time in a virtual environment of another Python.
+other_virtualenv() {
+  local made=.venv-$1/made
+  [[ ! -e $made || $(<"$made") != "$(sha256sum <requirements.lock)" ]] || return 0
+  say "installing Python packages: run, for Python $1"
+  "$2" -m venv --clear ".venv-$1"
+  ".venv-$1/bin/python" -m pip install --quiet --disable-pip-version-check --constraint requirements.lock \
+    --requirement <(dependencies) >&2
+  sha256sum <requirements.lock >"$made"
 }
 
 known=tests/golden/simulation/known-seeds.txt
