@@ -80,7 +80,9 @@ def _is_listed_since_deleted(f: Facts, r: ServerRecord, c: Circumstances) -> boo
 
 
 def _is_draining(f: Facts, r: ServerRecord, c: Circumstances) -> bool:
-    has_left = f.registration is None and c.are_removals_believed
+    has_gone = f.registration is None and c.are_removals_believed
+    # One that was cut off from the registry before has not heard that it is to leave, and serves: it gets its time.
+    has_left = has_gone and c.departed.get(f.server, Instant(0)) >= moments.drained(f, r, c)
     return not has_left and c.now < moments.drain_ends(f, r, c)
 
 

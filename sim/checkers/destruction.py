@@ -11,7 +11,7 @@ from hfs_appliance.model.instants import MINUTE, Duration, Instant, format_durat
 from hfs_appliance.model.plan import Cause
 from sim.census import Recent
 from sim.checkers.base import Case, Checker
-from sim.entries import Announced, Author, LedgerWritten, RecordWritten, Registered, RoleGiven
+from sim.entries import Announced, Author, LedgerWritten, RecordWritten, Registered, RoleGiven, RoleTaken
 from sim.truth import (
     HEALTHY,
     Condition,
@@ -35,10 +35,12 @@ class HealthyDestroyed(Checker):
     ids = ("S1", "S10", "S12")
     promise = "nothing that serves or waits warm is deleted as dead, failed, never ready, or without a cause"
     hears = (ActionStarted,)
-    sees = (DeletionBegun, MachineGone, Announced, Registered, RecordWritten)
+    sees = (DeletionBegun, MachineGone, Announced, Registered, RecordWritten, RoleGiven, RoleTaken)
 
     def __init__(self, case: Case) -> None:
         super().__init__(case)
+        self._given_at: dict[ServerId, Instant] = {}
+        """Since when servers have a role."""
         self._doomed: dict[ServerId, bool] = {}
         """Servers whose deletion was decided: whether they were healthy then. A decision stands when the cloud ignores
         the deletion and the server comes back to life meanwhile."""
@@ -55,16 +57,19 @@ class HealthyDestroyed(Checker):
 
     def see(self, now: Instant, fact: Fact) -> None:
         """Compare the reason with the truth."""
-        del now
         match fact:
+            case RoleGiven():
+                self._given_at.setdefault(fact.server, now)
+            case RoleTaken():
+                self._given_at.pop(fact.server, None)
             case Announced():
                 self._shown[fact.server] = fact.nonce
             case Registered():
                 self._shown[fact.instance] = fact.nonce
             case RecordWritten(is_deleting=True):
-                machine = self._census.machines.get(fact.server)
-                self._doomed.setdefault(fact.server, machine is not None and machine.condition in HEALTHY)
+                self._doomed.setdefault(fact.server, self._is_healthy(now, fact.server))
             case MachineGone():
+                self._given_at.pop(fact.server, None)
                 self._causes.pop(fact.server, None)
                 self._shown.pop(fact.server, None)
                 self._doomed.pop(fact.server, None)
@@ -72,6 +77,22 @@ class HealthyDestroyed(Checker):
                 self._judge(fact)
             case _:
                 pass
+
+    def _is_healthy(self, now: Instant, server: ServerId) -> bool:
+        """Tell whether a server serves, or waits warm.
+
+        One that has had a role for longer than it may take does not wait: it is cut off, or its agent sleeps. It is in
+        no pool, serves nobody and answers nobody, and nothing that can be seen tells it from a build that is broken.
+        """
+        machine, given_at = self._census.machines.get(server), self._given_at.get(server)
+        if machine is None or machine.condition not in HEALTHY:
+            return False
+        if machine.condition is not Condition.WARM or given_at is None:
+            return True
+        role = self._census.roles.get(server)
+        services = [desired.services.get(role.service) for desired in self._census.lately(now)] if role else []
+        terms = [service.health.ready_within for service in services if service is not None]
+        return not terms or now < given_at + min(terms)
 
     def _judge(self, fact: DeletionBegun) -> None:
         cause = self._causes.get(fact.server)

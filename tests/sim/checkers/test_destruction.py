@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hfs_appliance.model.ids import ServerId
+from hfs_appliance.model.instants import SECOND
 from sim.checkers.destruction import BlastRadius, DestroyBudget, HealthyDestroyed, LeavesInOrder
 from sim.truth import Condition, MachineGone
 from tests.sim.checkers.stage import DNS, Stage, condition, role
@@ -37,6 +38,17 @@ def test_what_was_ill_when_it_was_decided_may_recover() -> None:
     stage.tell(condition("small-3", Condition.SERVING, service=DNS))
     stage.delete("small-3", cause="remediation")
     assert not stage.accused
+
+
+@pytest.mark.parametrize(("early", "is_wrong"), [(1, True), (0, False)])
+def test_what_does_not_take_its_role_in_time_is_not_waiting(early: int, *, is_wrong: bool) -> None:
+    stage = Stage(HealthyDestroyed)
+    stage.warm(*THREE)
+    stage.tell(role("small-3"))
+    (desired,) = stage.census.lately(stage.now)
+    stage.wait(desired.services[DNS].health.ready_within / SECOND - early)
+    stage.delete("small-3", cause="never-ready")
+    assert bool(stage.accused) is is_wrong
 
 
 @pytest.mark.parametrize(("drained_for", "is_wrong"), [(None, True), (4, True), (5, False)])
