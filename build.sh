@@ -250,7 +250,7 @@ main() {
       prepare packages_for_test "virtualenv build test" zipapp
       check
       say "tests"
-      "$venv" -m pytest -n 2 --dist loadfile "$@" # loadfile: the tests of one file share their environment
+      "$venv" -m pytest -n 3 --dist loadfile "$@" # three, for much of it waits; loadfile: tests of one file share an environment
       if (($# == 0)); then
         digests
         sweep "$swarm_in_ci"

@@ -86,6 +86,8 @@ class Leadership:
         self._look = Dirty()
         self._changed = trio.Event()
         self._term: Term | None = None
+        self._ended = 0
+        """How many terms have ended."""
         self._service = trio.CancelScope()
         self._began_at = clock.now()
         self._mode = Mode.STANDBY
@@ -212,7 +214,12 @@ class Leadership:
 
     async def _step(self, session: Session, nursery: trio.Nursery) -> None:
         """Look at what stands, and do the one thing that follows from it."""
+        ended = self._ended
         sight = await self._seats.look(session, self._seen, may_succeed_itself=self._may_succeed_itself)
+        if self._ended != ended:
+            # What was read may be of before: a term that was handed over meanwhile would begin once more.
+            self._look.mark()
+            return
         self._hear(sight)
         found = sight.standing
         match found:
@@ -277,6 +284,7 @@ class Leadership:
     def _end(self, why: str) -> None:
         if self._term is not None:
             self._term = None
+            self._ended += 1
             self._service.cancel(reason=why)
             self._duties.lay_down()
             self._turn(Mode.STANDBY, why)

@@ -9,10 +9,12 @@ import trio
 
 from hfs_appliance.model.events import HoldChanged, ModeChanged
 from hfs_appliance.model.ids import Nonce, ServerId
-from hfs_appliance.model.instants import SECOND, Duration, seconds
+from hfs_appliance.model.instants import SECOND, Duration, seconds, to_seconds
 from hfs_appliance.model.leadership import Mode
 from hfs_appliance.ports.errors import Fenced, Missing, Standby
+from hfs_appliance.ports.registry import Znode
 from hfs_appliance.runtime.fence import LeasedCloud
+from hfs_appliance.runtime.leadership import LOOK_EVERY
 from sim.registry import SimRegistry
 from tests.support.clouds import spec
 from tests.support.offices import Office
@@ -147,6 +149,33 @@ async def test_an_office_that_nobody_takes_is_taken_back(bench: Bench) -> None:
         await one.leadership.hand_over(seconds(5), is_for_good=True)
         await pass_time(600)
         assert not one.is_acting
+
+
+class _LateReader(SimRegistry):
+    """A registry whose answers to reads come late, once that is asked for."""
+
+    late: trio.Event | None = None
+
+    async def get(self, path: str) -> Znode:
+        found = await super().get(path)
+        if self.late is not None:
+            await self.late.wait()
+        return found
+
+
+@simulated
+async def test_what_was_read_before_a_hand_over_does_not_begin_the_term_again(bench: Bench) -> None:
+    registry = _LateReader(bench.ensemble, session_timeout=TIMEOUT)
+    one = office(bench, "one", registry)
+    async with one.standing():
+        await one.active()
+        registry.late = trio.Event()
+        await pass_time(to_seconds(LOOK_EVERY) + 0.5)  # it looks now, and has no answer yet
+        await one.leadership.hand_over(seconds(1), is_for_good=True)
+        registry.late.set()
+        await pass_time(60)
+    modes = [event.mode for event in await one.sink.wait("mode-changed", 3) if isinstance(event, ModeChanged)]
+    assert modes == ["sync", "active", "standby"]
 
 
 @simulated
