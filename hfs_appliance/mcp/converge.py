@@ -92,9 +92,7 @@ def _give(draft: Draft, service: Service, version: Version, short: int) -> int:
     # What is lost and not being deleted may come back, and keeps its slot until then.
     staying = (s for server, s in have.lost.items() if server in draft.tally.failed or draft.is_free(server))
     taken, zones = have.slots() | {slot_of(standing) for standing in staying}, have.zones()
-    # Until they are adopted, nobody knows the slots of those without a record: among the others, or right after them.
-    first = max((slot + 1 for slot in taken if slot is not None), default=0) + len(have.unrecorded)
-    slots = (slot for slot in count(first if have.unrecorded else 0) if slot not in taken)
+    slots = (slot for slot in count() if slot not in taken)
     for given in range(short):
         free = (
             (server, standing.facts.record.az)

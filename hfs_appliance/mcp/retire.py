@@ -116,10 +116,9 @@ def _drain(standing: Standing, reason: Reason) -> Departure:
     return Departure(standing, Drain(server=standing.facts.server, reason=reason))
 
 
-def _slot(standing: Standing) -> tuple[bool, int, ServerId]:
-    """Order by slot, those without one last: theirs was given away while they had no record (`Acts.adopt`)."""
+def _slot(standing: Standing) -> tuple[int, ServerId]:
     slot = slot_of(standing)
-    return (slot is None, slot or 0, standing.facts.server)
+    return (slot if slot is not None else -1, standing.facts.server)
 
 
 def _trim_pool(draft: Draft, name: PoolName) -> None:

@@ -6,7 +6,7 @@ intent that the next plan understands. Nothing is repeated here.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -211,8 +211,9 @@ class Acts:
             had = read_assignment(role.value)
             if had.nonce != found.nonce:
                 raise Rejected(f"{role.path} is the role of another server of that name")
-            slot = None if view is not None and _is_taken(had, view.value.records) else had.slot
-            record = replace(record, service=had.service, version=had.version, slot=slot, assigned_at=had.claimed_at)
+            record = replace(
+                record, service=had.service, version=had.version, slot=had.slot, assigned_at=had.claimed_at
+            )
         elif entry is not None:
             # The registry lost the claim, but its instance lives and says what it is.
             record = replace(record, service=entry.service, version=entry.version, assigned_at=now, ready_at=now)
@@ -266,19 +267,6 @@ class Acts:
             return await self._parts.registry.get(self._parts.layout.assignment(server))
         except Missing:
             return None
-
-
-def _is_taken(role: Assignment, records: Mapping[ServerId, ServerRecord]) -> bool:
-    """Tell whether the slot of a server that was without record was given to another one meanwhile."""
-    return any(
-        record.slot == role.slot
-        and record.service == role.service
-        and record.version == role.version
-        and record.server != role.server
-        and record.drain_at is None
-        and record.delete_at is None
-        for record in records.values()
-    )
 
 
 def _assignment(record: ServerRecord, service: Service, action: Claim) -> Assignment:

@@ -43,7 +43,7 @@ class OneOwner(Checker):
 
     name = "one-owner"
     ids = ("S6",)
-    promise = "no slot is given, or given back, while another instance that stays is registered for it"
+    promise = "no slot is given while another instance that stays is registered for it"
     sees = (RecordWritten, RecordGone)
 
     SETTLES: Final = seconds(15)
@@ -69,7 +69,7 @@ class OneOwner(Checker):
         owners[fact.server] = None
         if self._weather.was_registry_dull(now, self.SETTLES):
             return  # who has which slot is told late
-        if isinstance(fact, RecordWritten) and fact.author is Author.PLANE:
+        if isinstance(fact, RecordWritten) and fact.author is Author.PLANE and former is not None:
             group = self._census.group((after[0], after[1]))
             settled = now - self.SETTLES
             others = [server for server in owners if server != fact.server and group.up.get(server, now) < settled]

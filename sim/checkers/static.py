@@ -79,19 +79,17 @@ class FailStatic(Checker):
             kept = {(member.address, member.port) for member in new.reachable} if new is not None else frozenset()
             for member in route.reachable:
                 place = (member.address, member.port)
-                if place not in kept and self._is_missed(name, member, new):
+                if place not in kept and self._is_missed(name, member):
                     self.accuse(f"{member.instance} serves {name} and is unrouted while the registry is {why}")
 
-    def _is_missed(self, service: ServiceName, member: Member, new: Route | None) -> bool:
+    def _is_missed(self, service: ServiceName, member: Member) -> bool:
         """Tell whether a server serves, and nothing but its silence in the registry speaks against it."""
         server = ServerId(member.instance)
         machine, desired = self._census.machines.get(server), self._census.desired
         if machine is None or machine.key is None or self._census.is_leaving(server) or desired is None:
             return False
         wanted = desired.services[service].versions if service in desired.services else {}
-        # By mistake it may have been registered as a version that nobody wants: then only the last ones are missed.
-        others = new.reachable if new is not None else ()
-        is_spared = not wanted.get(member.version, 0) and any(wanted.get(other.version, 0) for other in others)
-        is_wanted = wanted.get(machine.key[1], 0) > 0 and not is_spared
+        # What it was registered as counts, too: by mistake it may have been another version.
+        is_wanted = wanted.get(machine.key[1], 0) > 0 and wanted.get(member.version, 0) > 0
         is_silent = server not in self._census.registered
         return is_wanted and is_silent and machine.condition is Condition.SERVING and machine.key[0] == service

@@ -177,27 +177,6 @@ def test_a_removed_service_is_drained_and_its_servers_deleted() -> None:
     assert len(fleet.cloud) == 3
 
 
-def test_who_lost_its_slot_while_it_had_no_record_leaves_first() -> None:
-    fleet = settled({"dns": {"1": 3}})
-    first = next(server for server, record in fleet.records.items() if record.slot == 0)
-    fleet.records[first] = replace(fleet.records[first], slot=None)
-    fleet.desired = desired({"dns": {"1": 2}}, pool_size=2)
-    assert of(decide(fleet.world()), Drain) == [first]
-
-
-@pytest.mark.parametrize("slot", [0, 2])
-def test_the_slot_of_an_instance_that_has_lost_its_record_is_not_given_away(slot: int) -> None:
-    fleet = settled({"dns": {"1": 3}})
-    server, record = next(item for item in fleet.records.items() if item[1].slot == slot)
-    entry = fleet.registrations[DNS][server]
-    fleet.registrations[DNS][server] = replace(entry, nonce=record.nonce)
-    del fleet.records[server]
-    fleet.desired = desired({"dns": {"1": 5}}, pool_size=2)
-    slots = [action.slot for action in decide(fleet.world()).actions if isinstance(action, Claim)]
-    assert len(set(slots)) == 2
-    assert not {0, 1, 2} & set(slots)
-
-
 def test_a_server_without_record_is_adopted_not_destroyed() -> None:
     fleet = settled()
     stray = sorted(fleet.pool)[0]

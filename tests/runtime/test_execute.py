@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
 import trio
 
 from hfs_appliance.model.events import ActionFailed
-from hfs_appliance.model.ids import AvailabilityZone, ServerId, ServiceName, Version
+from hfs_appliance.model.ids import AvailabilityZone, ServerId
 from hfs_appliance.model.leadership import Term
-from hfs_appliance.model.plan import Adopt, Cause, Claim, Delete, Forget, Reason
+from hfs_appliance.model.plan import Cause, Delete, Forget, Reason
 from hfs_appliance.registry.formats import read_record
 from hfs_appliance.runtime.execute import Executor
 from hfs_appliance.runtime.fence import FencedRegistry
@@ -192,31 +191,3 @@ async def test_what_was_taken_for_gone_is_not_deleted_when_it_is_there(bench: Be
     assert server in bench.datacentre.machines
     record = read_record((await bench.registry.get(bench.layout.record(server))).value)
     assert record.delete_at is None
-
-
-@pytest.mark.parametrize(("other", "expected"), [(1, 0), (0, None)], ids=["free", "given away"])
-def test_an_adopted_instance_gets_its_slot_back_unless_it_was_given_away(other: int, expected: int | None) -> None:
-    one, two = ServerId("small-0001"), ServerId("small-0002")
-
-    @simulated
-    async def story(bench: Bench) -> None:
-        def claim(server: ServerId, slot: int) -> Claim:
-            return Claim(server=server, service=ServiceName("dns"), version=Version("1.0.0"), slot=slot, reason=REASON)
-
-        async with running(bench.executor.run, bench.view.run):
-            bench.submit(create(1), create(2))
-            await bench.executor.wait_idle()
-            await bench.other.create(bench.layout.assignments)
-            for server in (one, two):
-                await bench.other.create(bench.layout.pool_entry(server))
-            bench.submit(claim(one, 0))
-            await bench.executor.wait_idle()
-            await bench.other.delete(bench.layout.record(one))
-            bench.submit(claim(two, other))
-            await bench.executor.wait_idle()
-            bench.submit(Adopt(server=one, reason=REASON))
-            await bench.executor.wait_idle()
-        record = read_record((await bench.registry.get(bench.layout.record(one))).value)
-        assert (record.service, record.version, record.slot) == ("dns", "1.0.0", expected)
-
-    story()

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from hfs_appliance.model.events import SessionChanged
-from hfs_appliance.model.ids import Version
 from sim.checkers.static import FailStatic
 from sim.truth import ApiCalled, ControlPlaneStarted, RegistryCut, RegistryReached, RoutesServed
 from tests.sim.checkers.stage import DNS, Stage, role, unregistered
-from tests.sim.checkers.tables import route, table
+from tests.sim.checkers.tables import table
 
 THREE = ("small-1", "small-2", "small-3")
 
@@ -60,19 +57,4 @@ def test_what_serves_stays_routed_for_the_recovery_grace(after: int, *, is_wrong
     played.hear(SessionChanged(state="connected", session="0x2"))
     played.wait(after)
     played.tell(unregistered("small-3"), RoutesServed(table=table({DNS: THREE[:2]})))
-    assert bool(played.accused) is is_wrong
-
-
-@pytest.mark.parametrize(("left", "is_wrong"), [(THREE[:2], False), ((), True)], ids=["others", "nobody else"])
-def test_who_was_registered_as_a_version_that_nobody_wants_stays_only_as_the_last_one(
-    left: tuple[str, ...], *, is_wrong: bool
-) -> None:
-    played = stage()
-    wrong = replace(route(DNS, THREE[2:]).members[0], version=Version("9.9.9"))
-    whole = route(DNS, left)
-    before = replace(whole, members=(*whole.members, wrong))
-    played.tell(RoutesServed(table=replace(table({}), routes={DNS: before})))
-    played.tell(RegistryCut(client=1))
-    played.wait(10)
-    played.tell(unregistered("small-3"), RoutesServed(table=table({DNS: left})))
     assert bool(played.accused) is is_wrong
