@@ -186,7 +186,8 @@ digests() {
     other_virtualenv "$version" "$found"
     pythons+=(".venv-$version/bin/python")
   done
-  printf '%s\n' "${pythons[@]}" | PYTHONPATH=$root xargs -P "${#pythons[@]}" -I '{}' '{}' -m sim.digests "$recorded"
+  printf '%s\n' "${pythons[@]}" |
+    xargs -P "${#pythons[@]}" -I '{}' env PYTHONPATH="$root" '{}' -m sim.digests "$recorded"
 }
 
 # other_virtualenv VERSION PYTHON: have what hfs needs at run time in a virtual environment of another Python.
