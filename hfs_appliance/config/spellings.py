@@ -16,8 +16,7 @@ from pydantic_core import PydanticCustomError, core_schema
 from hfs_appliance.config import durations, percents
 from hfs_appliance.config.keys import quote
 from hfs_appliance.model.ids import NAME, VERSION
-from hfs_appliance.model.instants import Duration
-from hfs_appliance.model.shares import PER_MILLE, Factor, PerMille, Share
+from hfs_appliance.model.shares import PER_MILLE, PerMille
 from hfs_appliance.model.traffic import COOKIE, HEADER, VALUE
 
 if TYPE_CHECKING:
@@ -77,38 +76,44 @@ def _matching(pattern: str, words: str, hint: str = "") -> Spelling:
     return Spelling(read, {"pattern": f"^{pattern}$"})
 
 
-def span(least: str, most: str) -> Spelling:
-    """Spell a duration between two others, both included."""
-    low, high = durations.read(least), durations.read(most)
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """What is told of a quantity that is not one."""
 
-    def read(text: str) -> Duration:
+    name: str
+    examples: str
+    hint: str
+
+
+def _between(
+    read_one: Callable[[str], int], write: Callable[[Any], str], pattern: str, words: _Words, least: str, most: str
+) -> Spelling:
+    """Spell a quantity between two others, both included."""
+    low, high = read_one(least), read_one(most)
+
+    def read(text: str) -> int:
         try:
-            found = durations.read(text)
+            found = read_one(text)
         except ValueError:
-            raise misspelt(f"{quote(text)} is not a duration", 'write it like "500ms", "30s" or "1m30s"') from None
+            raise misspelt(f"{quote(text)} is not a {words.name}", words.examples) from None
         if not low <= found <= high:
             raise misspelt(f"{quote(text)} is out of bounds", f"from {least} to {most}")
         return found
 
-    schema = {"pattern": f"^{durations.PATTERN}$", "$comment": f"duration, from {least} to {most}"}
-    return Spelling(read, schema, durations.write, hint='write it like "30s"')
+    schema = {"pattern": f"^{pattern}$", "$comment": f"{words.name}, from {least} to {most}"}
+    return Spelling(read, schema, write, hint=words.hint)
+
+
+def span(least: str, most: str) -> Spelling:
+    """Spell a duration between two others, both included."""
+    words = _Words("duration", examples='write it like "500ms", "30s" or "1m30s"', hint='write it like "30s"')
+    return _between(durations.read, durations.write, durations.PATTERN, words, least, most)
 
 
 def share(least: str, most: str = "100%") -> Spelling:
     """Spell a percentage between two others, both included."""
-    low, high = percents.read(least), percents.read(most)
-
-    def read(text: str) -> Share:
-        try:
-            found = percents.read(text)
-        except ValueError:
-            raise misspelt(f"{quote(text)} is not a percentage", 'write it like "10%" or "0.5%"') from None
-        if not low <= found <= high:
-            raise misspelt(f"{quote(text)} is out of bounds", f"from {least} to {most}")
-        return found
-
-    schema = {"pattern": f"^{percents.PATTERN}$", "$comment": f"percentage, from {least} to {most}"}
-    return Spelling(read, schema, percents.write, hint='write it like "10%"')
+    words = _Words("percentage", examples='write it like "10%" or "0.5%"', hint='write it like "10%"')
+    return _between(percents.read, percents.write, percents.PATTERN, words, least, most)
 
 
 def tenths(least: str, most: str) -> Spelling:
@@ -126,19 +131,8 @@ def tenths(least: str, most: str) -> Spelling:
 
 def factor(least: str, most: str) -> Spelling:
     """Spell how many times as much something is, between two others."""
-    low, high = percents.read_factor(least), percents.read_factor(most)
-
-    def read(text: str) -> Factor:
-        try:
-            found = percents.read_factor(text)
-        except ValueError:
-            raise misspelt(f"{quote(text)} is not a factor", 'write it like "1.2x"') from None
-        if not low <= found <= high:
-            raise misspelt(f"{quote(text)} is out of bounds", f"from {least} to {most}")
-        return found
-
-    schema = {"pattern": f"^{percents.FACTOR}$", "$comment": f"factor, from {least} to {most}"}
-    return Spelling(read, schema, percents.write_factor, hint='write it like "1.2x"')
+    words = _Words("factor", examples='write it like "1.2x"', hint='write it like "1.2x"')
+    return _between(percents.read_factor, percents.write_factor, percents.FACTOR, words, least, most)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

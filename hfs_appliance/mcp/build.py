@@ -16,7 +16,6 @@ from hfs_appliance.mcp.setbacks import is_open
 from hfs_appliance.mcp.tally import PoolTally, Zones, in_order
 from hfs_appliance.model.desired import Pool
 from hfs_appliance.model.ids import AvailabilityZone, PoolName, serial_of, server_id
-from hfs_appliance.model.instants import Duration, Instant, format_duration
 from hfs_appliance.model.plan import Cause, Create, Reason
 from hfs_appliance.model.shares import part_of
 
@@ -86,7 +85,7 @@ def build(draft: Draft) -> None:
     if waiting and quota is not None and draft.world.now < quota.not_before:
         words = (
             f"the cloud refuses more servers for quota or rate ({quota.failures} times in a row, last: {quota.words}); "
-            f"{', '.join(waiting)} wait, and it is asked again in {_time_left(draft, quota.not_before)}"
+            f"{', '.join(waiting)} wait, and it is asked again in {draft.time_left(quota.not_before)}"
         )
         draft.hold("environment", "quota-exhausted", words, quota)
 
@@ -125,7 +124,7 @@ def _hold_back(draft: Draft, name: PoolName, waiting: int) -> None:
     counts = ", ".join(f"{failures} in {az}" for az, failures in own.items()) or "of other pools"
     words = f"builds failed in a row ({counts}; last: {first.words}); {waiting} more wait"
     if draft.world.now < first.not_before:
-        draft.hold(f"pool/{name}", "launch-breaker", f"{words} {_time_left(draft, first.not_before)}", first)
+        draft.hold(f"pool/{name}", "launch-breaker", f"{words} {draft.time_left(first.not_before)}", first)
     else:
         draft.hold(f"pool/{name}", "launch-breaker", f"{words} for the one that is tried")
 
@@ -171,7 +170,3 @@ def _build_reason(draft: Draft, pool: PoolName, number: int) -> Reason:
         waiting = "1 instance waits" if unmet == 1 else f"{unmet} instances wait"
         return Reason(cause=Cause.MEET_DEMAND, words=f"{waiting} for a server of pool {pool}")
     return Reason(cause=Cause.FILL_POOL, words=f"pool {pool} keeps {draft.desired.pools[pool].size} warm")
-
-
-def _time_left(draft: Draft, until: Instant) -> str:
-    return format_duration(Duration(until - draft.world.now))

@@ -19,7 +19,6 @@ from hfs_appliance.mcp.setbacks import is_open
 from hfs_appliance.mcp.tally import InstanceTally, Standing, in_order, slot_of
 from hfs_appliance.model.desired import Service
 from hfs_appliance.model.ids import Version
-from hfs_appliance.model.instants import Duration, format_duration
 from hfs_appliance.model.ledger import Setback
 from hfs_appliance.model.observed import CloudStatus
 from hfs_appliance.model.plan import (
@@ -68,7 +67,7 @@ def _claim_version(draft: Draft, service: Service, version: Version, covered: In
     if setback is not None and draft.world.now < setback.not_before:
         words = (
             f"{setback.failures} instances in a row did not come up (last: {setback.words}); "
-            f"{short} more wait {format_duration(Duration(setback.not_before - draft.world.now))}"
+            f"{short} more wait {draft.time_left(setback.not_before)}"
         )
         draft.hold(f"service/{service.name}", "version-setback", words, setback)
         return

@@ -19,7 +19,7 @@ from hfs_appliance.mcp.storm import Weather
 from hfs_appliance.mcp.tally import Standing, Tally
 from hfs_appliance.model.desired import DesiredState, Service
 from hfs_appliance.model.ids import PoolName, ServerId, ServiceName, Version
-from hfs_appliance.model.instants import Instant
+from hfs_appliance.model.instants import Duration, Instant, format_duration
 from hfs_appliance.model.ledger import Setback, Token
 from hfs_appliance.model.observed import ServerRecord
 from hfs_appliance.model.plan import Action, Delete, Drain, Hold, Phase
@@ -173,6 +173,10 @@ class Draft:
         """Note what is withheld, and look again when it ends by time alone."""
         self.holds.append(hold)
         self.look_again(hold.until)
+
+    def time_left(self, until: Instant) -> str:
+        """Say how long it is until then."""
+        return format_duration(Duration(until - self.world.now))
 
     def look_again(self, at: Instant | None) -> None:
         """Note that time alone may change the answer at `at`."""
