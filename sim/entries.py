@@ -90,6 +90,7 @@ class Registered(Fact):
     instance: ServerId
     nonce: Nonce
     version: Version
+    slot: int | None
     address: str
     port: int
     is_up: bool
@@ -365,6 +366,7 @@ def _registration(service: ServiceName, instance: ServerId, entry: Mapping[str, 
         instance=instance,
         nonce=Nonce(str(payload.get("nonce", ""))),
         version=Version(str(payload.get("version", ""))),
+        slot=payload.get("slot"),
         address=str(entry.get("address", "")),
         port=int(entry.get("port", 0)),
         is_up=payload.get("status", "up") == "up",

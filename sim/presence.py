@@ -125,6 +125,7 @@ def registration_of(
         status=InstanceStatus.DRAINING if is_draining else InstanceStatus.UP,
         server=assignment.server,
         nonce=assignment.nonce,
+        slot=assignment.slot,
         boot=f"{boot:x}",
         document=assignment.document,
     )

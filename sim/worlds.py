@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from hfs_appliance.mcp.decide import decide
-from hfs_appliance.mcp.enact import adopted, announced, changed, made, recorded, registered
+from hfs_appliance.mcp.enact import adopted, announced, changed, made, recorded, registered, resumed
 from hfs_appliance.mcp.memory import ledger_after
 from hfs_appliance.model.anchor import Anchor
 from hfs_appliance.model.desired import (
@@ -225,7 +225,10 @@ class Fleet:
                 self._create(action)
             case Adopt():
                 found = self.cloud[action.server]
-                self.records[action.server] = adopted(found, action.reason.cause, found.created_at)
+                written = adopted(found, action.reason.cause, found.created_at)
+                entries = (entries.get(action.server) for entries in self.registrations.values())
+                entry = next((entry for entry in entries if entry is not None and entry.nonce == found.nonce), None)
+                self.records[action.server] = written if entry is None else resumed(written, entry, self.now)
             case Forget():
                 del self.records[action.server]
                 self.departed.pop(action.server, None)

@@ -167,6 +167,7 @@ class Instance:
             status=InstanceStatus.DRAINING if self._is_draining else InstanceStatus.UP,
             server=self._assignment.server,
             nonce=self._assignment.nonce,
+            slot=self._assignment.slot,
             boot=self._service.boot,
             document=self._assignment.document,
         )

@@ -1,7 +1,7 @@
 """The process of a service: started once, known again by the next agent, ended within a bounded time.
 
 It runs in the agent's own process group and writes to the agent's own output. It knows nothing of hfs: it finds its
-place in the environment (HOST, PORT, VERSION, SERVICE, SERVER) or in its arguments.
+place in the environment (HOST, PORT, VERSION, SERVICE, SERVER, SLOT) or in its arguments.
 """
 
 from __future__ import annotations
@@ -79,6 +79,7 @@ async def start_service(site: Site, assignment: Assignment) -> Service:
         "VERSION": assignment.version,
         "SERVICE": assignment.service,
         "SERVER": assignment.server,
+        "SLOT": str(assignment.slot),
         # For services that register themselves: where, and as what.
         "HFS_REGISTRY": ",".join(site.identity.registry_hosts),
         "HFS_REGISTRATION": Layout(site.identity.environment).registration(assignment.service, assignment.server),

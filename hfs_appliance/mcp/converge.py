@@ -16,6 +16,7 @@ from hfs_appliance.factory.policy import choose
 from hfs_appliance.mcp.draft import Draft
 from hfs_appliance.mcp.insurance import Insurance, insurance
 from hfs_appliance.mcp.setbacks import is_open
+from hfs_appliance.mcp.slots import twins
 from hfs_appliance.mcp.tally import InstanceTally, Standing, in_order, slot_of
 from hfs_appliance.model.desired import Service
 from hfs_appliance.model.ids import Version
@@ -61,6 +62,7 @@ def _claim_version(draft: Draft, service: Service, version: Version, covered: In
     wanted = service.versions[version]
     have = draft.tally.of(service.name, version)
     short = wanted - len(have.serving) - len(have.starting) - len(have.wavering) - len(have.unrecorded)
+    short += len(twins(have))
     if short <= 0:
         return
     setback = draft.version_setbacks.get((service.name, version))

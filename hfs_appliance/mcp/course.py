@@ -11,7 +11,7 @@ from dataclasses import replace
 from heapq import heappop, heappush
 from typing import Final, TypeVar
 
-from hfs_appliance.mcp.enact import adopted, announced, changed, made, recorded, registered
+from hfs_appliance.mcp.enact import adopted, announced, changed, made, recorded, registered, resumed
 from hfs_appliance.mcp.memory import ledger_after
 from hfs_appliance.mcp.rollout.foretold import flawless, taken_back, written
 from hfs_appliance.mcp.sizing import sized
@@ -201,8 +201,7 @@ class Course:
         record = adopted(found, action.reason.cause.value, self.now)
         entry = self._view.registered(found.server, found.nonce)
         if entry is not None:
-            role = entry.service, entry.version
-            record = replace(record, service=role[0], version=role[1], assigned_at=self.now, ready_at=self.now)
+            record = resumed(record, entry, self.now)
         self._put(action.server, record)
         self._expect(action.server, record)
 

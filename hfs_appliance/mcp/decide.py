@@ -21,6 +21,7 @@ from hfs_appliance.mcp.remedy import corpses, count_failures
 from hfs_appliance.mcp.retire import close, finish, leavers
 from hfs_appliance.mcp.rollout.overview import Outlook, Overview, Trust
 from hfs_appliance.mcp.sizing import Sizer
+from hfs_appliance.mcp.slots import have_twins
 from hfs_appliance.mcp.standings import Standings
 from hfs_appliance.mcp.storm import weather
 from hfs_appliance.mcp.tally import PoolTally, Standing, Tally
@@ -146,7 +147,8 @@ class Decider:
         for name in stirred:
             counts = _counts(desired, self._standings.tally, name)
             changes[name] = counts if counts != self._counts.get(name) else self._counts.get(name)
-            if counts is None or all(_is_met(count) for count in counts.values()):
+            is_met = counts is None or all(_is_met(count) for count in counts.values())
+            if is_met and not have_twins(instances.get(name, {})):
                 self._restless.discard(name)
             else:
                 self._restless.add(name)

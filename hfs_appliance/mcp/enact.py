@@ -62,6 +62,12 @@ def adopted(found: CloudServer, cause: str, now: Instant) -> ServerRecord:
     )
 
 
+def resumed(record: ServerRecord, entry: Registration, now: Instant) -> ServerRecord:
+    """Give the record of an adopted server whose role the registry has lost: its instance lives and says what it is."""
+    role = entry.service, entry.version, entry.slot
+    return replace(record, service=role[0], version=role[1], slot=role[2], assigned_at=now, ready_at=now)
+
+
 def made(record: ServerRecord, uuid: EnvironmentUuid, address: str, now: Instant) -> CloudServer:
     """Give the server that a cloud lists which has made it at once."""
     return CloudServer(
@@ -95,4 +101,5 @@ def registered(record: ServerRecord, address: str, port: int) -> Registration:
         status=InstanceStatus.UP,
         server=record.server,
         nonce=record.nonce,
+        slot=record.slot,
     )

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from hfs_appliance.factory.policy import surplus
 from hfs_appliance.mcp.again import again_at
 from hfs_appliance.mcp.draft import Departure, Draft
-from hfs_appliance.mcp.tally import InstanceTally, Standing, Tally, in_order, slot_of
+from hfs_appliance.mcp.slots import choose
+from hfs_appliance.mcp.tally import InstanceTally, Standing, Tally, in_order
 from hfs_appliance.model.desired import Service
-from hfs_appliance.model.ids import PoolName, ServerId, ServiceName, Version
+from hfs_appliance.model.ids import PoolName, ServiceName, Version
 from hfs_appliance.model.instants import SECOND, Duration
 from hfs_appliance.model.observed import CloudStatus
 from hfs_appliance.model.plan import Cause, Delete, Drain, Reason
@@ -101,24 +102,15 @@ def _reason(name: ServiceName, service: Service | None, version: Version, instan
 
 
 def _choose(service: Service | None, version: Version, instances: InstanceTally, extra: int) -> Iterable[Standing]:
-    """Choose who leaves: those that do not serve yet first, then the highest slots; of what nobody wants, all."""
+    """Choose who leaves; of what nobody wants, all."""
     wanted = service.versions.get(version, 0) if service is not None else 0
     if not wanted:
         return sorted(instances.staying(), key=lambda standing: standing.facts.server)
-    starting = sorted(instances.starting.values(), key=_slot, reverse=True)
-    serving = sorted(instances.serving.values(), key=_slot, reverse=True)
-    # Never below the count by our own hand: of the serving ones only what is above it may go.
-    spare = max(0, len(serving) - wanted)
-    return (starting + serving[:spare])[:extra]
+    return choose(instances, wanted, extra)
 
 
 def _drain(standing: Standing, reason: Reason) -> Departure:
     return Departure(standing, Drain(server=standing.facts.server, reason=reason))
-
-
-def _slot(standing: Standing) -> tuple[int, ServerId]:
-    slot = slot_of(standing)
-    return (slot if slot is not None else -1, standing.facts.server)
 
 
 def _trim_pool(draft: Draft, name: PoolName) -> None:

@@ -25,6 +25,7 @@ from hfs_appliance.model.observed import ServerRecord
 from hfs_appliance.model.plan import Action, Cause, Claim, Create, Delete, Phase, Verdict, VersionCount
 
 _SERVING: Final = Phase.SERVING
+_ADOPTED: Final = Cause.ADOPTION.value
 Zones: TypeAlias = Counter[AvailabilityZone]
 
 
@@ -70,8 +71,10 @@ class InstanceTally:
     draining: Group = field(default_factory=dict)
     lost: Group = field(default_factory=dict)
     """They are gone or no good, and to be taken away; no capacity, and nothing of the version's size."""
-    shared: dict[tuple[PoolName, AvailabilityZone], Place] = field(default_factory=dict)
-    """Where those stand that serve and whose records say so, made once."""
+    shared: dict[tuple[PoolName, AvailabilityZone, bool], Place] = field(default_factory=dict)
+    """Where those stand that serve and whose records say so, made once; the adopted apart."""
+    adopted: Group = field(default_factory=dict)
+    """Of those that stay, the ones whose record was lost: their slots may have been given away meanwhile."""
     unrecorded: Group = field(default_factory=dict)
     """They serve though no record of ours says so: until they are adopted, nothing is added in their place."""
 
@@ -95,7 +98,7 @@ class InstanceTally:
 
     def slots(self) -> set[int | None]:
         """Give the slots that are taken."""
-        return {slot_of(standing) for standing in self.staying()}
+        return {slot_of(standing) for standing in chain(self.staying(), self.unrecorded.values())}
 
     def zones(self) -> Zones:
         """Count instances by zone."""
@@ -243,10 +246,12 @@ def in_order(group: Group) -> list[Standing]:
 
 
 def slot_of(standing: Standing) -> int | None:
-    """Give the slot that a server has, or gets by the claim in flight."""
-    record = standing.facts.record
+    """Give the slot that a server has, gets by the claim in flight, or, while its record is lost, says that it has."""
+    record, registration = standing.facts.record, standing.facts.registration
     if record is not None and record.slot is not None:
         return record.slot
+    if registration is not None and registration.slot is not None:
+        return registration.slot
     return standing.action.slot if isinstance(standing.action, Claim) else None
 
 
@@ -304,10 +309,12 @@ def _place_serving(tally: Tally, facts: Facts, record: ServerRecord, verdict: Ve
     if service is None or version is None or record.ready_at is None:
         return _place_known(tally, facts, record, verdict)
     instance = tally.instance(service, version)
-    found = instance.shared.get((record.pool, record.az))
+    is_adopted = record.cause == _ADOPTED
+    found = instance.shared.get((record.pool, record.az, is_adopted))
     if found is None:
-        found = Place((instance.serving,), service, tally.pool(record.pool), record.az)
-        instance.shared[record.pool, record.az] = found
+        groups = (instance.serving, instance.adopted) if is_adopted else (instance.serving,)
+        found = Place(groups, service, tally.pool(record.pool), record.az)
+        instance.shared[record.pool, record.az, is_adopted] = found
     return found
 
 
@@ -346,13 +353,15 @@ def _groups_of_instance(
     tally: Tally, instance: InstanceTally, record: ServerRecord, verdict: Verdict
 ) -> tuple[Group, ...]:
     phase = verdict.phase
-    if phase is Phase.SERVING:
-        return (instance.serving,) if record.ready_at is not None else (instance.serving, tally.unconfirmed)
     if phase is Phase.DRAINING:
         return (instance.draining, tally.drained) if verdict.rule == DRAINED else (instance.draining,)
+    adopted = (instance.adopted,) if record.cause == _ADOPTED else ()
+    if phase is Phase.SERVING:
+        unconfirmed = () if record.ready_at is not None else (tally.unconfirmed,)
+        return (instance.serving, *unconfirmed, *adopted)
     if phase is not Phase.SUSPECT:
-        return (instance.starting,)
-    return (instance.missing,) if verdict.rule in UNCOUNTED else (instance.wavering,)
+        return (instance.starting, *adopted)
+    return (instance.missing if verdict.rule in UNCOUNTED else instance.wavering, *adopted)
 
 
 def _groups_of_spare(tally: Tally, pool: PoolTally, record: ServerRecord, phase: Phase) -> tuple[Group, ...]:

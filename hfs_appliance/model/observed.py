@@ -148,6 +148,8 @@ class Registration:
     status: InstanceStatus = InstanceStatus.UP
     server: ServerId | None = None
     nonce: Nonce | None = None
+    slot: int | None = None
+    """Which of its version's instances it is, as it was told when it got its role; None when it does not say."""
     """Nonce of that server: an entry with another one is not its."""
     boot: str = ""
     """Changes with every start of the instance's process."""

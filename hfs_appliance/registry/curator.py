@@ -2,7 +2,7 @@
 
 Source: org.apache.curator.x.discovery.ServiceInstance and its JsonInstanceSerializer: `name`, `id`, `address`,
 `port`, `sslPort`, `payload`, `registrationTimeUTC` (ms), `serviceType`, `uriSpec`. What Curator does not know (version,
-boot, status, document) stands in the payload. Nothing here may carry proxy syntax: closed grammars or refusal.
+slot, boot, status, document) stands in the payload. Nothing here may carry proxy syntax: closed grammars or refusal.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ UNKNOWN_VERSION = Version("unknown")
 """Version of an instance that registered itself without naming one."""
 
 _LARGEST = 64 * 1024
+_SLOTS: Final = 1_000_000
+"""More than any service has; a number is read as a slot only below it."""
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4: Final = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}", re.ASCII)
 
@@ -33,6 +35,7 @@ def write_registration(registration: Registration, registered_at: Instant) -> by
         "status": registration.status.value,
         "server": registration.server,
         "nonce": registration.nonce,
+        "slot": registration.slot,
         "boot": registration.boot,
         "document": registration.document,
     }
@@ -77,6 +80,7 @@ def read_registration(service: ServiceName, instance: str, content: bytes, czxid
         status=_status(known),
         server=_server(known),
         nonce=Nonce(str(known["nonce"])[:64]) if "nonce" in known else None,
+        slot=_slot(known),
         boot=str(known.get("boot", ""))[:64],
         document=_document(known),
         czxid=czxid,
@@ -131,6 +135,15 @@ def _server(payload: Mapping[str, Any]) -> ServerId | None:
     if not isinstance(value, str) or not is_name(value):
         raise FormatError(f"server {str(value)[:80]!r} is not a server's name")
     return ServerId(value)
+
+
+def _slot(payload: Mapping[str, Any]) -> int | None:
+    value = payload.get("slot")
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < _SLOTS:
+        raise FormatError(f"slot {str(value)[:80]!r} is not a number from 0 to {_SLOTS - 1}")
+    return value
 
 
 def _document(payload: Mapping[str, Any]) -> str | None:

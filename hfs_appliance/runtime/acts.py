@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 
 import trio
 
-from hfs_appliance.mcp.enact import adopted, changed, recorded
+from hfs_appliance.mcp.enact import adopted, changed, recorded, resumed
 from hfs_appliance.model.anchor import Anchor
 from hfs_appliance.model.assignment import Assignment
 from hfs_appliance.model.desired import DesiredState, Service
@@ -215,8 +215,7 @@ class Acts:
                 record, service=had.service, version=had.version, slot=had.slot, assigned_at=had.claimed_at
             )
         elif entry is not None:
-            # The registry lost the claim, but its instance lives and says what it is.
-            record = replace(record, service=entry.service, version=entry.version, assigned_at=now, ready_at=now)
+            record = resumed(record, entry, now)
         path = parts.layout.record(action.server)
         known = (await parts.registry.get_many((path,)))[path]
         if known is None:

@@ -11,7 +11,7 @@ from sim.checkers.destruction import BlastRadius, DestroyBudget, HealthyDestroye
 from sim.checkers.documents import Documents
 from sim.checkers.floor import Floor
 from sim.checkers.generations import Generations
-from sim.checkers.identity import NewNames, OneOwner, OneRole, OwnNonce
+from sim.checkers.identity import NewNames, OneOwner, OneRole, OneSlot, OwnNonce
 from sim.checkers.inputs import BadInput
 from sim.checkers.leadership import OneLeader
 from sim.checkers.rates import ApiRate, Direction, ReloadRate
@@ -34,6 +34,7 @@ CHECKERS: Final[tuple[type[Checker], ...]] = (
     Limits,
     OneRole,
     OneOwner,
+    OneSlot,
     OwnNonce,
     NewNames,
     Generations,

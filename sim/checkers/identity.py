@@ -8,7 +8,7 @@ from hfs_appliance.model.ids import Nonce, ServerId, ServiceName, Version
 from hfs_appliance.model.instants import Instant, seconds
 from sim.checkers.base import Case, Checker
 from sim.entries import Author, LedgerWritten, RecordGone, RecordWritten, Registered, RoleGiven, Unregistered
-from sim.truth import Condition, Fact, MachineMade, RegistryReplaced
+from sim.truth import Condition, Fact, MachineMade, RegistryReplaced, Settled
 
 
 class OneRole(Checker):
@@ -75,6 +75,38 @@ class OneOwner(Checker):
             others = [server for server in owners if server != fact.server and group.up.get(server, now) < settled]
             if others:
                 self.accuse(f"{fact.server} is given {after[0]} {after[1]} slot {after[2]}, which {others[0]} has")
+
+
+class OneSlot(Checker):
+    """Who shares a slot gives way."""
+
+    name = "one-slot"
+    ids = ("S6", "L1")
+    promise = "in the end no two instances of a version are registered for one slot"
+    sees = (Registered, Unregistered, Settled)
+
+    def __init__(self, case: Case) -> None:
+        super().__init__(case)
+        self._slots: dict[ServerId, tuple[ServiceName, Version, int]] = {}
+        """By instance, as it says itself."""
+
+    def see(self, now: Instant, fact: Fact) -> None:
+        """Follow the registrations; judge those of the end."""
+        del now
+        match fact:
+            case Registered() if fact.slot is not None:
+                self._slots[fact.instance] = (fact.service, fact.version, fact.slot)
+            case Registered() | Unregistered():
+                self._slots.pop(fact.instance, None)
+            case _:
+                self._judge()
+
+    def _judge(self) -> None:
+        owners: dict[tuple[ServiceName, Version, int], ServerId] = {}
+        for server, place in sorted(self._slots.items()):
+            owner = owners.setdefault(place, server)
+            if owner != server:
+                self.accuse(f"{owner} and {server} are both registered for {place[0]} {place[1]} slot {place[2]}")
 
 
 def _slot(record: RecordWritten) -> tuple[ServiceName, Version, int] | None:

@@ -8,10 +8,10 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from hfs_appliance.mcp import decide
+from hfs_appliance.mcp import converge, decide, slots
 from hfs_appliance.mcp.draft import Draft
 from hfs_appliance.mcp.phases import Rule
-from hfs_appliance.mcp.tally import InstanceTally, Standing
+from hfs_appliance.mcp.tally import InstanceTally, Standing, slot_of
 from hfs_appliance.model.desired import DesiredState
 from hfs_appliance.model.instants import MINUTE, Duration, seconds
 from hfs_appliance.model.observed import ServerRecord
@@ -274,3 +274,32 @@ class _Mute(_Careless):
     def emit(self, actor: str, event: Any, *, cause: int | None = None) -> int:
         """Tell everything else."""
         return 0 if event.kind == "action-started" else int(self._registry.emit(actor, event, cause=cause))
+
+
+def _grown_meanwhile(seed: int) -> Scenario:
+    """Remove a record when more instances are asked for: its slot looks free."""
+    drawn = draw(seed)
+    return replace(
+        drawn,
+        begins=Beginning.STANDING,
+        lasts=Duration(4 * MINUTE),
+        layout=replace(drawn.layout, servers=8, per_service=4, pool=4),
+        faults=(
+            Fault(kind="record-removed-by-hand", at=MINUTE, target=seed),
+            Fault(kind="scale-out", at=MINUTE, lasts=MINUTE, amount=2),
+        ),
+    )
+
+
+@mutant(
+    "slot-given-twice",
+    breaks="of an instance whose record is lost, nobody asks which slot it has, nor, later, whether two have one",
+    because="Z15: its slot is given away, and when it is adopted two have it",
+    caught_by="one-slot",
+    world=_grown_meanwhile,
+)
+def slot_given_twice(patch: Patch) -> None:
+    """Count the slots of the recorded only, and call nobody a twin."""
+    patch.set(InstanceTally, "slots", lambda self: {slot_of(standing) for standing in self.staying()})
+    for room in (converge, slots):
+        patch.set(room, "twins", lambda _have: {})

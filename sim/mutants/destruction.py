@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from hfs_appliance.mcp import moments, retire
+from hfs_appliance.mcp import moments, retire, slots
 from hfs_appliance.mcp.budget import Budget
 from hfs_appliance.mcp.draft import Departure, Draft
 from hfs_appliance.mcp.tally import InstanceTally, Standing
@@ -137,7 +137,7 @@ def one_too_many_leaves(patch: Patch) -> None:
         ) -> Iterable[Standing]:
             chosen = list(inner(service, version, instances, extra))
             staying = [one for one in instances.serving.values() if one not in chosen]
-            return [*chosen, *sorted(staying, key=retire._slot)[:1]]
+            return [*chosen, *sorted(staying, key=slots.by_slot)[:1]]
 
         return choose
 

@@ -36,20 +36,21 @@ async def test_a_built_server_waits_in_the_pool_and_takes_its_role(lab: Lab) -> 
         InstanceStatus.UP,
     )
     assert (registration.address, registration.port) == (lab.server.address, lab.assignment.port)
-    assert registration.document == "/openapi.json"
+    assert (registration.document, registration.slot) == ("/openapi.json", lab.assignment.slot)
 
 
 async def test_the_service_finds_its_place_in_environment_and_arguments(lab: Lab) -> None:
     await lab.serve()
     environment = await lab.ask("/environment")
     assert isinstance(environment, dict)
-    place = {name: environment.get(name) for name in ("HOST", "PORT", "VERSION", "SERVICE", "SERVER", "WHERE")}
+    place = {name: environment.get(name) for name in ("HOST", "PORT", "VERSION", "SERVICE", "SERVER", "SLOT", "WHERE")}
     assert place == {
         "HOST": lab.server.address,
         "PORT": "9000",
         "VERSION": "1.2.3",
         "SERVICE": "obedient",
         "SERVER": "small-0001",
+        "SLOT": str(lab.assignment.slot),
         "WHERE": f"{lab.server.address}:9000",
     }
     assert await lab.ask("/arguments") == ["obedient-small-0001", "{other}", str(lab.place / "home")]

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 import trio
 
 from hfs_appliance.model.events import ActionFailed
-from hfs_appliance.model.ids import AvailabilityZone, ServerId
+from hfs_appliance.model.ids import AvailabilityZone, ServerId, ServiceName, Version
 from hfs_appliance.model.leadership import Term
-from hfs_appliance.model.plan import Cause, Delete, Forget, Reason
-from hfs_appliance.registry.formats import read_record
+from hfs_appliance.model.plan import Adopt, Cause, Claim, Delete, Forget, Reason
+from hfs_appliance.registry.curator import write_registration
+from hfs_appliance.registry.formats import read_assignment, read_record
 from hfs_appliance.runtime.execute import Executor
 from hfs_appliance.runtime.fence import FencedRegistry
 from hfs_appliance.runtime.tunables import PRODUCTION
+from sim.presence import registration_of
 from tests.support.parts import REASON, Bench, create, pass_time, running, simulated
+
+DNS = ServiceName("dns")
 
 
 @simulated
@@ -191,3 +196,34 @@ async def test_what_was_taken_for_gone_is_not_deleted_when_it_is_there(bench: Be
     assert server in bench.datacentre.machines
     record = read_record((await bench.registry.get(bench.layout.record(server))).value)
     assert record.delete_at is None
+
+
+@pytest.mark.parametrize("is_role_left", [True, False], ids=["role left", "role lost"])
+def test_an_adopted_instance_is_of_the_slot_that_it_was_told(*, is_role_left: bool) -> None:
+    server = ServerId("small-0001")
+    claim = Claim(server=server, service=DNS, version=Version("1.0.0"), slot=3, reason=REASON)
+
+    @simulated
+    async def story(bench: Bench) -> None:
+        path, role = bench.layout.record(server), bench.layout.assignment(server)
+        async with running(bench.executor.run, bench.view.run):
+            bench.submit(create(1))
+            await bench.executor.wait_idle()
+            await bench.other.create(bench.layout.assignments)
+            await bench.other.create(bench.layout.pool_entry(server))
+            bench.submit(claim)
+            await bench.executor.wait_idle()
+            given = read_assignment((await bench.registry.get(role)).value)
+            entry = registration_of(given, "10.0.0.1", boot=1, is_draining=False, is_confused=False)
+            content = write_registration(entry, bench.clock.now())
+            await bench.other.create(bench.layout.registration(DNS, server), content)
+            await bench.other.delete(path)
+            if not is_role_left:
+                await bench.other.delete(role)
+            await pass_time(1)
+            bench.submit(Adopt(server=server, reason=REASON))
+            await bench.executor.wait_idle()
+        record = read_record((await bench.registry.get(path)).value)
+        assert (record.service, record.version, record.slot) == (DNS, "1.0.0", 3)
+
+    story()

@@ -194,13 +194,21 @@ def announced(name: str) -> Announced:
     return Announced(author=Author.AGENT, server=ServerId(name), nonce=nonce(name))
 
 
-def registered(name: str, *, service: ServiceName = DNS, is_up: bool = True, own: Nonce | None = None) -> Registered:
+def registered(
+    name: str,
+    *,
+    service: ServiceName = DNS,
+    slot: int | None = None,
+    is_up: bool = True,
+    own: Nonce | None = None,
+) -> Registered:
     return Registered(
         author=Author.AGENT,
         service=service,
         instance=ServerId(name),
         nonce=own or nonce(name),
         version=V1,
+        slot=slot,
         address=address(name),
         port=PORT,
         is_up=is_up,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from hfs_appliance.model.ids import Nonce, ServerId
-from sim.checkers.identity import NewNames, OneOwner, OneRole, OwnNonce
-from sim.entries import Author, LedgerWritten
-from sim.truth import MachineGone, RegistryReplaced
-from tests.sim.checkers.stage import DNS, Stage, made, record, registered, role
+from sim.checkers.identity import NewNames, OneOwner, OneRole, OneSlot, OwnNonce
+from sim.entries import Author, LedgerWritten, Registered
+from sim.truth import MachineGone, RegistryReplaced, Settled
+from tests.sim.checkers.stage import DNS, WEB, Stage, made, record, registered, role, unregistered
 
 ONE, TWO = "small-1", "small-2"
 OTHER = Nonce("another one")
@@ -38,6 +38,30 @@ def test_a_slot_has_one_owner(slot: int, *, is_wrong: bool) -> None:
     stage.warm(TWO)
     stage.tell(record(TWO, service=DNS, slot=slot, is_built=True))
     assert bool(stage.accused) is is_wrong
+
+
+@pytest.mark.parametrize(
+    ("other", "is_wrong"),
+    [
+        (registered(TWO, slot=0), True),
+        (registered(TWO, slot=1), False),
+        (registered(TWO), False),
+        (registered(TWO, slot=0, service=WEB), False),
+    ],
+    ids=["twin", "next", "does not say", "other service"],
+)
+def test_in_the_end_no_two_have_one_slot(other: Registered, *, is_wrong: bool) -> None:
+    stage = Stage(OneSlot)
+    stage.tell(registered(ONE, slot=0), other)
+    assert not stage.accused, "not yet: one of them may leave"
+    stage.tell(Settled())
+    assert bool(stage.accused) is is_wrong
+
+
+def test_who_has_left_has_no_slot() -> None:
+    stage = Stage(OneSlot)
+    stage.tell(registered(ONE, slot=0), registered(TWO, slot=0), unregistered(ONE), Settled())
+    assert not stage.accused
 
 
 @pytest.mark.parametrize(("own", "is_wrong"), [(None, False), (OTHER, True)])
