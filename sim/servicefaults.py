@@ -30,6 +30,6 @@ class ServiceFaults:
     broken_versions: set[Version] = field(default_factory=set)
     """H8: instances of these never answer."""
     slow_versions: dict[Version, int] = field(default_factory=dict)
-    """H8: instances of these take so many times longer for everything."""
+    """H8: what instances of these take for everything, per mille of what is usual."""
     erring_versions: dict[Version, int] = field(default_factory=dict)
     """H8: so many of the answers of these are errors, per mille."""

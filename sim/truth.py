@@ -243,6 +243,16 @@ class FaultEnded(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VersionOffered(Fact):
+    """An operator asks for a version that nobody has seen yet."""
+
+    service: ServiceName
+    version: Version
+    is_good: bool
+    """Whether it is fit to take over, whatever its instances suffer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ControlPlaneKilled(Fact):
     """A control plane ended as kill -9 ends it."""
 

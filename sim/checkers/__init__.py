@@ -16,7 +16,7 @@ from sim.checkers.inputs import BadInput
 from sim.checkers.leadership import OneLeader
 from sim.checkers.rates import ApiRate, Direction, ReloadRate
 from sim.checkers.repair import Repair
-from sim.checkers.rollouts import AcknowledgedSplit, OneRollout, RequestsWhereServed
+from sim.checkers.rollouts import AcknowledgedSplit, OneRollout, RequestsWhereServed, RightVerdict
 from sim.checkers.routes import Astray, InStep, Registrations
 from sim.checkers.settling import Believes, Stays, Whole
 from sim.checkers.sizes import Sizes
@@ -54,6 +54,7 @@ CHECKERS: Final[tuple[type[Checker], ...]] = (
     AcknowledgedSplit,
     RequestsWhereServed,
     OneRollout,
+    RightVerdict,
     Documents,
     Believes,
     Stays,

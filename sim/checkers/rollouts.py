@@ -21,7 +21,7 @@ from sim.entries import (
     TrafficGone,
     TrafficWritten,
 )
-from sim.truth import ApiCalled, Fact, RegistryReplaced
+from sim.truth import ApiCalled, Fact, RegistryReplaced, Settled, VersionOffered
 
 WHOLE: Final = 1000
 GIVEN_UP: Final = "abort"
@@ -208,3 +208,38 @@ class OneRollout(Checker):
 
 def _of_new(rollout: RolloutWritten, weights: Mapping[Version, int]) -> int:
     return sum(weight for version, weight in weights.items() if version not in rollout.before)
+
+
+class RightVerdict(Checker):
+    """A rollout ends as its version deserves."""
+
+    name = "right-verdict"
+    ids = ("S17", "L9")
+    promise = "a good version is never taken back, whatever single instances do; one that is no good is, by itself"
+    sees = (VersionOffered, RolloutWritten, Settled)
+
+    def __init__(self, case: Case) -> None:
+        super().__init__(case)
+        self._good: set[tuple[ServiceName, Version]] = set()
+        self._bad: set[tuple[ServiceName, Version]] = set()
+        self._last: dict[ServiceName, RolloutWritten] = {}
+
+    def see(self, now: Instant, fact: Fact) -> None:
+        """Hear what a version is worth; judge what becomes of it."""
+        del now
+        match fact:
+            case VersionOffered():
+                (self._good if fact.is_good else self._bad).add((fact.service, fact.version))
+            case RolloutWritten():
+                self._last[fact.service] = fact
+                if fact.is_reverting:
+                    for key in self._targets(fact) & self._good:
+                        self._good.discard(key)
+                        self.accuse(f"{' '.join(key)} is good, and is taken back")
+            case _:
+                for _, rollout in sorted(self._last.items()):
+                    for key in self._targets(rollout) & self._bad if not rollout.is_reverting else ():
+                        self.accuse(f"{' '.join(key)} is no good, and was never taken back")
+
+    def _targets(self, rollout: RolloutWritten) -> set[tuple[ServiceName, Version]]:
+        return {(rollout.service, version) for version in rollout.target}

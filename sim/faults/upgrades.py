@@ -10,6 +10,7 @@ from hfs_appliance.model.rollout import Strategy
 from sim.asking import AUTHOR, Request
 from sim.faults.menu import Struck, kind
 from sim.faults.places import service_of
+from sim.truth import VersionOffered
 
 if TYPE_CHECKING:
     from sim.fleet import Simulation
@@ -18,12 +19,14 @@ if TYPE_CHECKING:
 WITHOUT_FIGURES: Final = (Strategy.BLUE_GREEN, Strategy.ROLLING)
 CRASHES_AFTER: Final = Duration(MINUTE)
 """So long instances of a version that crashes have served."""
+PATIENCE: Final = 1_800
+"""Seconds until all instances of a version serve, at the most."""
 LOOKS: Final = 60
 """So often it is looked whether any serve, once a second counted from when they might."""
 ERRORS: Final = 50
 """Per mille."""
-SLOWER: Final = 2
-"""Times: the smallest that the simulated services know."""
+SLOWER: Final = (2000, 1300)
+"""Per mille of the time that the old version takes."""
 
 
 @kind(
@@ -37,8 +40,23 @@ def upgrade_good(sim: Simulation, fault: Fault) -> Struck:
     """Ask for a version with which nothing is wrong."""
     service, version = service_of(sim, fault), _version(sim, "good")
     strategy = WITHOUT_FIGURES[fault.amount % len(WITHOUT_FIGURES)]
-    sim.ask(f"upgrade {service} to {version}", _upgrading(service, version, strategy))
+    _offer(sim, service, version, strategy, is_good=True)
     return Struck(words=f"{service} is upgraded to {version}, {strategy}")
+
+
+@kind(
+    "upgrade-late-bad",
+    "V9",
+    words="`hfs upgrade` to a good version, of which the last instance to serve crashes for good; target: which",
+    is_drawn=False,
+)
+def upgrade_late_bad(sim: Simulation, fault: Fault) -> Struck:
+    """Ask for a good version; one server that got it is no good, which shows late."""
+    service, version = service_of(sim, fault), _version(sim, "good")
+    _offer(sim, service, version, Strategy.BLUE_GREEN, is_good=True)
+    count = len(sim.serving(service))
+    _spoil_the_last(sim, service, version, count, PATIENCE)
+    return Struck(words=f"{service} is upgraded to {version}, of which one instance of {count} crashes, late")
 
 
 @kind(
@@ -51,7 +69,7 @@ def upgrade_good(sim: Simulation, fault: Fault) -> Struck:
 def upgrade_bad(sim: Simulation, fault: Fault) -> Struck:
     """Ask for a version that is no good."""
     service, version = service_of(sim, fault), _version(sim, "bad")
-    sim.ask(f"upgrade {service} to {version}", _upgrading(service, version, Strategy.BLUE_GREEN))
+    _offer(sim, service, version, Strategy.BLUE_GREEN, is_good=False)
     if not fault.amount:
         sim.service_faults.broken_versions.add(version)
         return Struck(words=f"{service} is upgraded to {version}, which never comes up")
@@ -69,31 +87,36 @@ def upgrade_bad(sim: Simulation, fault: Fault) -> Struck:
 def canary_good(sim: Simulation, fault: Fault) -> Struck:
     """Ask for a good version, to be compared with the old one."""
     service, version = service_of(sim, fault), _version(sim, "good")
-    sim.ask(f"upgrade {service} to {version}", _upgrading(service, version, Strategy.CANARY))
+    _offer(sim, service, version, Strategy.CANARY, is_good=True)
     return Struck(words=f"{service} is upgraded to {version}, canary")
 
 
 @kind(
     "canary-bad",
     "H8",
-    words="`hfs upgrade --strategy canary` to a version with 5 % errors (amount 0) or one twice as slow (1)",
-    amounts=(0, 1),
+    words="`hfs upgrade --strategy canary` to a version with 5 % errors (amount 0), twice as slow (1), 30 % slower (2)",
+    amounts=(0, len(SLOWER)),
     needs_traffic=True,
     is_drawn=False,
 )
 def canary_bad(sim: Simulation, fault: Fault) -> Struck:
     """Ask for a version of which only its figures show that it is no good."""
     service, version = service_of(sim, fault), _version(sim, "bad")
-    sim.ask(f"upgrade {service} to {version}", _upgrading(service, version, Strategy.CANARY))
+    _offer(sim, service, version, Strategy.CANARY, is_good=False)
     if fault.amount:
-        sim.service_faults.slow_versions[version] = SLOWER
-        return Struck(words=f"{service} is upgraded to {version}, which is {SLOWER} times as slow")
+        slower = sim.service_faults.slow_versions[version] = SLOWER[fault.amount - 1]
+        return Struck(words=f"{service} is upgraded to {version}, which takes {slower // 10} % of the time")
     sim.service_faults.erring_versions[version] = ERRORS
     return Struck(words=f"{service} is upgraded to {version}, which answers {ERRORS} of 1,000 requests with errors")
 
 
 def _version(sim: Simulation, kind_of: str) -> Version:
     return Version(f"2.0.{sim.clock.now() // SECOND}-{kind_of}")
+
+
+def _offer(sim: Simulation, service: ServiceName, version: Version, strategy: Strategy, *, is_good: bool) -> None:
+    sim.truth.tell(VersionOffered(service=service, version=version, is_good=is_good))
+    sim.ask(f"upgrade {service} to {version}", _upgrading(service, version, strategy))
 
 
 def _upgrading(service: ServiceName, version: Version, strategy: Strategy) -> Request:
@@ -113,3 +136,18 @@ def _crash_later(sim: Simulation, service: ServiceName, version: Version, left: 
             _crash_later(sim, service, version, left - 1)
 
     sim.clock.after(CRASHES_AFTER, look)
+
+
+def _spoil_the_last(sim: Simulation, service: ServiceName, version: Version, count: int, left: int) -> None:
+    """Have one instance of a version crash for good once so many serve: the last one of them."""
+
+    def look() -> None:
+        servers = sim.serving(service, version)
+        if len(servers) >= count:
+            last = sim.server(servers[-1])
+            last.is_broken = True
+            last.crash_service()
+        elif left:
+            _spoil_the_last(sim, service, version, count, left - 1)
+
+    sim.clock.after(SECOND, look)

@@ -30,8 +30,8 @@ class Group:
 
     version: Version
     members: int
-    slowness: int = 1
-    """V9: factor on the time of everything they do."""
+    slowness: int = FULL
+    """V9, H8: on the time of everything they do, per mille."""
     errors: int = 0
     """V9, H8: per mille of their answers that are errors."""
     hangs: bool = False
@@ -72,13 +72,13 @@ class Load:
 NOTHING: Final = Load(offered=0, lost=0, able=0, utilisation=0, latency_p95=0, shares=())
 
 
-def latency(traffic: Traffic, utilisation: int, slowness: int = 1) -> int:
+def latency(traffic: Traffic, utilisation: int, slowness: int = FULL) -> int:
     """Give the mean time of an answer: the service's own, and the wait for a free worker.
 
     The wait is Sakasegawa's approximation for c workers, rho^sqrt(2(c+1)) / (c (1 - rho)) of a service time, with its
     exponent rounded to a whole number so that no float is needed.
     """
-    own = traffic.latency * slowness
+    own = traffic.latency * slowness // FULL
     if utilisation >= FULL:
         return max(traffic.patience, own)
     workers = max(1, traffic.capacity * traffic.latency // SECOND)
@@ -186,7 +186,7 @@ def _share(traffic: Traffic, group: Group, offered: int) -> Share:
 
 
 def _capacity(traffic: Traffic, group: Group) -> int:
-    return max(1, traffic.capacity * MILLI // group.slowness)
+    return max(1, traffic.capacity * MILLI * FULL // group.slowness)
 
 
 def _p95(shares: Sequence[Share]) -> int:

@@ -9,7 +9,7 @@ from hfs_appliance.model.ids import Version
 from hfs_appliance.model.instants import Duration, Instant
 from sim.servers import SimServer
 from sim.servicefaults import ServiceFaults
-from sim.traffic.load import Group
+from sim.traffic.load import FULL, Group
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,11 +35,11 @@ def tried(
             continue
         extra = hot.get(server.machine.spec.server, 0) if hot else 0
         if server.is_serving:
-            slowness = server.slowness * faults.slow_versions.get(version, 1)
+            slowness = server.slowness * faults.slow_versions.get(version, FULL)
             errors = max(server.errors, faults.erring_versions.get(version, 0))
             alike.setdefault((version, slowness, errors, False, extra), []).append(server)
         elif server.is_hanging and now < patience_ends(server, waits):
-            alike.setdefault((version, 1, 0, True, extra), []).append(server)
+            alike.setdefault((version, FULL, 0, True, extra), []).append(server)
     return tuple(
         Tried(
             group=Group(

@@ -84,7 +84,7 @@ groups = st.builds(
     Group,
     version=st.sampled_from([V1, V2]),
     members=st.integers(1, 50),
-    slowness=st.integers(1, 20),
+    slowness=st.integers(1000, 20_000),
     errors=st.integers(0, 1000),
     hangs=st.booleans(),
     extra=st.integers(0, 600),
@@ -120,7 +120,7 @@ def test_whoever_hangs_loses_its_share_and_no_more() -> None:
 
 
 def test_one_slow_instance_of_ten_is_what_the_95th_percentile_sees() -> None:
-    slow = Group(version=V1, members=1, slowness=10)
+    slow = Group(version=V1, members=1, slowness=10_000)
     usual = spread(TRAFFIC, 50_000, [Group(version=V1, members=10)])
     load = spread(TRAFFIC, 50_000, [Group(version=V1, members=9), slow])
     assert load.latency_p95 > 5 * usual.latency_p95
@@ -141,14 +141,14 @@ def test_weights_divide_requests_by_version_and_the_version_evenly() -> None:
     old, new = Group(version=V1, members=9), Group(version=V2, members=1)
     parts = [share.offered for share in spread(TRAFFIC, 100_000, [old, new], {V1: 950, V2: 50}).shares]
     assert parts == [95_000, 5_000]
-    slow = Group(version=V1, members=3, slowness=2)
+    slow = Group(version=V1, members=3, slowness=2_000)
     parts = [share.offered for share in spread(TRAFFIC, 100_000, [old, slow, new], {V1: 800, V2: 200}).shares]
     assert parts == [60_000, 20_000, 20_000]
 
 
 def test_a_version_without_members_leaves_its_part_to_the_others() -> None:
     load = spread(
-        TRAFFIC, 100_000, [Group(version=V1, members=2), Group(version=V1, members=1, slowness=2)], {V2: 1000}
+        TRAFFIC, 100_000, [Group(version=V1, members=2), Group(version=V1, members=1, slowness=2_000)], {V2: 1000}
     )
     assert sum(share.offered for share in load.shares) == 100_000
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from hfs_appliance.model.ids import Version
-from sim.checkers.rollouts import AcknowledgedSplit, OneRollout, RequestsWhereServed
+from sim.checkers.rollouts import AcknowledgedSplit, OneRollout, RequestsWhereServed, RightVerdict
 from sim.entries import Author, ProxyGone, ProxyTold, RolloutGone, RolloutWritten, TrafficGone, TrafficWritten
-from sim.truth import ApiCalled, ControlPlaneStarted, RegistryReached, RegistryReplaced
+from sim.truth import ApiCalled, ControlPlaneStarted, RegistryReached, RegistryReplaced, Settled, VersionOffered
 from tests.sim.checkers.stage import DNS, V1, Stage, registered, role
 
 V2 = Version("2.0.0")
@@ -122,4 +122,20 @@ def test_a_rollout_that_is_gone_or_of_another_registry_says_nothing() -> None:
     stage = Stage(OneRollout)
     stage.tell(rollout("preflight"), RolloutGone(author=Author.PLANE, service=DNS), rollout("soak"))
     stage.tell(RegistryReplaced(), rollout("preflight"))
+    assert not stage.accused
+
+
+@pytest.mark.parametrize("is_good", [True, False])
+@pytest.mark.parametrize("is_taken_back", [True, False])
+def test_a_version_gets_what_it_deserves(*, is_good: bool, is_taken_back: bool) -> None:
+    stage = Stage(RightVerdict)
+    stage.tell(VersionOffered(service=DNS, version=V2, is_good=is_good), rollout("canary"))
+    ended = replace(rollout("abort" if is_taken_back else "done"), is_reverting=is_taken_back)
+    stage.tell(ended, ended, Settled())
+    assert len(stage.accused) == (is_good is is_taken_back)
+
+
+def test_of_a_version_that_nobody_has_judged_nothing_is_expected() -> None:
+    stage = Stage(RightVerdict)
+    stage.tell(replace(rollout("abort"), is_reverting=True), Settled())
     assert not stage.accused
