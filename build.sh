@@ -145,6 +145,8 @@ strip_site() {
   find "$1" -path '*.dist-info/*' \( -name RECORD -o -name INSTALLER -o -name REQUESTED -o -name direct_url.json \) -delete
   # Swagger UI comes in a package for a web framework that is never loaded.
   rm -rf "$1"/{flask,werkzeug,blinker,itsdangerous}{,-*}
+  # openstacksdk: what it signs images with (5 MB), and what its packages were built with.
+  rm -rf "$1"/{cryptography,cffi,pycparser,setuptools,pkg_resources,_distutils_hack}{,-*} "$1"/{_cffi_backend.*,distutils-*}
   find "$1" -path '*/flask_swagger_ui/dist/*' \( -name swagger-ui.js -o -name '*preset.js' \) -delete
 }
 

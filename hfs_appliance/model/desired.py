@@ -72,6 +72,39 @@ class LocalCloud:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Executable:
+    """Where a new server gets hfs itself, and how it knows that it is the right file."""
+
+    url: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenStackCloud:
+    """The OpenStack provider: servers of one project. Credentials are never here: this is kept in the registry."""
+
+    cloud: str | None = None
+    """Entry of clouds.yaml; None: what OS_CLOUD and the other OS_ variables of the process say."""
+    clouds_file: str | None = None
+    """A clouds.yaml of its own; None: the one that every OpenStack client finds."""
+    image: str = ""
+    """Name or id; empty: every pool names its own."""
+    flavor: str = ""
+    networks: tuple[str, ...] = ()
+    """Names or ids; the first one's address is the server's. None: the one network that the project has."""
+    security_groups: tuple[str, ...] = ()
+    key: str | None = None
+    server_group: str | None = None
+    config_drive: bool = False
+    executable: Executable | None = None
+    """None: the image has hfs in it."""
+    call_within: Duration = seconds(15)
+    """How long one call of the cloud's API may take."""
+    writes: int = 8
+    """Creations and deletions under way at once, at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CloudSettings:
     """Which cloud, and how it is asked."""
 
@@ -80,6 +113,7 @@ class CloudSettings:
     poll: Duration = SECOND
     """How often the list of servers is read."""
     local: LocalCloud = LocalCloud()
+    openstack: OpenStackCloud = OpenStackCloud()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +146,9 @@ class Pool:
     """Warm servers to keep ready, beyond what services are short of."""
     build_within: Duration = seconds(600)
     """A server that has not announced itself by then counts as failed."""
+    image: str = ""
+    flavor: str = ""
+    """What its servers are made of, where the cloud has a choice; empty: what the cloud's own settings say."""
 
 
 class Registrar(StrEnum):

@@ -22,6 +22,9 @@ class ServerSpec:
     az: AvailabilityZone
     registry_hosts: tuple[str, ...]
     session_timeout_ms: int
+    image: str = ""
+    flavor: str = ""
+    """What the server is made of, where the cloud has a choice; empty: what the cloud's own settings say."""
 
 
 Permit: TypeAlias = Callable[[], None]
@@ -50,6 +53,8 @@ class Cloud(Protocol):
     async def create(self, spec: ServerSpec, *, permit: Permit = unconditional) -> CloudServer:
         """Ask for a server. A server with the same id and nonce is given back instead of a second one.
 
+        Its address and the cloud's own time of its creation may be known only later. Two clients that ask at the same
+        time may make two servers in a cloud without idempotence keys; they are one to all who look, and go as one.
         Errors: Conflict (the id is taken by another nonce), Ambiguous.
         """
         ...

@@ -18,7 +18,9 @@ from hfs_appliance.ports.cloud import Cloud
 from sim.cloud import SimCloud
 from sim.datacentre import Datacentre
 from sim.streams import Streams
+from sim.wire.openstack.whole import openstack
 from tests.support.clouds import IDLE_AGENT, kill_all
+from tests.support.openstacks import client, serving
 from tests.support.simulated import CLOCK as SIMULATED_CLOCK
 from tests.support.simulated import in_virtual_time
 
@@ -47,8 +49,15 @@ async def _simulated(_state: Path) -> AsyncIterator[Door]:
     yield lambda: SimCloud(datacentre, ENVIRONMENT)
 
 
+@asynccontextmanager
+async def _openstack(directory: Path) -> AsyncIterator[Door]:
+    async with serving(openstack(), directory) as clouds_file:
+        yield lambda: client(clouds_file, ENVIRONMENT)
+
+
 @pytest.fixture(
     params=[
+        pytest.param(_openstack, id="openstack"),
         pytest.param(_local, id="local"),
         pytest.param(_simulated, id="simulated", marks=pytest.mark.trio(run=in_virtual_time)),
     ]
