@@ -162,6 +162,10 @@ class Outcome:
     """By kind of fault: from its beginning until the service of each victim had all its instances again, in truth."""
     detect_s: Mapping[str, Spread] = field(default_factory=dict)
     """By kind of fault: from its beginning until the control plane called each victim suspect or lost."""
+    gaps_s: Spread = Spread()
+    """How long, at a stretch, services had fewer instances that answered than they should have, in truth."""
+    gap_bound_s: int | None = None
+    """What the longest of them must keep (`bounds.repair`); None: the scenario demands nothing."""
     availability: Mapping[str, Availability] = field(default_factory=dict)
     """By service."""
     created: Mapping[str, int] = field(default_factory=dict)

@@ -31,7 +31,7 @@ from sim.truth import FaultsOver, Settled, StoryBegun
 from sim.unroll import unrolled
 
 FIRST_CONVERGENCE: Final = Duration(60 * MINUTE)
-"""A fleet that is not even built within this has failed before the story began."""
+"""A standing fleet that is not even taken over within this has failed before the story began."""
 NOTICED_WITHIN: Final = Duration(MINUTE)
 """The last fault may have struck just before: sessions, probes and polls take their time."""
 
@@ -112,6 +112,7 @@ def play(
         violations_total=docket.total,
         strikes=coverage.matrix,
         requests=measure.requests(),
+        gap_bound_s=_in_seconds(scenario.bounds.repair),
         **panel.findings(sim.clock.now()),
     )
 
@@ -132,6 +133,10 @@ def source(scenario: Scenario) -> str:
         session_timeout=format_duration(layout.session_timeout),
         autoscale=_autoscale(layout.grows_to, traffic.capacity * traffic.busy // 1000) if layout.grows_to else "",
     )
+
+
+def _in_seconds(span: Duration | None) -> int | None:
+    return -(-span // SECOND) if span is not None else None
 
 
 def _autoscale(most: int, rps: int) -> str:
@@ -163,7 +168,8 @@ async def _tell(sim: Simulation, scenario: Scenario) -> None:
         let_stand(sim)
     for number in range(1, scenario.layout.appliances + 1):
         sim.start(f"mcp-{number}")
-    await sim.converged(FIRST_CONVERGENCE)
+    if scenario.begins is Beginning.STANDING:
+        await sim.converged(FIRST_CONVERGENCE)
     sim.truth.tell(StoryBegun())
     sim.flows.begin(scenario.traffic, sim.proxy.table)
     await strike_all(sim, scenario)

@@ -19,7 +19,7 @@ class Beginning(StrEnum):
     STANDING = "standing"
     """A converged fleet, as a control plane before ours left it."""
     NOTHING = "nothing"
-    """An empty registry and an empty cloud."""
+    """An empty registry and an empty cloud; faults fly while the fleet is built."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ class Fault:
 
     kind: str
     at: Duration
-    """Since the fleet has stood converged for the first time."""
+    """Since the story began: a fleet that stands has been taken over by then, one that is to be built has not."""
     lasts: Duration = seconds(0)
     """0: it is done and over at once."""
     target: int = 0

@@ -123,7 +123,7 @@ class FaultTable(Table):
     kind: Kind = Field(examples=["server-dies"])
     """Which one of the menu."""
     at: Moment = Field(examples=["5m"])
-    """When, since the fleet has stood converged for the first time."""
+    """When: since a standing fleet was taken over, or since the first start where there is nothing."""
     lasts: MaybeSpan = None
     """How long, for a kind that lasts."""
     target: Amount = _default(scenario.Fault, "target")

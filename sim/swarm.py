@@ -29,6 +29,9 @@ SIZES: Final = ((750, (1, 8)), (200, (9, 24)), (50, (25, 80)))
 SETTLE: Final = Duration(4 * HOUR)
 """The destruction budget lets three of at most forty servers go in ten minutes; pauses after failures take longer."""
 
+LEAST_TRAFFIC: Final = 10
+"""Requests a second: of a twentieth of less a canary could not be judged in hours, and it would wait for a person."""
+
 STAYS: Final = (Duration(3 * MINUTE), Duration(3 * MINUTE), Duration(3 * MINUTE), Duration(10 * MINUTE))
 """Three resyncs of the registry, or ten."""
 
@@ -100,7 +103,7 @@ def _traffic(stream: Stream, smallest: int, *, is_certain: bool) -> Traffic:
         return Traffic()
     return Traffic(
         shape=stream.choice((Shape.STEADY, Shape.DAILY, Shape.SQUARE)),
-        base=stream.between(1, 10 * smallest),
+        base=max(LEAST_TRAFFIC, stream.between(1, 10 * smallest)),
         peak=stream.between(10 * smallest, 30 * smallest),
         period=Duration(stream.between(10, 120) * MINUTE),
         retries=stream.choice((0, 0, 1, 3)),

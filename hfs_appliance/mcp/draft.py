@@ -106,14 +106,6 @@ class Draft:
         self.planned.add(action.server)
         return True
 
-    def _is_missed(self, standing: Standing) -> bool:
-        """Tell whether it may be wanted: its version is, or what is wanted in its place does not serve in full."""
-        record = standing.facts.record
-        service = self.desired.services.get(record.service) if record is not None and record.service else None
-        if record is None or service is None or record.version is None:
-            return True
-        return service.versions.get(record.version, 0) > 0 or not self.tally.serves(service.name, service.versions)
-
     def take_away(self, departure: Departure) -> bool:
         """Plan to take a server away, if that may be now; else (False) a later plan will."""
         standing, action = departure
@@ -127,7 +119,7 @@ class Draft:
             return False
         if self.reins.forbid(server, departure.scope):
             return False
-        if self.weather.storms and self.weather.forbids(standing, departure.scope, is_missed=self._is_missed(standing)):
+        if self.weather.storms and self.weather.forbids(standing, departure.scope):
             return False
         if not _is_there(standing.facts):
             if isinstance(action, Delete):

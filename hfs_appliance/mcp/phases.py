@@ -66,6 +66,10 @@ def _is_absent(f: Facts, r: ServerRecord, c: Circumstances) -> bool:
     return f.cloud is None and c.is_cloud_known and c.listed_at >= moments.create_ends(f, r, c)
 
 
+def _was_there(r: ServerRecord) -> bool:
+    return r.service is not None or r.built_at is not None
+
+
 def _is_dead_in_cloud(f: Facts, _r: ServerRecord, c: Circumstances) -> bool:
     return c.is_cloud_known and f.cloud is not None and f.cloud.status in DEAD
 
@@ -165,14 +169,13 @@ RULES: Final[tuple[Rule, ...]] = (
         since=moments.missing_since,
     ),
     Rule(
-        name="vanished",  # somebody deleted it: it had a role, is not registered, and a fresh and whole list agrees
+        name="vanished",  # somebody deleted it: it was there, is silent, and a fresh and whole list agrees
         phase=Phase.LOST,
-        words="had a role, is not registered, and the cloud does not list it",
+        words="was there, is not registered, and the cloud does not list it",
         cloud=False,
         pool=False,
         registration=False,
-        role=True,
-        matches=lambda f, r, c: c.are_removals_believed and _is_absent(f, r, c),
+        matches=lambda f, r, c: _was_there(r) and c.are_removals_believed and _is_absent(f, r, c),
         since=moments.missing_since,
     ),
     Rule(
@@ -183,7 +186,7 @@ RULES: Final[tuple[Rule, ...]] = (
         pool=False,
         registration=False,
         role=False,
-        matches=_is_absent,
+        matches=lambda f, r, c: not _was_there(r) and _is_absent(f, r, c),
         since=moments.created,
     ),
     Rule(

@@ -5,6 +5,9 @@ more than a share of them is lost, of a service or of all, nothing is taken away
 capacity is added all the same (insurance.py). A wholly dead zone is believed as long as the other zones are well: its
 servers are no sign of a storm, and nothing is built there. All zones dead is not believed.
 
+A version that nobody wants any more is not missed while all that is wanted of its service is seen to serve: a bad
+release that has crashed is no failure of our eyes, and no sign of a storm.
+
 A storm is remembered in the ledger: it ends when less than half of that share is lost, and a grace later.
 """
 
@@ -16,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from hfs_appliance.mcp.budget import ENVIRONMENT
-from hfs_appliance.mcp.losses import LossKind
+from hfs_appliance.mcp.losses import Loss, LossKind
 from hfs_appliance.mcp.tally import Standing, Tally
 from hfs_appliance.model import guard
 from hfs_appliance.model.desired import DesiredState
@@ -54,12 +57,8 @@ class Weather:
         """Whether a storm rages over the environment, and nobody has said that it is true."""
         return ENVIRONMENT in self.storms and ENVIRONMENT not in self.approved
 
-    def forbids(self, standing: Standing, scope: str, *, is_missed: bool) -> bool:
-        """Tell, and count, whether a server must not be taken away now.
-
-        A version that nobody wants any more is not missed while all that is wanted of its service is seen to serve: a
-        bad release that has crashed is no failure of our eyes.
-        """
+    def forbids(self, standing: Standing, scope: str) -> bool:
+        """Tell, and count, whether a server must not be taken away now."""
         if not self.storms:
             return False
         verdict, record = standing.verdict, standing.facts.record
@@ -68,8 +67,7 @@ class Weather:
         if rule in _CERTAIN or (is_in_dead_zone and rule == "unrecovered"):
             return False
         raging = self.storms.keys() - self.approved
-        places = (ENVIRONMENT, scope) if is_missed else (ENVIRONMENT,)
-        place = next((place for place in places if place in raging), None)
+        place = next((place for place in (ENVIRONMENT, scope) if place in raging), None)
         if place is None:
             return False
         self.withheld[place] += 1
@@ -91,15 +89,17 @@ def weather(tally: Tally, desired: DesiredState, before: Mapping[str, Storm], or
     dead_zones = _dead_zones(tally, desired)
     found = Weather(storms={}, dead_zones=dead_zones, approved=orders.approved("storm").keys())
     storms, evidence, amounts = dict[str, Storm](), dict[str, str](), dict[str, int]()
+    missed = _missed(tally, desired)
     grace = Duration(desired.registry.session_timeout * 3 // 2)
-    for scope, lost in _lost(tally, found, before).items():
+    for scope, lost in _lost(missed, found, before).items():
         limit, servers = _limit(tally, desired, scope)
+        servers -= _count(tally.losses, scope) - _count(missed, scope)
         storm = _follow(before.get(scope), lost.total(), servers, limit, now, grace)
         if storm is None:
             continue
         storms[scope], amounts[scope] = storm, lost.total()
         if storm.calm_since is None:
-            evidence[scope] = _words(scope, lost, servers, limit, tally)
+            evidence[scope] = _words(scope, lost, servers, limit, missed)
         else:
             end = after(storm.calm_since, grace)
             found.ends_at = end if found.ends_at is None else min(found.ends_at, end)
@@ -121,13 +121,32 @@ def _follow(
     return replace(storm, calm_since=calm_since) if now < after(calm_since, grace) else None
 
 
-def _lost(tally: Tally, found: Weather, before: Mapping[str, Storm]) -> Mapping[str, Counter[AvailabilityZone]]:
+def _missed(tally: Tally, desired: DesiredState) -> Mapping[Loss, int]:
+    """Give the losses without those that nobody misses."""
+    return {loss: count for loss, count in tally.losses.items() if _is_missed(tally, desired, loss)}
+
+
+def _is_missed(tally: Tally, desired: DesiredState, loss: Loss) -> bool:
+    service = desired.services.get(loss[0]) if loss[0] is not None else None
+    if service is None or loss[1] is None or service.versions.get(loss[1]):
+        return True
+    return not tally.serves(service.name, service.versions)
+
+
+def _count(losses: Mapping[Loss, int], scope: str) -> int:
+    """Count the losses of a scope."""
+    return sum(count for (service, *_), count in losses.items() if scope in (ENVIRONMENT, f"service/{service}"))
+
+
+def _lost(
+    missed: Mapping[Loss, int], found: Weather, before: Mapping[str, Storm]
+) -> Mapping[str, Counter[AvailabilityZone]]:
     """Count, by scope and zone, who is lost without the cloud's word; a storm that is remembered has a scope, too.
 
     What an operator believes of one service is no sign of a storm over all.
     """
     lost: dict[str, Counter[AvailabilityZone]] = {scope: Counter() for scope in sorted(before)}
-    for (service, az, kind), count in tally.losses.items():
+    for (service, _, az, kind), count in missed.items():
         if kind is LossKind.DEAD or az in found.dead_zones:
             continue
         own = f"service/{service}"
@@ -156,7 +175,7 @@ def _dead_zones(tally: Tally, desired: DesiredState) -> frozenset[AvailabilityZo
         for standing in pool.building.values():
             if standing.place.az is not None:
                 well[standing.place.az] -= 1
-    for (_, az, kind), count in tally.losses.items():
+    for (_, _, az, kind), count in tally.losses.items():
         lost[az] += count
         if kind is LossKind.SUSPECT:
             well[az] -= count
@@ -169,12 +188,10 @@ def _dead_zones(tally: Tally, desired: DesiredState) -> frozenset[AvailabilityZo
     return frozenset(dead) if living and are_others_well else frozenset()
 
 
-def _words(scope: str, lost: Counter[AvailabilityZone], servers: int, limit: guard.Storm, tally: Tally) -> str:
-    silent = sum(
-        count
-        for (service, _, kind), count in tally.losses.items()
-        if kind is LossKind.SILENT and scope in (ENVIRONMENT, f"service/{service}")
-    )
+def _words(
+    scope: str, lost: Counter[AvailabilityZone], servers: int, limit: guard.Storm, missed: Mapping[Loss, int]
+) -> str:
+    silent = _count({loss: count for loss, count in missed.items() if loss[-1] is LossKind.SILENT}, scope)
     zones = ", ".join(f"{count} in {az}" for az, count in sorted(lost.items()) if count)
     total = lost.total()
     return (

@@ -144,7 +144,7 @@ class Tally:
     doubtful: Group = field(default_factory=dict)
     """Suspects without a role."""
     unsent: Group = field(default_factory=dict)
-    """Recorded, not listed by the cloud."""
+    """Recorded, and never listed by the cloud."""
     unconfirmed: Group = field(default_factory=dict)
     """Serving, and our record does not say so yet."""
     unnoted: Group = field(default_factory=dict)
@@ -374,6 +374,6 @@ def _groups_of_spare(tally: Tally, pool: PoolTally, record: ServerRecord, phase:
         return (tally.drained,)
     if phase is Phase.CONFIGURING:
         return (pool.building,)
-    if phase is Phase.CREATING:
+    if phase is Phase.CREATING and record.built_at is None:
         return (pool.building, tally.in_creation, tally.unsent)
     return (pool.building, tally.in_creation)

@@ -1,12 +1,12 @@
-"""Checkers of repair: no service lacks capacity for long, and none much longer than others (L4, Q6)."""
+"""Checkers of repair: no service lacks capacity for long (L4)."""
 
 from __future__ import annotations
 
 from hfs_appliance.model.ids import ServiceName
 from hfs_appliance.model.instants import Duration, Instant, format_duration
 from sim.checkers.base import Case, Checker
-from sim.entries import DesiredStored
-from sim.truth import ConditionChanged, Fact, MachineHidden, StoryBegun
+from sim.gaps import Gaps
+from sim.truth import Fact
 
 
 class Repair(Checker):
@@ -15,45 +15,22 @@ class Repair(Checker):
     name = "repair"
     ids = ("L4",)
     promise = "no service lacks instances that serve for longer at a stretch than the scenario allows"
-    sees = (ConditionChanged, DesiredStored, StoryBegun, MachineHidden)
+    sees = Gaps.SEES
 
     def __init__(self, case: Case) -> None:
         super().__init__(case)
         self._bound = case.scenario.bounds.repair
-        self._has_begun = False
-        self._gaps: dict[ServiceName, Instant] = {}
+        self._gaps = Gaps(case.census, self._judge)
 
     def see(self, now: Instant, fact: Fact) -> None:
         """Follow the gaps."""
-        match fact:
-            case StoryBegun():
-                self._has_begun = True
-                self._look_at_all(now)
-            case ConditionChanged():
-                if fact.service is not None:
-                    self._look(now, fact.service)
-            case _:
-                self._look_at_all(now)
+        self._gaps.see(now, fact)
 
     def finish(self, now: Instant) -> None:
         """Judge what is open still."""
-        for name in list(self._gaps):
-            self._close(now, name)
+        self._gaps.finish(now)
 
-    def _look_at_all(self, now: Instant) -> None:
-        for name in self._census.services:
-            self._look(now, name)
-
-    def _look(self, now: Instant, name: ServiceName) -> None:
-        service = self._census.service(name)
-        if service.serving < service.desired:
-            if self._has_begun:
-                self._gaps.setdefault(name, now)
-        elif name in self._gaps:
-            self._close(now, name)
-
-    def _close(self, now: Instant, name: ServiceName) -> None:
-        lasted = Duration(now - self._gaps.pop(name))
+    def _judge(self, name: ServiceName, lasted: Duration) -> None:
         if self._bound is not None and lasted > self._bound:
             words = f"{format_duration(lasted)}, {format_duration(self._bound)} allowed"
             self.accuse(f"{name} lacked instances that serve for {words}")

@@ -117,8 +117,8 @@ class Surge(Checker):
         for pool, size in self._capacity.sizes.items():
             # Those in building are left to finish first.
             too_many = min(self._capacity.spares_too_many(pool), self._census.warm[pool] - size)
-            if too_many <= 0:
-                self._too_many_since.pop(pool, None)
+            if too_many <= 0 or now - self._weather.listed_at > LATELY:
+                self._too_many_since.pop(pool, None)  # nothing leaves without a list
                 continue
             since = self._too_many_since.setdefault(pool, now)
             if able_since is not None and max(since, able_since, self._removed_at) + self.LEAVES_WITHIN < now:

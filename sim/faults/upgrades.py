@@ -34,7 +34,6 @@ SLOWER: Final = (2000, 1300)
     "H4",
     words="`hfs upgrade` of a service to a good version; target: which; amount: 0 blue-green, 1 rolling",
     amounts=(0, len(WITHOUT_FIGURES) - 1),
-    is_drawn=False,
 )
 def upgrade_good(sim: Simulation, fault: Fault) -> Struck:
     """Ask for a version with which nothing is wrong."""
@@ -64,7 +63,6 @@ def upgrade_late_bad(sim: Simulation, fault: Fault) -> Struck:
     "H8",
     words="`hfs upgrade` of a service to a version that never comes up (amount 0) or crashes once it serves (1)",
     amounts=(0, 1),
-    is_drawn=False,  # a fleet of one service takes its crash for a storm over all, which waits for a person
 )
 def upgrade_bad(sim: Simulation, fault: Fault) -> Struck:
     """Ask for a version that is no good."""
@@ -82,7 +80,6 @@ def upgrade_bad(sim: Simulation, fault: Fault) -> Struck:
     "H4",
     words="`hfs upgrade --strategy canary` of a service to a good version; target: which",
     needs_traffic=True,
-    is_drawn=False,
 )
 def canary_good(sim: Simulation, fault: Fault) -> Struck:
     """Ask for a good version, to be compared with the old one."""
@@ -97,7 +94,6 @@ def canary_good(sim: Simulation, fault: Fault) -> Struck:
     words="`hfs upgrade --strategy canary` to a version with 5 % errors (amount 0), twice as slow (1), 30 % slower (2)",
     amounts=(0, len(SLOWER)),
     needs_traffic=True,
-    is_drawn=False,
 )
 def canary_bad(sim: Simulation, fault: Fault) -> Struck:
     """Ask for a version of which only its figures show that it is no good."""

@@ -10,7 +10,7 @@ from sim.census import Census
 from sim.folds import Fold
 from sim.metrics.counts import Calls, Causes, Waste
 from sim.metrics.latency import Latency
-from sim.metrics.recovery import Recovery
+from sim.metrics.recovery import Lacks, Recovery
 from sim.metrics.supply import Supply
 from sim.metrics.timeline import Course
 from sim.outcome import ApiCalls, Availability, Elasticity, Spread, Timeline
@@ -23,6 +23,7 @@ class Findings(TypedDict):
     reconcile_parts_ms: Mapping[str, Spread]
     repair_s: Mapping[str, Spread]
     detect_s: Mapping[str, Spread]
+    gaps_s: Spread
     availability: Mapping[str, Availability]
     created: Mapping[str, int]
     destroyed: Mapping[str, int]
@@ -41,6 +42,7 @@ class Metrics:
         self._waste = Waste(census)
         self._latency = Latency()
         self._recovery = Recovery(census)
+        self._lacks = Lacks(census)
         self._supply = Supply(census)
         self.course = Course(census, self._causes)
         self.folds: tuple[Fold, ...] = (
@@ -49,6 +51,7 @@ class Metrics:
             self._waste,
             self._latency,
             self._recovery,
+            self._lacks,
             self._supply,
             self.course,
         )
@@ -65,6 +68,7 @@ class Metrics:
             reconcile_parts_ms=self._latency.parts(),
             repair_s=repair,
             detect_s=detect,
+            gaps_s=self._lacks.spread(),
             availability=self._supply.availability(now),
             created=dict(sorted(self._causes.created.items())),
             destroyed=dict(sorted(self._causes.destroyed.items())),

@@ -11,11 +11,34 @@ from hfs_appliance.model.plan import Phase
 from sim.census import Census
 from sim.entries import DesiredStored
 from sim.folds import Fold
+from sim.gaps import Gaps
 from sim.metrics.histogram import histogram
 from sim.outcome import Histogram, Spread
 from sim.truth import HEALTHY, ConditionChanged, Fact, FaultBegun
 
 _NOTICED: Final = frozenset({Phase.SUSPECT.value, Phase.LOST.value, Phase.DELETING.value, Phase.GONE.value})
+
+
+class Lacks(Fold):
+    """The gaps of all services, whatever they came from: what `bounds.repair` is about."""
+
+    sees = Gaps.SEES
+
+    def __init__(self, census: Census) -> None:
+        self._spans: list[int] = []
+        self._gaps = Gaps(census, lambda _, lasted: self._spans.append(lasted))
+
+    def see(self, now: Instant, fact: Fact) -> None:
+        """Follow the gaps."""
+        self._gaps.see(now, fact)
+
+    def finish(self, now: Instant) -> None:
+        """Count what is open still as lasting until now."""
+        self._gaps.finish(now)
+
+    def spread(self) -> Spread:
+        """Give how long they were, in seconds."""
+        return Spread.of(self._spans, unit=SECOND)
 
 
 class Recovery(Fold):

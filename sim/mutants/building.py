@@ -8,17 +8,17 @@ from typing import Any
 
 from hfs_appliance.factory import policy
 from hfs_appliance.mcp import build as building
-from hfs_appliance.mcp import decide, setbacks
+from hfs_appliance.mcp import decide, retire, setbacks
 from hfs_appliance.mcp.draft import Draft
 from hfs_appliance.mcp.launches import Launches
 from hfs_appliance.model.desired import Limits
 from hfs_appliance.model.ids import serial_of, server_id
-from hfs_appliance.model.instants import MINUTE, Duration
+from hfs_appliance.model.instants import MINUTE, SECOND, Duration
 from hfs_appliance.model.plan import Create
 from hfs_appliance.ports.errors import PortError
 from hfs_appliance.runtime.acts import Acts
 from sim.mutants.base import Patch, among, mutant
-from sim.scenario import Beginning, Fault, Scenario
+from sim.scenario import Beginning, Fault, Layout, Scenario
 from sim.swarm import draw
 
 MANY = 1 << 30
@@ -178,3 +178,25 @@ def retries_in_the_act(patch: Patch) -> None:
         return ask
 
     patch.around(Acts, "_ask_cloud", make)
+
+
+def _quiet(seed: int) -> Scenario:
+    """A fleet with which nothing happens; builds are quick, so that turns are."""
+    return Scenario(
+        name="quiet",
+        words="nothing happens",
+        lasts=Duration(12 * MINUTE),
+        layout=Layout(servers=90 + seed, per_service=30, pool=4, build=Duration(5 * SECOND)),
+    )
+
+
+@mutant(
+    "pool-of-two-minds",
+    breaks="the pool is trimmed to one server fewer than it is filled to",
+    because="S12: autoscalers whose two thresholds cross build and destroy the same server all day",
+    caught_by="direction",
+    world=_quiet,
+)
+def pool_of_two_minds(patch: Patch) -> None:
+    """Find one too many that is not."""
+    patch.set(retire, "surplus", lambda *, size, warm: max(0, warm - max(0, size - 1)))

@@ -12,10 +12,12 @@ from hfs_appliance.mcp.draft import Departure, Draft
 from hfs_appliance.mcp.tally import InstanceTally, Standing
 from hfs_appliance.model.desired import Service
 from hfs_appliance.model.ids import ServerId, Version
+from hfs_appliance.model.instants import HOUR, MINUTE, SECOND, Duration, after
 from hfs_appliance.model.ledger import Token
 from hfs_appliance.model.plan import Cause, Delete, Reason
 from hfs_appliance.runtime.ledger import LedgerStore
 from sim.mutants.base import Patch, among, mutant
+from sim.scenario import Bounds, Fault, Layout, Scenario
 
 
 @mutant(
@@ -162,3 +164,35 @@ def max_deleting_ignored(patch: Patch) -> None:
         return post_init
 
     patch.around(Draft, "__post_init__", make)
+
+
+def _hanging(seed: int) -> Scenario:
+    """A service of which a part hangs for long: too few for a storm, more than may go at one time."""
+    hangs = Fault(kind="service-hangs", at=Duration(MINUTE), lasts=Duration(40 * MINUTE), target=seed, amount=14)
+    return Scenario(
+        name="hanging",
+        words="fourteen of sixty instances hang",
+        lasts=Duration(45 * MINUTE),
+        layout=Layout(servers=60, per_service=60, pool=14),
+        bounds=Bounds(settle=Duration(3 * HOUR)),
+        faults=(hangs,),
+    )
+
+
+@mutant(
+    "budget-without-window",
+    breaks="what was spent of the budget comes back a second later, whatever the cloud has confirmed",
+    because="S10: a wrong check calls the whole fleet bad, one server a second, and a rate is no limit",
+    caught_by="blast-radius",
+    world=_hanging,
+)
+def budget_without_window(patch: Patch) -> None:
+    """Remember no token for longer than a second."""
+
+    def make(inner: Callable[..., bool]) -> Callable[..., bool]:
+        def counts(self: Budget, server: ServerId, token: Token, scope: str) -> bool:
+            return self.now < after(token.at, SECOND) and inner(self, server, token, scope)
+
+        return counts
+
+    patch.around(Budget, "_counts", make)

@@ -9,16 +9,19 @@ from typing import Any
 import trio
 
 from hfs_appliance.mcp import decide
+from hfs_appliance.mcp.draft import Draft
 from hfs_appliance.mcp.memory import ledger_after
-from hfs_appliance.model.instants import Duration
+from hfs_appliance.model.instants import MINUTE, Duration, after
 from hfs_appliance.model.ledger import Ledger
-from hfs_appliance.model.plan import Plan
+from hfs_appliance.model.plan import ConfirmReady, Plan
 from hfs_appliance.model.world import World
 from hfs_appliance.ports.errors import PortError
 from hfs_appliance.runtime import reconcile
 from hfs_appliance.runtime.observe_cloud import CloudObserver
 from hfs_appliance.runtime.reconcile import Reconciler
 from sim.mutants.base import Patch, among, mutant
+
+LATE = Duration(8 * MINUTE)
 
 
 @mutant(
@@ -117,3 +120,30 @@ def looks_without_pause(patch: Patch) -> None:
 def success_told_early(patch: Patch) -> None:
     """Look at the plan alone."""
     patch.set(decide, "_is_converged", lambda draft, _pools: not draft.actions)
+
+
+@mutant(
+    "books-kept-late",
+    breaks="that an instance has come up is confirmed minutes after everything was called converged",
+    because="L1: what is called done and goes on by itself is not done: who waits for it to be quiet is deceived",
+    caught_by="stays",
+    world=among("server-dies", "mcp-killed", servers=8),
+)
+def books_kept_late(patch: Patch) -> None:
+    """Confirm nobody in the minutes after its role was given."""
+
+    def make(inner: Callable[[Draft], None]) -> Callable[[Draft], None]:
+        def keep_books(draft: Draft) -> None:
+            inner(draft)
+            assert draft.world.registry is not None
+            records = draft.world.registry.value.records
+            for action in [action for action in draft.actions if isinstance(action, ConfirmReady)]:
+                due = after(records[action.server].assigned_at or draft.world.now, LATE)
+                if draft.world.now < due:
+                    draft.actions.remove(action)
+                    draft.planned.discard(action.server)
+                    draft.look_again(due)
+
+        return keep_books
+
+    patch.around(decide, "keep_books", make)

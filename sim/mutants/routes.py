@@ -72,6 +72,25 @@ def routes_never_shortened(patch: Patch) -> None:
 
 
 @mutant(
+    "suspects-keep-their-address",
+    breaks="a member without registration stays routed at an address at which somebody else has registered by now",
+    because="V11: a new server got the address of a dead one, and customers saw the answers of another service",
+    caught_by="astray",
+    world=among("server-vanishes", servers=8, per_service=1, pool=0),
+)
+def suspects_keep_their_address(patch: Patch) -> None:
+    """Forget who has registered where."""
+
+    def make(inner: Callable[..., Any]) -> Callable[..., Any]:
+        def guarded(cohort: Any, known: Any, _taken: object, *, removals_believed: bool) -> Any:
+            return inner(cohort, known, frozenset(), removals_believed=removals_believed)
+
+        return guarded
+
+    patch.around(routing, "_guarded", make)
+
+
+@mutant(
     "reload-storm",
     breaks="each change of a registration reloads the proxy",
     because="G5, Z20: each reload leaves workers behind that finish their requests, until memory is full",

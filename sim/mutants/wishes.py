@@ -84,6 +84,25 @@ class _Hushed:
         return 0 if isinstance(event, DesiredRefused) else int(self._sink.emit(actor, event, cause=cause))
 
 
+@mutant(
+    "count-without-generation",
+    breaks="a changed count is stored under the generation that was in force before",
+    because="S7: two states of one number: nobody can tell which is newer, and a plan is applied to the wrong one",
+    caught_by="generations",
+    world=among("scale-out", "scale-in"),
+)
+def count_without_generation(patch: Patch) -> None:
+    """Leave the number as it is."""
+
+    def make(inner: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(self: DesiredStore, stored: Any, *change: Any) -> Any:
+            return replace(inner(self, stored, *change), generation=stored.generation)
+
+        return counted
+
+    patch.around(DesiredStore, "_counted", make)
+
+
 def _busy(seed: int) -> Scenario:
     """A small fleet that scales itself, and figures that go wrong."""
     kinds = ("load-unknown", "load-frozen", "flash-crowd", "drop-to-zero")

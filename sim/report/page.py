@@ -30,7 +30,7 @@ from sim.report import barcharts, timecharts
 from sim.report.peers import PEERS
 from sim.report.scales import clock
 from sim.report.series import Grid, grid, within
-from sim.report.words import done, elasticity, lead, percent, verdict
+from sim.report.words import done, elasticity, lead, percent, repaired, verdict
 from sim.scenario import Scenario
 from sim.story import SIGNS, Chapter, Deed, Line, Story, Tone, since_beginning
 
@@ -188,6 +188,7 @@ def _speed(run: Run) -> Mapping[str, Any]:
     return {
         "kinds": kinds,
         "bound": _bound(run.scenario),
+        "repaired_words": repaired(outcome),
         "latencies": [(words, outcome.reconcile_parts_ms.get(name, Spread())) for words, name in _LATENCIES],
         "repairs": list(barcharts.buckets(timeline.repair_s, _write_s)),
         "reconciled": list(barcharts.buckets(timeline.reconcile_ms, _write_ms)),

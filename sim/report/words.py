@@ -71,6 +71,16 @@ def _worst(data: Grid) -> str:
     return f"At the worst moment {least:,} instances served, where {desired:,} were desired."
 
 
+def repaired(outcome: Outcome) -> str:
+    """Say how long a service lacked instances at most, beside what is allowed."""
+    found, bound = outcome.gaps_s, outcome.gap_bound_s
+    allowed = f"{format_duration(seconds(bound))} allowed" if bound is not None else "the scenario sets no bound"
+    if not found.count:
+        return f"no service lacked instances at any moment; {allowed}"
+    longest = format_duration(seconds(found.max))
+    return f"no service lacked instances for longer than {longest} ({found.count:,} times); {allowed}"
+
+
 def percent(ppm: int) -> str:
     """Write a share per million so that all but everything never reads as everything."""
     return f"{ppm // 10_000}.{ppm % 10_000:04d}".rstrip("0").rstrip(".") + " %"

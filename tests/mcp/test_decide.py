@@ -106,6 +106,19 @@ def test_a_server_that_vanished_from_a_complete_list_is_lost() -> None:
     assert phase(decide(fleet.world()), victim) == (Phase.LOST, "vanished")
 
 
+def test_a_warm_server_that_vanished_is_no_creation_that_goes_on_and_no_failed_build() -> None:
+    fleet = settled()
+    victim = next(iter(fleet.pool))
+    del fleet.pool[victim]
+    del fleet.cloud[victim]
+    fleet.records[victim] = replace(fleet.records[victim], created_at=fleet.now, built_at=fleet.now)
+    fleet.now = after(fleet.now, Duration(6 * SECOND))
+    assert victim not in of(decide(fleet.world()), Create), "its name is not given to another one"
+    fleet.now = after(fleet.now, MINUTE)
+    assert phase(decide(fleet.world()), victim) == (Phase.LOST, "vanished")
+    assert failures_in(decide(fleet.world())) == 0
+
+
 def test_a_partial_list_proves_no_absence() -> None:
     fleet = settled()
     victim = fleet.serving("dns", "1")[0]

@@ -9,7 +9,7 @@ import pytest
 
 from sim.play import play
 from sim.scenarios import load, scaled
-from sim.shelf import names
+from sim.shelf import names, text
 
 SERVERS: Final = 20
 SHORTER: Final = {"fleet-day": 1.0, "mcp-killed-at-every-step": 0.15, "leader-loss-every-30s": 0.4}
@@ -31,3 +31,11 @@ def test_what_a_scenario_demands_is_kept(name: str) -> None:
 @pytest.mark.parametrize("name", names())
 def test_a_scenario_says_what_it_is_about_in_one_line(name: str) -> None:
     assert 20 <= len(load(name).words) <= 120
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_scenario_bounds_the_time_to_repair_and_says_why_so(name: str) -> None:
+    lines = text(name).splitlines()
+    (place,) = (number for number, line in enumerate(lines) if line.startswith("repair = "))
+    assert lines[place - 1].startswith("# ")
+    assert load(name).bounds.repair is not None

@@ -103,6 +103,8 @@ def outcome() -> Outcome:
             "server-dies": Spread(count=4, p50=3, p99=7, max=7),
             "zone-dark": Spread(count=33, p50=6, p99=8, max=8),
         },
+        gaps_s=Spread(count=31, p50=88, p99=410, max=410),
+        gap_bound_s=600,
         availability={
             **{f"service-{number:04d}": Availability(capacity_ppm=980_000 + number * 2_500) for number in range(9)},
             "service-0008": Availability(served_ppm=999_990, capacity_ppm=1_000_000),

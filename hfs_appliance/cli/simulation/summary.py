@@ -13,7 +13,7 @@ from rich.text import Text
 from hfs_appliance.cli.simulation.frame import Sight, counted, label, timeline, told
 from hfs_appliance.model.instants import format_duration, seconds
 from sim.outcome import Outcome, Spread
-from sim.report.words import percent
+from sim.report.words import percent, repaired
 from sim.scenario import Bounds
 from sim.story import Chapter, Line, Story
 
@@ -145,6 +145,7 @@ def _facts(outcome: Outcome) -> Iterator[tuple[str, str]]:
     spread = outcome.reconcile_ms
     if spread.count:
         yield "reconcile", f"p50 {spread.p50:,} ms, p99 {spread.p99:,} ms, max {spread.max:,} ms, of {spread.count:,}"
+    yield "repaired", repaired(outcome)
     if (asked := outcome.requests).asked:
         lost = f"{asked.lost:,} ({percent(asked.lost_ppm)})"
         yield "requests", f"{asked.asked:,}, of which {lost} were lost; p95 {asked.latency_p95_ms:,} ms"

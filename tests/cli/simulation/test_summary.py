@@ -52,6 +52,7 @@ def test_it_tells_what_a_run_was_measured_by() -> None:
         "server-dies      4            3s   7s            4s    13s    13s    10m",
         "zone-dark       33            6s   8s         1m36s  6m50s  6m50s    10m",
         "reconcile  p50 18 ms, p99 1,840 ms, max 3,100 ms, of 117",
+        "repaired   no service lacked instances for longer than 6m50s (31 times); 10m allowed",
         "requests   1,234,567, of which 321 (0.026 %) were lost; p95 34 ms",
         "available  every service answered at least 99.999 % of the time, with at least 98 % of its capacity",
         "started    37: 14 fill-pool, 23 meet-demand",
