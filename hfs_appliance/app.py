@@ -211,6 +211,8 @@ def _compose(
     options: RunOptions, registry: Registry, hosts: tuple[str, ...], bus: EventBus, clock: SystemClock
 ) -> _Appliance:
     settings = options.desired
+    if settings.balancer is not None:
+        raise CannotStart("[balancer]: a load balancer is not available in this version; take the table out")
     cloud = _cloud(options, clock)
     listen = (options.endpoint.address, options.endpoint.port) if options.endpoint is not None else None
     nginx = NginxProxy(options.state / "nginx", listen=listen)

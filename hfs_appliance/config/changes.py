@@ -14,11 +14,13 @@ from hfs_appliance.model.reports import Change
 from hfs_appliance.model.rollout import Step
 
 _RESTART: Final[tuple[KeyPath, ...]] = (
-    # The registry session, the provider and the admin API's socket are made once, when `hfs run` starts. What stands in
-    # [endpoint] reaches nginx with its next configuration; the rest is policy, read anew by every reconcile.
+    # The registry session, the provider, the load balancer's client and the admin API's socket are made once, when
+    # `hfs run` starts. What stands in [endpoint] reaches nginx with its next configuration; the rest is policy, read
+    # anew by every reconcile.
     ("environment",),
     ("registry",),
     ("cloud",),
+    ("balancer",),
     ("admin",),
 )
 

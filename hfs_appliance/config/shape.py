@@ -101,6 +101,13 @@ class Endpoint(Table):
     """Shortest time between two reloads of nginx; the first change of a burst is published at once."""
 
 
+class Balancer(Table):
+    """A load balancer of the cloud before the proxies of all appliances; left out, there is none."""
+
+    drain: Annotated[Duration, span("0s", "1h")] = default(desired.BalancerSettings, "drain")
+    """How long a proxy that leaves gets no new connections before it is taken out."""
+
+
 class Admin(Table):
     """The admin API and the console."""
 
@@ -341,6 +348,7 @@ class File(Table):
     registry: Registry = Registry()
     cloud: Cloud = Field(examples=[{"provider": "local"}])
     endpoint: Endpoint = Field(examples=[{"listen": "127.0.0.1:8080"}])
+    balancer: Balancer | None = None
     admin: Admin = Admin()
     guard: Guard = Guard()
     quota: Quota = Field(examples=[{"max_servers": 30}])

@@ -8,6 +8,7 @@ from hfs_appliance.config import rollout, shape
 from hfs_appliance.model.autoscale import Autoscale, NoData, Stride, WhenBlind
 from hfs_appliance.model.desired import (
     Admin,
+    BalancerSettings,
     CloudProvider,
     CloudSettings,
     DesiredState,
@@ -64,6 +65,7 @@ def to_model(file: shape.File, *, generation: int, base: Path) -> DesiredState:
             reserve=Reserve(remediation=file.quota.reserve.remediation, rollout=file.quota.reserve.rollout),
         ),
         guard=_guard(file.guard),
+        balancer=BalancerSettings(drain=file.balancer.drain) if file.balancer is not None else None,
         pools={
             PoolName(name): Pool(name=PoolName(name), size=pool.size, build_within=pool.build_within)
             for name, pool in sorted(file.pool.items())

@@ -34,6 +34,14 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BalancerSettings:
+    """The load balancer before the proxies."""
+
+    drain: Duration = seconds(30)
+    """How long a proxy that leaves for good gets no new connections before it leaves."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Admin:
     """Where the admin API and the console listen."""
 
@@ -235,3 +243,5 @@ class DesiredState:
     pools: Mapping[PoolName, Pool]
     services: Mapping[ServiceName, Service]
     guard: Guard = Guard()
+    balancer: BalancerSettings | None = None
+    """None: clients reach the proxies by themselves."""

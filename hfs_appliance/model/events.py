@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import ClassVar, TypeAlias
 
+from hfs_appliance.model.balancer_events import BalancerChanged, BalancerRefused
 from hfs_appliance.model.event import EventBase, Severity
 from hfs_appliance.model.ids import PoolName, ServerId, ServiceName, Version
 from hfs_appliance.model.instants import Instant
@@ -335,6 +336,8 @@ Event: TypeAlias = (
     | RoutesPublished
     | RoutesRefused
     | ProxyRestarted
+    | BalancerChanged
+    | BalancerRefused
     | DocumentsMerged
     | DocumentRefused
     | EntryRefused

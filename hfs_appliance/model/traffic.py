@@ -85,13 +85,32 @@ class Traffic:
     key: SplitKey = EACH_REQUEST
 
 
+class ProxyState(StrEnum):
+    """What a proxy says of itself, the best first."""
+
+    SERVES = "serves"
+    """It serves what it should."""
+    BEHIND = "behind"
+    """It serves, but has not taken what it should serve."""
+    DOWN = "down"
+    """Nothing answers there: its process does not run, and cannot be started."""
+    LEAVING = "leaving"
+    """It serves, and ends when its drain is over."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProxyServes:
-    """Content of `proxies/<id>` (ephemeral): which traffic epochs one proxy follows."""
+    """Content of `proxies/<id>` (ephemeral): which traffic epochs one proxy follows, and how it is."""
 
     proxy: str
     epochs: Mapping[ServiceName, int] = field(default_factory=dict)
     """By service; written anew only when they change, whatever else the proxy is given to serve."""
+    address: str = ""
+    """Where a load balancer reaches it; empty: no load balancer is to send it anything."""
+    port: int = 0
+    state: ProxyState = ProxyState.SERVES
+    words: str = ""
+    """Why it is so."""
 
 
 def oddity(traffic: Traffic) -> str:

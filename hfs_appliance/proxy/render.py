@@ -32,6 +32,9 @@ _REVISION_GAP: Final = ":revision:"
 
 _REVISION_DIGITS: Final = 12
 
+HEALTH_PATH: Final = "/-/health"
+"""Answers 200 wherever nginx does: for load balancers, and for hfs itself. No service can have that name."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
@@ -58,6 +61,7 @@ def render(table: RouteTable, host: Host) -> Rendered:
     routes = [table.routes[name] for name in sorted(table.routes)]
     draft = _template().render(
         revision=_REVISION_GAP,
+        health_path=HEALTH_PATH,
         host=host,
         listen=endpoint_of(table.address, table.port),
         connect_timeout=_milliseconds(table.connect_timeout),

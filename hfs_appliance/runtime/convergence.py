@@ -13,6 +13,7 @@ from hfs_appliance.model.plan import Plan, VersionCount
 from hfs_appliance.ports.clock import Clock
 from hfs_appliance.ports.events import EventSink
 from hfs_appliance.proxy.table import Route
+from hfs_appliance.runtime.balance import BalancerPublisher
 from hfs_appliance.runtime.desired import DesiredStore
 from hfs_appliance.runtime.dirty import Dirty
 from hfs_appliance.runtime.documents import DocumentPublisher
@@ -32,6 +33,7 @@ class Convergence:
         reconciler: Reconciler,
         routes: ProxyPublisher,
         documents: DocumentPublisher,
+        balancer: BalancerPublisher | None,
         *,
         clock: Clock,
         sink: EventSink,
@@ -41,6 +43,7 @@ class Convergence:
         self._reconciler = reconciler
         self._routes = routes
         self._documents = documents
+        self._balancer = balancer
         self._clock = clock
         self._sink = sink
         self._dirty = dirty
@@ -50,11 +53,13 @@ class Convergence:
         self._planned: tuple[bool, bool, Counts] = (False, False, self._compared[0])
 
     def is_reached(self) -> bool:
-        """Tell whether every count is met, routed by the proxy, and every document has been looked at."""
+        """Tell whether every count is met, routed by the proxies behind the load balancer, every document looked at."""
         plan, desired = self._reconciler.plan, self._desired.current
         if plan is None or desired is None or not plan.is_converged or self._reconciler.is_closing:
             return False
         if not (self._routes.is_in_step and self._documents.is_in_step):
+            return False
+        if self._balancer is not None and not self._balancer.is_in_step:
             return False
         routes = self._routes.served.routes if self._routes.served is not None else {}
         self._compare(plan.counts, routes)

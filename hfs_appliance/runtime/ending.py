@@ -91,7 +91,7 @@ async def _retire(plane: ControlPlane, interrupted: Wait) -> tuple[str, ...]:
     """Retire every server, and give those that are left when patience is over."""
     plane.close()
     with trio.move_on_after(to_seconds(CLOSE_WITHIN)):
-        await first_of(plane.reconciler.wait_closed, interrupted)
+        await first_of(plane.wait_closed, interrupted)
     plan = plane.reconciler.plan
     return tuple(sorted(plan.verdicts)) if plan is not None else ()
 

@@ -23,6 +23,7 @@ from hfs_appliance.model.plan import Hold, Phase, Plan, Verdict
 from hfs_appliance.model.reports import EventReport, Scaling, ServerReport
 from hfs_appliance.model.world import World
 from hfs_appliance.ports.errors import Missing, Transient, UnknownName, Unsupported
+from hfs_appliance.proxy.balance import SCOPE as BALANCER
 from hfs_appliance.runtime.evidence import evidence
 from hfs_appliance.runtime.nearest import nearest
 from hfs_appliance.runtime.plane import ControlPlane
@@ -82,7 +83,7 @@ class Explainer:
 
     def holds(self, plan: Plan) -> tuple[Hold, ...]:
         """Give everything that is withheld: by this appliance, by its plan, by its endpoint."""
-        return (*self._plane.holds(), *plan.holds, *self._plane.routes.holds())
+        return (*self._plane.holds(), *plan.holds, *self._plane.endpoint_holds())
 
     async def _server(self, world: World, plan: Plan, server: ServerId) -> ServerExplanation:
         try:
@@ -137,7 +138,7 @@ class Explainer:
             is_bare = path == f"/{name}"
             words = f"a redirect to {path}/, which goes to {name}" if is_bare else f"{name}, as {upstream}"
         place = self._plane.endpoint()
-        endpoint = [hold for hold in self._plane.routes.holds() if hold.scope == ENDPOINT]
+        endpoint = [hold for hold in self._plane.endpoint_holds() if hold.scope in (ENDPOINT, BALANCER)]
         servers = (
             roles(world.registry.value, service.name) if service is not None and world.registry is not None else ()
         )
@@ -156,7 +157,7 @@ class Explainer:
         )
 
     def _holds_of(self, plan: Plan, name: ServiceName, pool: PoolName) -> tuple[Hold, ...]:
-        return concerning(self.holds(plan), f"service/{name}", f"pool/{pool}", ENDPOINT, "environment")
+        return concerning(self.holds(plan), f"service/{name}", f"pool/{pool}", ENDPOINT, BALANCER, "environment")
 
     def _routing(
         self, world: World, plan: Plan, name: ServiceName, servers: Sequence[ServerId]
@@ -197,4 +198,4 @@ class Explainer:
 
 
 def _of_the_endpoint(recorded: Recorded) -> bool:
-    return recorded.actor in {"proxy", "documents"}
+    return recorded.actor in {"proxy", "documents", "balancer"}

@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
+from hfs_appliance.model.balancer import BalancerMember, BalancerView
 from hfs_appliance.model.ids import ServerId
 from hfs_appliance.model.leadership import Term
 from hfs_appliance.model.observed import CloudServer, CloudView
+from hfs_appliance.ports.balancer import LoadBalancer
 from hfs_appliance.ports.cloud import Cloud, Permit, ServerSpec, unconditional
 from hfs_appliance.ports.errors import Conflict, Fenced
 from hfs_appliance.ports.registry import (
@@ -93,11 +95,11 @@ class LeasedCloud:
 
     async def create(self, spec: ServerSpec, *, permit: Permit = unconditional) -> CloudServer:
         """Ask for a server. Errors: Fenced, Conflict, Ambiguous."""
-        return await self._cloud.create(spec, permit=self._with_lease(permit))
+        return await self._cloud.create(spec, permit=_both(permit, self._lease))
 
     async def delete(self, server: ServerId, *, permit: Permit = unconditional) -> None:
         """Ask for deletion. Errors: Fenced, Missing."""
-        await self._cloud.delete(server, permit=self._with_lease(permit))
+        await self._cloud.delete(server, permit=_both(permit, self._lease))
 
     async def log(self, server: ServerId, lines: int) -> str:
         """Give the tail of a server's log. Errors: Missing, Unsupported."""
@@ -105,11 +107,36 @@ class LeasedCloud:
 
     async def kill(self, server: ServerId, *, permit: Permit = unconditional) -> None:
         """Break a server. Errors: Fenced, Unsupported, Missing."""
-        await self._cloud.kill(server, permit=self._with_lease(permit))
+        await self._cloud.kill(server, permit=_both(permit, self._lease))
 
-    def _with_lease(self, permit: Permit) -> Permit:
-        def demand() -> None:
-            permit()
-            self._lease()
 
-        return demand
+class LeasedBalancer:
+    """Implements the port's LoadBalancer: looks as they are, mutations only while the lease certainly lasts."""
+
+    def __init__(self, balancer: LoadBalancer, lease: Permit) -> None:
+        self._balancer: Final = balancer
+        self._lease: Final = lease
+
+    async def look(self) -> BalancerView:
+        """Read its state and all of its members."""
+        return await self._balancer.look()
+
+    async def create(self, members: tuple[BalancerMember, ...], *, permit: Permit = unconditional) -> None:
+        """Have it made. Errors: Fenced, Conflict, Ambiguous."""
+        await self._balancer.create(members, permit=_both(permit, self._lease))
+
+    async def replace(self, members: tuple[BalancerMember, ...], *, permit: Permit = unconditional) -> None:
+        """Have exactly these members. Errors: Fenced, Conflict, Missing, Ambiguous."""
+        await self._balancer.replace(members, permit=_both(permit, self._lease))
+
+    async def delete(self, *, permit: Permit = unconditional) -> None:
+        """Have it removed. Errors: Fenced, Conflict, Missing, Ambiguous."""
+        await self._balancer.delete(permit=_both(permit, self._lease))
+
+
+def _both(permit: Permit, lease: Permit) -> Permit:
+    def demand() -> None:
+        permit()
+        lease()
+
+    return demand

@@ -32,7 +32,7 @@ class Guarding:
     def holds(self) -> tuple[Hold, ...]:
         """Give all that is withheld, and what may be."""
         plan = self._plane.reconciler.plan or Plan()
-        return (*self._plane.holds(), *plan.holds, *self._plane.routes.holds())
+        return (*self._plane.holds(), *plan.holds, *self._plane.endpoint_holds())
 
     def cards(self) -> Sequence[HoldCard]:
         """Give a card for each thing that is withheld."""

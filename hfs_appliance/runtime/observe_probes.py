@@ -1,17 +1,17 @@
-"""The probe observer: asks the instances whose fate hangs on a second witness. It never decides and never acts.
+"""The probe observer: asks those whose fate hangs on a second witness. It never decides and never acts.
 
-The plan names them (`Plan.to_probe`): those that lost their registration, a handful as a rule and a whole fleet in a
-storm. So the rounds are bounded by AT_ONCE, and a round that takes longer than the pace just takes longer.
+The plan names instances (`Plan.to_probe`): those that lost their registration, a handful as a rule and a whole fleet in
+a storm. So the rounds are bounded by AT_ONCE, and a round that takes longer than the pace just takes longer. Proxies
+behind a load balancer are named by their places, in an observer of their own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 import trio
 
-from hfs_appliance.model.ids import ServerId
 from hfs_appliance.model.instants import after, between, seconds, to_seconds
 from hfs_appliance.model.maps import differing
 from hfs_appliance.model.probes import Probe, Pulse, Target
@@ -19,27 +19,29 @@ from hfs_appliance.ports.clock import Clock
 from hfs_appliance.ports.probe import Prober
 from hfs_appliance.runtime.dirty import Dirty
 
+K = TypeVar("K", bound=str)
+
 PROBE_EVERY: Final = seconds(3)
 PROBE_WITHIN: Final = seconds(2)
 AT_ONCE: Final = 64
 
 
-class ProbeObserver:
-    """What instances answered to probes, of those that somebody wants to know about."""
+class ProbeObserver(Generic[K]):
+    """What was answered to probes, by those that somebody wants to know about."""
 
     def __init__(self, prober: Prober, *, clock: Clock, dirty: Dirty) -> None:
         self._prober = prober
         self._clock = clock
         self._dirty = dirty
-        self._wanted: Mapping[ServerId, Target] = {}
+        self._wanted: Mapping[K, Target] = {}
         self._is_asked = Dirty()
         self._limiter = trio.CapacityLimiter(AT_ONCE)
-        self._targets: dict[ServerId, Target] = {}
+        self._targets: dict[K, Target] = {}
         """Where the probes that are kept were sent to."""
-        self.probes: Mapping[ServerId, Probe] = {}
+        self.probes: Mapping[K, Probe] = {}
         """What was found; without those about whom nobody asks any more."""
 
-    def want(self, targets: Mapping[ServerId, Target]) -> None:
+    def want(self, targets: Mapping[K, Target]) -> None:
         """Say whom to ask from now on."""
         changed = differing(self._wanted, targets)
         self._wanted = targets
@@ -60,7 +62,7 @@ class ProbeObserver:
 
     async def _round(self) -> None:
         targets = dict(self._wanted)
-        found: dict[ServerId, Probe] = {}
+        found: dict[K, Probe] = {}
         async with trio.open_nursery() as nursery:
             for server, target in sorted(targets.items()):
                 nursery.start_soon(self._ask, server, target, found)
@@ -68,7 +70,7 @@ class ProbeObserver:
         self.probes = found
         self._dirty.mark()
 
-    async def _ask(self, server: ServerId, target: Target, found: dict[ServerId, Probe]) -> None:
+    async def _ask(self, server: K, target: Target, found: dict[K, Probe]) -> None:
         async with self._limiter:
             asked_at = self._clock.now()
             answer = await self._prober.probe(target, within=PROBE_WITHIN)

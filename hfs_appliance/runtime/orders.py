@@ -8,6 +8,7 @@ from typing import Final
 
 import trio
 
+from hfs_appliance.mcp.budget import ENVIRONMENT
 from hfs_appliance.mcp.reins import RULE, card
 from hfs_appliance.model.events import EntryRefused
 from hfs_appliance.model.instants import Instant, seconds, to_seconds
@@ -55,6 +56,11 @@ class OrdersStore:
         busy = {hold.scope for hold in plan.holds if hold.rule == RULE}
         restraints = sorted(self.in_force().restraints.items())
         return tuple(card(scope, restraint, 0) for scope, restraint in restraints if scope not in busy)
+
+    def everywhere(self) -> Hold | None:
+        """Give the card of the hold on the whole environment, if there is one."""
+        restraint = self.in_force().restraints.get(ENVIRONMENT)
+        return card(ENVIRONMENT, restraint, 0) if restraint is not None else None
 
     async def hold(self, scope: str, reason: str, author: str, until: Instant | None) -> None:
         """Have nothing of a scope taken away. Errors: PortError, TooSlowError."""

@@ -8,12 +8,15 @@ from typing import Final
 
 import trio
 
+from hfs_appliance.model.balancer import Place
 from hfs_appliance.model.desired import DesiredState
+from hfs_appliance.model.ids import ServerId
 from hfs_appliance.model.instants import seconds, to_seconds
 from hfs_appliance.model.leadership import Candidate
 from hfs_appliance.model.plan import Hold, Plan
 from hfs_appliance.model.reports import Adopted
 from hfs_appliance.model.world import World
+from hfs_appliance.ports.balancer import LoadBalancer
 from hfs_appliance.ports.clock import Clock, Entropy
 from hfs_appliance.ports.cloud import Cloud
 from hfs_appliance.ports.errors import Conflict, Transient
@@ -30,12 +33,13 @@ from hfs_appliance.runtime.acknowledge import Acknowledgement
 from hfs_appliance.runtime.acts import Acts
 from hfs_appliance.runtime.acts import Parts as ExecutorParts
 from hfs_appliance.runtime.anchoring import Anchoring
+from hfs_appliance.runtime.balance import Around, BalancerPublisher
 from hfs_appliance.runtime.convergence import Convergence
 from hfs_appliance.runtime.desired import DesiredStore
 from hfs_appliance.runtime.dirty import Dirty
 from hfs_appliance.runtime.documents import DocumentPublisher
 from hfs_appliance.runtime.execute import Executor
-from hfs_appliance.runtime.fence import LeasedCloud
+from hfs_appliance.runtime.fence import LeasedBalancer, LeasedCloud
 from hfs_appliance.runtime.leadership import Leadership
 from hfs_appliance.runtime.ledger import LedgerStore
 from hfs_appliance.runtime.observe_cloud import CloudObserver
@@ -80,6 +84,10 @@ class Backends:
     """This appliance, as the others of the environment are told."""
     listen: tuple[str, int] | None = None
     """Where the proxy of this host listens; None: where the desired state says."""
+    balancer: LoadBalancer | None = None
+    """What stands before the proxies of all appliances; None: nothing does."""
+    reached_at: Place | None = None
+    """Where it reaches the proxy of this host."""
     tunables: Tunables = PRODUCTION
     mischief: Mischief = PEACE
 
@@ -102,11 +110,11 @@ class ControlPlane:
         timeout = settings.registry.session_timeout
         # Who looks again when: one mark for each loop.
         to_plan, to_route, to_merge, to_tell = Dirty(), Dirty(), Dirty(), Dirty()
-        everyone = (to_plan, to_route, to_merge)
-        self.leadership = Leadership(
-            registry, layout, backends.us, timeout, self, clock=clock, sink=sink, dirty=(to_plan, to_tell)
-        )
-        self._acknowledgement = Acknowledgement(registry, layout, backends.us, sink)
+        self._to_balance = Dirty()
+        everyone = (to_plan, to_route, to_merge, *((self._to_balance,) if backends.balancer is not None else ()))
+        marks = (to_plan, to_tell, self._to_balance)
+        self.leadership = Leadership(registry, layout, backends.us, timeout, self, clock=clock, sink=sink, dirty=marks)
+        self._acknowledgement = Acknowledgement(registry, layout, backends.us, sink, backends.reached_at)
         entries = self.leadership.entries
         self.worker = backends.worker
         self.cloud = LeasedCloud(backends.cloud, self.leadership.demand_lease)
@@ -125,7 +133,7 @@ class ControlPlane:
             backends.cloud, poll, clock=clock, sink=sink, dirty=mine, tunables=tunables, mischief=mischief
         )
         self.load = LoadObserver(backends.load, clock=clock, dirty=to_plan)
-        self.probes = ProbeObserver(backends.prober, clock=clock, dirty=to_plan)
+        self.probes: ProbeObserver[ServerId] = ProbeObserver(backends.prober, clock=clock, dirty=to_plan)
         self.executor = Executor(self._parts(), backends.registry_hosts, to_plan)
         self.anchoring = self._anchoring()
         self.rollouts = RolloutStore(entries, layout, self.desired, self.view, sink)
@@ -135,6 +143,7 @@ class ControlPlane:
             observe_plan(plan)
             if self.convergence.is_news(plan):
                 to_tell.mark()
+                self._to_balance.mark()
 
         self.reconciler = Reconciler(
             self._sources(),
@@ -147,8 +156,19 @@ class ControlPlane:
         )
         self.routes = self._publisher(to_route, to_tell)
         self.documents = self._document_publisher(to_merge, to_tell)
-        self.convergence = Convergence(
-            self.desired, self.reconciler, self.routes, self.documents, clock=clock, sink=sink, dirty=to_tell
+        self.balancer = self._balancer_publisher(settings, to_tell)
+        self.convergence = self._convergence(to_tell)
+
+    def _convergence(self, dirty: Dirty) -> Convergence:
+        return Convergence(
+            self.desired,
+            self.reconciler,
+            self.routes,
+            self.documents,
+            self.balancer,
+            clock=self._backends.clock,
+            sink=self._backends.sink,
+            dirty=dirty,
         )
 
     def _document_publisher(self, dirty: Dirty, published: Dirty) -> DocumentPublisher:
@@ -176,7 +196,30 @@ class ControlPlane:
             sink=backends.sink,
             dirty=dirty,
             published=published,
-            acknowledge=self._acknowledgement.serve,
+            acknowledgement=self._acknowledgement,
+        )
+
+    def _balancer_publisher(self, settings: DesiredState, published: Dirty) -> BalancerPublisher | None:
+        backends = self._backends
+        if backends.balancer is None:
+            return None
+        assert settings.balancer is not None, "a load balancer that nobody has asked for"
+        around = Around(
+            settings=settings.balancer,
+            registry=self.view,
+            leadership=self.leadership,
+            restraint=self.orders.everywhere,
+            is_closing=lambda: self.reconciler.is_closing,
+            is_closed=lambda: self.reconciler.is_closed,
+        )
+        return BalancerPublisher(
+            LeasedBalancer(backends.balancer, self.leadership.demand_lease),
+            backends.prober,
+            around,
+            clock=backends.clock,
+            sink=backends.sink,
+            dirty=self._to_balance,
+            published=published,
         )
 
     def _anchoring(self) -> Anchoring:
@@ -242,12 +285,23 @@ class ControlPlane:
             self._part("acknowledgement", self._acknowledgement.keep),
             self._part("document publisher", self.documents.run),
             self._part("convergence", self.convergence.run),
+            *([self._part("balancer publisher", self.balancer.run)] if self.balancer is not None else []),
         )
 
     def holds(self) -> tuple[Hold, ...]:
         """Tell what this appliance withholds, beside its plan's and its endpoint's."""
         idle = self.orders.idle(self.reconciler.plan or Plan())
         return (*self.leadership.holds(), *self._file.holds(), *idle)
+
+    def endpoint_holds(self) -> tuple[Hold, ...]:
+        """Tell what the way of the requests withholds: this appliance's proxy, and the load balancer before all."""
+        return (*self.routes.holds(), *(self.balancer.holds() if self.balancer is not None else ()))
+
+    async def wait_closed(self) -> None:
+        """Wait until, after `close`, no server is left, nor what sent it requests."""
+        await self.reconciler.wait_closed()
+        if self.balancer is not None:
+            await self.balancer.removed.wait()
 
     def endpoint(self) -> tuple[str, int] | None:
         """Tell where the proxy of this host listens."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 import trio
@@ -21,13 +21,14 @@ from hfs_appliance.model.instants import (
 )
 from hfs_appliance.model.maps import differing
 from hfs_appliance.model.plan import Hold
-from hfs_appliance.model.traffic import Traffic
+from hfs_appliance.model.traffic import ProxyState, Traffic
 from hfs_appliance.ports.clock import Clock
 from hfs_appliance.ports.errors import PortError
 from hfs_appliance.ports.events import EventSink
 from hfs_appliance.ports.web import Proxy
 from hfs_appliance.proxy.router import Router
 from hfs_appliance.proxy.table import RouteTable
+from hfs_appliance.runtime.acknowledge import Acknowledgement
 from hfs_appliance.runtime.dirty import Dirty
 from hfs_appliance.runtime.observe_registry import RegistryObserver
 from hfs_appliance.runtime.sized import SizedDesired
@@ -51,11 +52,11 @@ class ProxyPublisher:
         sink: EventSink,
         dirty: Dirty,
         published: Dirty,
-        acknowledge: Callable[[Mapping[ServiceName, int]], None],
+        acknowledgement: Acknowledgement,
     ) -> None:
         self._proxy = proxy
-        self._acknowledge = acknowledge
-        """Told the traffic epochs of each table that the proxy serves."""
+        self._acknowledgement = acknowledgement
+        """Told the traffic epochs of each table that the proxy serves, and whether it serves what it should."""
         self._epochs: Mapping[ServiceName, int] = {}
         self._desired = desired
         self._registry = registry
@@ -64,6 +65,8 @@ class ProxyPublisher:
         self._dirty = dirty
         self._published = published
         self._refused = ""
+        self._down = ""
+        """Why the proxy's process cannot be started."""
         self._withheld: dict[ServiceName, str] = {}
         self._router = Router()
         self._is_closing = False
@@ -98,9 +101,15 @@ class ProxyPublisher:
             try:
                 was_started = await self._proxy.ensure_running()
             except PortError as error:
+                self._down = error.words
                 self._refuse(error.words)
                 await trio.sleep(to_seconds(RETRY_AFTER))
                 continue
+            if self._down:
+                # What it served last it serves again; whether it takes a new table is not known yet.
+                self._refused = "" if self._refused == self._down else self._refused
+                self._down = ""
+                self._describe_state()
             if was_started:
                 self._sink.emit("proxy", ProxyRestarted(words="with its last good configuration"))
             await self._proxy.wait_dead()
@@ -143,7 +152,8 @@ class ProxyPublisher:
                     self.served, self.is_in_step = routing.table, True
                 if self.is_in_step:
                     self._epochs = epochs
-                    self._acknowledge(epochs)
+                    self._acknowledgement.serve(epochs)
+                    self._describe_state()
                 self._published.mark()
             await self._wait()
 
@@ -192,6 +202,15 @@ class ProxyPublisher:
         if words != self._refused:
             self._refused = words
             self._sink.emit("proxy", RoutesRefused(words=words))
+        self._describe_state()
+
+    def _describe_state(self) -> None:
+        if self._down:
+            self._acknowledgement.describe(ProxyState.DOWN, self._down)
+        elif self._refused:
+            self._acknowledgement.describe(ProxyState.BEHIND, self._refused)
+        else:
+            self._acknowledgement.describe(ProxyState.SERVES, "")
 
 
 def _epochs(table: RouteTable, traffic: Mapping[ServiceName, Traffic]) -> Mapping[ServiceName, int]:

@@ -45,7 +45,7 @@ class Sources:
     desired: DesiredStore
     registry: RegistryObserver
     cloud: CloudObserver
-    probes: ProbeObserver
+    probes: ProbeObserver[ServerId]
     load: LoadObserver
     ledger: LedgerStore
     rollouts: RolloutStore
@@ -92,6 +92,11 @@ class Reconciler:
     def is_closing(self) -> bool:
         """Whether everything is being retired."""
         return self._is_closing or self._sources.desired.is_closing
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether, after `close`, no server is left."""
+        return self._closed.is_set()
 
     def close(self) -> None:
         """Retire everything from now on."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final, assert_never
 
 from hfs_appliance.model import events
+from hfs_appliance.model.balancer_events import BalancerChanged, BalancerRefused
 from hfs_appliance.model.events import Event, Recorded
 from hfs_appliance.model.instants import MILLISECOND, Duration, format_duration, format_instant
 from hfs_appliance.model.reports import EventReport
@@ -63,13 +64,12 @@ def words(event: Event) -> str:  # noqa: C901 - one row for each member of the c
         case events.ConvergedChanged():
             state = "the environment is what was asked for" if event.is_converged else "the environment has work to do"
             return _join(state, event.words)
-        case events.RoutesPublished():
-            routes = f"{_count(event.instances, 'instance')} of {_count(event.services, 'service')}"
-            return _join(f"the endpoint routes to {routes}, {_elapsed(event.elapsed_ms)}", event.words)
-        case events.RoutesRefused():
-            return _join("the proxy refused new routes, the former ones stay in force", event.words)
+        case events.RoutesPublished() | events.RoutesRefused():
+            return _routes(event)
         case events.ProxyRestarted():
             return _join("the proxy had died and runs again", event.words)
+        case BalancerChanged() | BalancerRefused():
+            return _balancer(event)
         case events.DocumentsMerged():
             merged = f"{_count(event.operations, 'operation')} of {_count(event.services, 'service')}"
             return f"the Swagger document has {merged}"
@@ -165,6 +165,20 @@ def _rollout(event: RolloutChanged | RolloutGivenUp | TrafficChanged) -> str:
             return f"requests of {event.service} go to {event.words} (traffic epoch {event.epoch})"
 
 
+def _routes(event: events.RoutesPublished | events.RoutesRefused) -> str:
+    if isinstance(event, events.RoutesRefused):
+        return _join("the proxy refused new routes, the former ones stay in force", event.words)
+    routes = f"{_count(event.instances, 'instance')} of {_count(event.services, 'service')}"
+    return _join(f"the endpoint routes to {routes}, {_elapsed(event.elapsed_ms)}", event.words)
+
+
+def _balancer(event: BalancerChanged | BalancerRefused) -> str:
+    if isinstance(event, BalancerRefused):
+        return _join("the load balancer is not as it should be", event.words)
+    weighted = f"{event.weighted} of {_count(event.members, 'proxy', 'proxies')}"
+    return _join(f"the load balancer sends requests to {weighted}", event.words)
+
+
 def _role(event: events.ActionStarted) -> str:
     if event.service is None:
         return ""
@@ -179,8 +193,8 @@ def _elapsed(elapsed_ms: int) -> str:
     return f"took {format_duration(Duration(elapsed_ms * MILLISECOND))}"
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def _count(number: int, noun: str, many: str = "") -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {many or f'{noun}s'}"
 
 
 def _times(number: int) -> str:

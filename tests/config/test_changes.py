@@ -63,6 +63,8 @@ window = "11m"
 [guard.storm]
 percent = "25%"
 min = 4
+[balancer]
+drain = "45s"
 [guard.quarantine]
 keep = "5h"
 max = 2
@@ -203,6 +205,7 @@ def test_a_version_that_goes_is_told(desired: DesiredState) -> None:
         ('name = "test"', 'name = "other"', ("environment.name",)),
         ('"local"', '"local"\npoll = "2s"\nlocal.boot = "9s"', ("cloud.local.boot", "cloud.poll")),
         ("[quota]", '[admin]\nlisten = "127.0.0.1:8082"\n[quota]', ("admin.listen",)),
+        ("[quota]", '[balancer]\ndrain = "9s"\n[quota]', ("balancer.drain",)),
         ("[quota]", '[registry]\nhosts = ["zk1:2181"]\n[quota]', ("registry.hosts",)),
         ("127.0.0.1:8080", "127.0.0.1:8088", ()),
         ("max_servers = 10", "max_servers = 11", ()),

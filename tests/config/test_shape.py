@@ -72,6 +72,8 @@ def test_defaults_are_values_that_an_operator_could_write() -> None:
     filled = copy.deepcopy(document)
     schema = json_schema()
     for key, value in schema["properties"].items():
+        if key in File.model_fields and File.model_fields[key].default is None:
+            continue  # an optional table: left out, it means that there is none
         table = schema["$defs"].get(value.get("$ref", "").rpartition("/")[2], {})
         defaults = {name: inner["default"] for name, inner in table.get("properties", {}).items() if "default" in inner}
         filled[key] = {**defaults, **filled.get(key, {})} if table else value["default"]

@@ -43,9 +43,9 @@ class Answers:
 
 
 @asynccontextmanager
-async def observing(clock: WorldClock) -> AsyncIterator[tuple[ProbeObserver, Answers, Dirty]]:
+async def observing(clock: WorldClock) -> AsyncIterator[tuple[ProbeObserver[ServerId], Answers, Dirty]]:
     answers, dirty = Answers(), Dirty()
-    observer = ProbeObserver(answers, clock=clock, dirty=dirty)
+    observer: ProbeObserver[ServerId] = ProbeObserver(answers, clock=clock, dirty=dirty)
     async with running(observer.run):
         yield observer, answers, dirty
 

@@ -14,6 +14,7 @@ from hfs_appliance.adapters.nginx.files import Files
 from hfs_appliance.model.ids import Version
 from hfs_appliance.model.instants import seconds
 from hfs_appliance.ports.errors import Rejected
+from hfs_appliance.proxy.render import HEALTH_PATH
 from hfs_appliance.proxy.table import Member
 
 if TYPE_CHECKING:
@@ -76,6 +77,12 @@ async def test_a_path_is_decoded_once_before_it_is_routed(site: Site, asked: str
     await site.publish(dns=(dns.member,))
     await raw_get(site, asked)
     assert dns.asked == [f"GET {target}"]
+
+
+async def test_it_tells_whoever_asks_that_it_runs(site: Site) -> None:
+    await site.publish(dns=())
+    answer = await site.get(HEALTH_PATH)
+    assert (answer.status_code, answer.text) == (200, "ok")
 
 
 async def test_while_clients_are_sent_away_all_is_served_as_ever(site: Site) -> None:
