@@ -18,6 +18,7 @@ def configuration(
     poll: str = "5s",
     session_timeout: str = "6s",
     autoscale: str = "",
+    balancer: bool = False,
 ) -> str:
     """Write an environment: instances by service and version, one pool called `small`.
 
@@ -32,6 +33,7 @@ def configuration(
         'endpoint = { listen = "127.0.0.1:8080" }',
         f"quota = {{ max_servers = {max_servers}, max_creating = {at_once}, max_deleting = {at_once} }}",
         f"pool = {{ small = {{ size = {pool_size} }} }}",
+        *(['balancer = { drain = "30s" }'] if balancer else []),
     ]
     for name, versions in services.items():
         counts = ", ".join(f'"{version}" = {{ instances = {count} }}' for version, count in versions.items())

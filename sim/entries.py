@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from hfs_appliance.config import ConfigError
+from hfs_appliance.model.balancer import Place
 from hfs_appliance.model.desired import DesiredState
 from hfs_appliance.model.ids import Nonce, PoolName, ServerId, ServiceName, Version
 from hfs_appliance.registry.formats import FormatError, read_desired
@@ -206,6 +207,10 @@ class ProxyTold(Fact):
     author: Author
     appliance: str
     epochs: Mapping[ServiceName, int]
+    place: Place | None = None
+    """Where a load balancer reaches it; None: none is to."""
+    is_serving: bool = True
+    """Whether it says that it serves what it should."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -310,7 +315,9 @@ def _gone(path: str, author: Author) -> Fact | None:
 def _upgrade(room: str, name: str, entry: Mapping[str, Any], author: Author) -> Fact:
     if room == "proxies":
         epochs = {ServiceName(service): int(epoch) for service, epoch in entry["epochs"].items()}
-        return ProxyTold(author=author, appliance=name, epochs=epochs)
+        place = Place(str(entry["address"]), int(entry["port"])) if entry.get("address") else None
+        is_serving = entry.get("state", "serves") == "serves"
+        return ProxyTold(author=author, appliance=name, epochs=epochs, place=place, is_serving=is_serving)
     service = ServiceName(name)
     if room == "traffic":
         weights = {Version(share["version"]): int(share["weight"]) for share in entry["shares"]}

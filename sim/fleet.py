@@ -17,12 +17,13 @@ from typing import Final, TypeVar
 import trio
 
 from hfs_appliance.config import load_text
+from hfs_appliance.model.balancer import Place as At
 from hfs_appliance.model.events import Recorded
 from hfs_appliance.model.ids import ServerId, ServiceName, Version
 from hfs_appliance.model.instants import Duration, format_duration, to_seconds
 from hfs_appliance.model.observed import CloudStatus
 from hfs_appliance.model.plan import Plan
-from hfs_appliance.model.probes import Answer, Target
+from hfs_appliance.model.probes import Answer, Pulse, Target
 from hfs_appliance.model.world import World
 from hfs_appliance.ports.mischief import PEACE
 from hfs_appliance.registry.paths import Layout
@@ -30,6 +31,8 @@ from hfs_appliance.runtime.tunables import PRODUCTION
 from hfs_appliance.telemetry import canonical
 from hfs_appliance.telemetry.bus import EventBus
 from sim.asking import Request, ask
+from sim.balancer import Octavia
+from sim.balancer_facts import ProxyAnswers
 from sim.believed import Believed
 from sim.clock import WorldClock
 from sim.datacentre import Datacentre
@@ -127,6 +130,7 @@ class Simulation:
             self.clock, self.streams.named("traffic"), self.truth, self.service_faults, self._find
         )
         self.load_faults: Final = LoadFaults()
+        self.octavia: Final = Octavia(self.clock, self.streams.named("balancer"), self._is_proxy_at, self.truth)
         self.entropy: Final = SimEntropy(self.streams.named("entropy"))
         self.journal: Final = Journal(keeps_lines=keeps_lines)
         self.bus: Final = EventBus(self.clock)
@@ -149,8 +153,9 @@ class Simulation:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
         """Let tasks run in the block, and end them with it."""
-        self.proxy = SimProxy(self.clock, self.truth)
-        self.places[FIRST] = Place(FIRST, self.proxy, self.entropy, self.uplink)
+        at = _place_of(FIRST)
+        self.proxy = SimProxy(self.clock, self.truth, hears=partial(self._tell_answering, at))
+        self.places[FIRST] = Place(FIRST, at, self.proxy, self.entropy, self.uplink)
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             yield
@@ -201,8 +206,10 @@ class Simulation:
     def _place(self, name: str) -> Place:
         if name not in self.places:
             entropy = SimEntropy(self.streams.named(f"entropy/{name}"))
-            # A proxy of its own, of which nobody takes account: the endpoint that is judged is the first one's.
-            self.places[name] = Place(name, SimProxy(self.clock), entropy, Uplink())
+            # A proxy of its own: the endpoint that is judged is the first one's, but all are behind the load balancer.
+            at = _place_of(name)
+            proxy = SimProxy(self.clock, hears=partial(self._tell_answering, at))
+            self.places[name] = Place(name, at, proxy, entropy, Uplink())
         return self.places[name]
 
     def ask(self, what: str, request: Request, *, insists: bool = False) -> None:
@@ -308,13 +315,26 @@ class Simulation:
             return None
         return server.assignment.service if server.assignment.port == port else None
 
+    def _tell_answering(self, place: At, *, is_answering: bool) -> None:
+        self.truth.tell(ProxyAnswers(place=place, is_answering=is_answering))
+
+    def _is_proxy_at(self, place: At) -> bool:
+        return any(each.at == place and each.proxy.is_running for each in self.places.values())
+
     def _answer(self, target: Target) -> Answer | None:
+        if self._is_proxy_at(At(target.address, target.port)):
+            return Answer(pulse=Pulse.ALIVE, words="status 200")
         server = self._living_at(target.address)
         return server.answer(target.port) if server is not None else None
 
     def _living_at(self, address: str) -> SimServer | None:
         machine = self.datacentre.at_address.get(address)
         return machine.life if machine is not None and isinstance(machine.life, SimServer) else None
+
+
+def _place_of(name: str) -> At:
+    """Give where the proxy of an appliance listens: `mcp-3` at 10.255.0.3."""
+    return At(f"10.255.0.{name.rpartition('-')[2]}", 8080)
 
 
 def simulate(

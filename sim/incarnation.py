@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from hfs_appliance.config import load_text
+from hfs_appliance.model.balancer import Place as At
 from hfs_appliance.model.events import ApplianceStarted, Event
 from hfs_appliance.model.instants import Duration
 from hfs_appliance.model.leadership import Candidate
 from hfs_appliance.runtime.control import ApplianceControl
 from hfs_appliance.runtime.plane import Backends, ControlPlane
 from hfs_appliance.runtime.supervise import restarting
+from sim.balancer import SimBalancer
 from sim.clock import SkewedClock, WorldClock
 from sim.cloud import SimCloud
 from sim.process import Process
@@ -34,8 +36,10 @@ FIRST: Final = "mcp-1"
 class Place:
     """The host of one appliance: what outlives its process."""
 
-    def __init__(self, name: str, proxy: SimProxy, entropy: SimEntropy, uplink: Uplink) -> None:
+    def __init__(self, name: str, at: At, proxy: SimProxy, entropy: SimEntropy, uplink: Uplink) -> None:
         self.name: Final = name
+        self.at: Final = at
+        """Where a load balancer reaches its proxy."""
         self.proxy: Final = proxy
         self.entropy: Final = entropy
         self.uplink: Final = uplink
@@ -64,6 +68,7 @@ class Incarnation:
             ahead=place.clock_error,
         )
         self.cloud = SimCloud(sim.datacentre, settings.environment, client=self.registry.link.number)
+        self.balancer = SimBalancer(sim.octavia, client=self.registry.link.number)
         self.environment = settings.environment
         self.source = sim.source
         backends = Backends(
@@ -80,6 +85,8 @@ class Incarnation:
             entropy=place.entropy,
             sink=self,
             us=Candidate(appliance=place.name, name=place.name, address=f"http://{place.name}:8081"),
+            balancer=self.balancer if settings.balancer is not None else None,
+            reached_at=place.at if settings.balancer is not None else None,
             tunables=sim.tunables,
             mischief=sim.mischief,
         )
@@ -108,6 +115,7 @@ class Incarnation:
         self.is_alive = False
         self.registry.sever()
         self.cloud.sever()
+        self.balancer.sever()
         self.scope.cancel(reason="killed")
         self.process.go_on()  # the dead only unwind
 

@@ -131,6 +131,7 @@ def source(scenario: Scenario) -> str:
         at_once=layout.at_once,
         poll=format_duration(layout.poll),
         session_timeout=format_duration(layout.session_timeout),
+        balancer=layout.balancer,
         autoscale=_autoscale(layout.grows_to, traffic.capacity * traffic.busy // 1000) if layout.grows_to else "",
     )
 

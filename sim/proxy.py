@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import trio
 
@@ -34,11 +34,24 @@ WORK: Final = 5 * MILLISECOND
 """An assumption: reading, checking and renaming one small document."""
 
 
+class Hears(Protocol):
+    """Whoever wants to know whether a proxy answers."""
+
+    def __call__(self, *, is_answering: bool) -> None:
+        """Hear that it does from now on, or does not."""
+        ...
+
+
+def _nobody(*, is_answering: bool) -> None:
+    """Hear nothing."""
+
+
 class SimProxy:
     """The proxy on the control plane's host, which outlives the control plane; implements the port's Proxy."""
 
-    def __init__(self, clock: WorldClock, truth: Truth | None = None) -> None:
+    def __init__(self, clock: WorldClock, truth: Truth | None = None, *, hears: Hears = _nobody) -> None:
         self._clock: Final = clock
+        self._hears = hears
         self._truth: Final = truth or Truth(clock.now)
         self._death = trio.Event()
         self.is_running = False
@@ -59,6 +72,7 @@ class SimProxy:
         self.is_running = False
         self._death.set()
         self._truth.tell(ProxyStopped())
+        self._hears(is_answering=False)
 
     def hang(self) -> None:
         """G3: let no reload end."""
@@ -101,6 +115,7 @@ class SimProxy:
         self.is_running = True
         self._death = trio.Event()
         self._truth.tell(ProxyStarted())
+        self._hears(is_answering=True)
         return True
 
     async def wait_dead(self) -> None:

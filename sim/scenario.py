@@ -87,6 +87,8 @@ class Layout:
     """One leads, the others stand by."""
     grows_to: int = 0
     """Instances that a service may have when it follows its traffic by itself; 0: it does not."""
+    balancer: bool = False
+    """Whether a load balancer stands before the proxies of the appliances."""
     build: Duration | None = None
     """Time from ACTIVE to a warm server; None: as measured, with all its tails."""
 

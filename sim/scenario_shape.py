@@ -72,6 +72,8 @@ class LayoutTable(Table):
     """How many look after the environment: one leads, the others stand by."""
     grows_to: Count = _default(scenario.Layout, "grows_to")
     """Instances that a service may have when it follows its traffic by itself; 0: it does not."""
+    balancer: bool = _default(scenario.Layout, "balancer")
+    """Whether a load balancer stands before the proxies of all appliances."""
     build: MaybeSpan = _default(scenario.Layout, "build")
     """Time from the cloud's ACTIVE to a warm server; left out, as measured, with all its tails."""
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from sim.checkers.accounting import Audit, DecidedFirst, Forgotten, Leak, RecordedFirst
 from sim.checkers.backoff import BacksOff
+from sim.checkers.balancer import BalancerBacksOff, BehindBalancer, DrainedFirst, NeverEmpty
 from sim.checkers.base import Case, Checker, Docket
 from sim.checkers.destruction import BlastRadius, DestroyBudget, HealthyDestroyed, LeavesInOrder, PaidFirst
 from sim.checkers.documents import Documents
@@ -51,6 +52,9 @@ CHECKERS: Final[tuple[type[Checker], ...]] = (
     Registrations,
     Astray,
     InStep,
+    BehindBalancer,
+    DrainedFirst,
+    NeverEmpty,
     AcknowledgedSplit,
     RequestsWhereServed,
     OneRollout,
@@ -61,6 +65,7 @@ CHECKERS: Final[tuple[type[Checker], ...]] = (
     Whole,
     Repair,
     BacksOff,
+    BalancerBacksOff,
     ApiRate,
     ReloadRate,
 )

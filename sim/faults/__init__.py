@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sim.faults import (  # noqa: F401  # each puts its kinds on the menu
+    balancer,
     cloud,
     datacentre,
     leader,
