@@ -34,6 +34,14 @@ NAME: Final = "hfs-sim"
 ADDRESS: Final = "198.51.100.1"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BalancerPace:
+    """How long it takes to carry a change out."""
+
+    work: Table = WORK
+    making: Table = MAKING
+
+
 @dataclass(slots=True, kw_only=True)
 class BalancerFaults:
     """What goes wrong now; rates are per mille."""
@@ -60,12 +68,19 @@ class Octavia:
     """One load balancer, as it really is."""
 
     def __init__(
-        self, clock: WorldClock, stream: Stream, answers: Callable[[Place], bool], truth: Truth | None = None
+        self,
+        clock: WorldClock,
+        stream: Stream,
+        answers: Callable[[Place], bool],
+        truth: Truth | None = None,
+        *,
+        pace: BalancerPace | None = None,
     ) -> None:
         self.clock: Final = clock
         self.stream: Final = stream
         self.truth: Final = truth or Truth(clock.now)
         self.faults: Final = BalancerFaults()
+        self._pace: Final = pace or BalancerPace()
         self.state = BalancerState.ABSENT
         self.members: Members = ()
         self._answers = answers
@@ -88,21 +103,21 @@ class Octavia:
         """Accept to make it. Errors: Conflict."""
         if self.state is not BalancerState.ABSENT:
             raise Conflict(f"load balancer {NAME} is there")
-        self._begin(MAKING, partial(self._change, members))
+        self._begin(self._pace.making, partial(self._change, members))
 
     def replace(self, members: Members) -> None:
         """Accept another set of members. Errors: Conflict, Missing."""
         self._demand_there()
         if self.state is not BalancerState.ACTIVE or self.stream.chance(self.faults.busy_calls):
             raise Conflict(f"load balancer {NAME} is immutable and cannot be updated: 409")
-        self._begin(WORK, partial(self._change, members))
+        self._begin(self._pace.work, partial(self._change, members))
 
     def delete(self) -> None:
         """Accept to remove it. Errors: Conflict, Missing."""
         self._demand_there()
         if self.state is BalancerState.PENDING:
             raise Conflict(f"load balancer {NAME} is immutable and cannot be updated: 409")
-        self._begin(WORK, self._vanish)
+        self._begin(self._pace.work, self._vanish)
 
     def _demand_there(self) -> None:
         if self.state is BalancerState.ABSENT:

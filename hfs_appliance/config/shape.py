@@ -104,6 +104,10 @@ class Endpoint(Table):
 class Balancer(Table):
     """A load balancer of the cloud before the proxies of all appliances; left out, there is none."""
 
+    port: Port = default(desired.BalancerSettings, "port")
+    """Where clients reach it, at the address that the cloud gives it."""
+    network: Text = default(desired.BalancerSettings, "network")
+    """Name or id of the network in which it gets that address; empty: the first one of the servers."""
     drain: Annotated[Duration, span("0s", "1h")] = default(desired.BalancerSettings, "drain")
     """How long a proxy that leaves gets no new connections before it is taken out."""
 

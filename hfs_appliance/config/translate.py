@@ -65,7 +65,7 @@ def to_model(file: shape.File, *, generation: int, base: Path) -> DesiredState:
             reserve=Reserve(remediation=file.quota.reserve.remediation, rollout=file.quota.reserve.rollout),
         ),
         guard=_guard(file.guard),
-        balancer=BalancerSettings(drain=file.balancer.drain) if file.balancer is not None else None,
+        balancer=BalancerSettings(**dict(file.balancer)) if file.balancer is not None else None,
         pools={
             PoolName(name): Pool(name=PoolName(name), size=pool.size, build_within=pool.build_within)
             for name, pool in sorted(file.pool.items())

@@ -37,6 +37,10 @@ class Endpoint:
 class BalancerSettings:
     """The load balancer before the proxies."""
 
+    port: int = 80
+    """Where clients reach it, at the address that the cloud gives it."""
+    network: str = ""
+    """Name or id of the network in which it gets that address; empty: the first one of the servers."""
     drain: Duration = seconds(30)
     """How long a proxy that leaves for good gets no new connections before it leaves."""
 

@@ -64,6 +64,8 @@ window = "11m"
 percent = "25%"
 min = 4
 [balancer]
+port = 8000
+network = "front"
 drain = "45s"
 [guard.quarantine]
 keep = "5h"

@@ -10,6 +10,7 @@ from typing import Final
 import trio
 
 from hfs_appliance.adapters.clock import SystemClock
+from hfs_appliance.adapters.openstack.balancer import OctaviaBalancer
 from hfs_appliance.adapters.openstack.cloud import OpenStackCloud
 from hfs_appliance.adapters.openstack.door import Door
 from hfs_appliance.adapters.openstack.session import Session
@@ -25,6 +26,9 @@ from sim.wire.openstack.whole import OpenStack, write_clouds_yaml
 SETTINGS: Final = desired.OpenStackCloud(
     cloud="fake", image=IMAGE, flavor=next(iter(FLAVORS)), networks=(NETWORK,), call_within=seconds(10)
 )
+
+
+BALANCER: Final = desired.BalancerSettings()
 
 
 @asynccontextmanager
@@ -47,3 +51,10 @@ def client(
 ) -> OpenStackCloud:
     """Give a client, as a process of its own would be."""
     return OpenStackCloud(environment, settings, door_of(clouds_file, settings), SystemClock())
+
+
+def octavia(
+    clouds_file: Path, environment: EnvironmentName, settings: desired.BalancerSettings = BALANCER
+) -> OctaviaBalancer:
+    """Give a client of the load balancer, as a process of its own would be."""
+    return OctaviaBalancer(environment, settings, SETTINGS.networks, door_of(clouds_file), SystemClock())

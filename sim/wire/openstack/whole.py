@@ -11,6 +11,7 @@ from typing import Any
 
 from hfs_appliance.model.instants import Duration, seconds
 from sim.machine import Birth, Pace
+from sim.wire.openstack.balancer import LoadBalancers
 from sim.wire.openstack.cloud import QUICK, FakeCloud, nobody
 from sim.wire.openstack.compute import ZONES, Compute
 from sim.wire.openstack.identity import PASSWORD, PROJECT, REGION, USER, Identity
@@ -27,6 +28,7 @@ class OpenStack:
     network: Network
     image: Image
     compute: Compute
+    balancers: LoadBalancers
 
 
 def openstack(
@@ -50,8 +52,9 @@ def openstack(
         network=network,
         image=image,
         compute=Compute(cloud, network, image, zones=zones),
+        balancers=LoadBalancers(cloud, network),
     )
-    for service in (whole.identity, network, image, whole.compute):
+    for service in (whole.identity, network, image, whole.compute, whole.balancers):
         cloud.join(service)
     return whole
 

@@ -1,0 +1,181 @@
+"""The LoadBalancer port over Octavia: one load balancer with one listener and one pool, known by its name.
+
+It is made in one call with all that belongs to it, and its members are replaced in one call: Octavia takes one change
+at a time (OS16), and refuses every other one with 409 until that is done. Nothing here waits or repeats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from hfs_appliance.adapters.openstack import failures
+from hfs_appliance.adapters.openstack.calls import Api, Call
+from hfs_appliance.adapters.openstack.door import Door
+from hfs_appliance.adapters.openstack.names import Names
+from hfs_appliance.model.balancer import BalancerMember, BalancerState, BalancerView, Place, member_set
+from hfs_appliance.model.desired import BalancerSettings
+from hfs_appliance.model.ids import EnvironmentName
+from hfs_appliance.ports.clock import Clock
+from hfs_appliance.ports.cloud import Permit, unconditional
+from hfs_appliance.ports.errors import Conflict, Missing, Rejected, Transient
+from hfs_appliance.proxy.render import HEALTH_PATH
+
+_BALANCERS: Final = "/lbaas/loadbalancers"
+_ONLINE: Final = "ONLINE"
+_MONITOR: Final[Mapping[str, Any]] = {
+    "type": "HTTP",
+    "url_path": HEALTH_PATH,
+    "expected_codes": "200",
+    "delay": 5,
+    "timeout": 3,
+    "max_retries": 2,
+    "max_retries_down": 3,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """A load balancer of our name."""
+
+    id: str
+    status: str
+    address: str
+    pools: Sequence[str]
+
+
+class OctaviaBalancer:
+    """The load balancer of one environment in one project; implements the port's LoadBalancer."""
+
+    def __init__(
+        self,
+        environment: EnvironmentName,
+        settings: BalancerSettings,
+        networks: Sequence[str],
+        door: Door,
+        clock: Clock,
+    ) -> None:
+        """`networks` are the servers': the first one is the load balancer's, too, if its settings name none."""
+        self.name: Final = f"hfs-{environment}"
+        self._settings: Final = settings
+        self._network: Final = settings.network or next(iter(networks), "")
+        self._door: Final = door
+        self._names: Final = Names(door, clock)
+
+    async def look(self) -> BalancerView:
+        """Read its state, then its members: what is told of them is not older than the state."""
+        found = await self._find()
+        if found is None:
+            return BalancerView(state=BalancerState.ABSENT)
+        state = _state(found.status)
+        try:
+            told = await self._door.ask(_call("GET", f"/lbaas/pools/{self._pool(found)}/members"))
+        except Missing as error:
+            raise Transient(f"{self.name} is being changed: {error.words}") from error
+        try:
+            weights = {_place(item): int(item["weight"]) for item in told.body["members"]}
+            well = frozenset(_place(item) for item in told.body["members"] if item["operating_status"] == _ONLINE)
+        except (KeyError, TypeError, ValueError) as error:
+            raise failures.garbled("load-balancer members", is_mutation=False) from error
+        return BalancerView(
+            state=state, members=member_set(weights), answering=well, address=found.address, name=self.name
+        )
+
+    async def create(self, members: tuple[BalancerMember, ...], *, permit: Permit = unconditional) -> None:
+        """Have it made, with its listener, its pool and its monitor. Errors: Conflict, Ambiguous."""
+        if await self._find() is not None:
+            raise Conflict(f"load balancer {self.name} is there")
+        if not self._network:
+            raise Rejected("[balancer] network: say in which network the load balancer gets its address")
+        body = self._body(await self._names.network(self._network), members)
+        await self._door.change(_call("POST", _BALANCERS, body=body), permit=permit)
+
+    async def replace(self, members: tuple[BalancerMember, ...], *, permit: Permit = unconditional) -> None:
+        """Have exactly these members. Errors: Conflict, Missing, Ambiguous."""
+        pool = self._pool(await self._demand())
+        body = {"members": [_member(member) for member in members]}
+        await self._door.change(_call("PUT", f"/lbaas/pools/{pool}/members", body=body), permit=permit)
+
+    async def delete(self, *, permit: Permit = unconditional) -> None:
+        """Have it removed with all that belongs to it. Errors: Conflict, Missing, Ambiguous."""
+        found = await self._demand()
+        await self._door.change(_call("DELETE", f"{_BALANCERS}/{found.id}", {"cascade": "true"}), permit=permit)
+
+    async def _find(self) -> _Found | None:
+        """Find the one that carries our name. Errors: Rejected, when several do."""
+        query = {"name": self.name, "project_id": await self._door.project()}
+        told = await self._door.ask(_call("GET", _BALANCERS, query))
+        try:
+            found = [
+                _Found(
+                    id=str(item["id"]),
+                    status=str(item["provisioning_status"]),
+                    address=str(item.get("vip_address") or ""),
+                    pools=[str(pool["id"]) for pool in item["pools"]],
+                )
+                for item in told.body["loadbalancers"]
+                if item["name"] == self.name and item["provisioning_status"] != "DELETED"
+            ]
+        except (KeyError, TypeError) as error:
+            raise failures.garbled("load-balancer list", is_mutation=False) from error
+        if len(found) > 1:
+            ids = " or ".join(sorted(each.id for each in found)[:3])
+            raise Rejected(f"{len(found)} load balancers are called {self.name}: delete all but one of {ids}")
+        return found[0] if found else None
+
+    async def _demand(self) -> _Found:
+        found = await self._find()
+        if found is None:
+            raise Missing(f"load balancer {self.name} is not there")
+        return found
+
+    def _pool(self, found: _Found) -> str:
+        if len(found.pools) != 1:
+            raise Rejected(f"load balancer {self.name} has {len(found.pools)} pools in place of one: it is not ours")
+        return found.pools[0]
+
+    def _body(self, network: str, members: tuple[BalancerMember, ...]) -> Mapping[str, Any]:
+        pool = {
+            "name": self.name,
+            "protocol": "HTTP",
+            "lb_algorithm": "LEAST_CONNECTIONS",
+            "healthmonitor": {"name": self.name, **_MONITOR},
+            "members": [_member(member) for member in members],
+        }
+        listener = {
+            "name": self.name,
+            "protocol": "HTTP",
+            "protocol_port": self._settings.port,
+            "insert_headers": {"X-Forwarded-For": "true"},
+            "default_pool": {"name": self.name},
+        }
+        balancer = {"name": self.name, "vip_network_id": network, "listeners": [listener], "pools": [pool]}
+        return {"loadbalancer": balancer}
+
+
+def _call(
+    method: str, path: str, query: Mapping[str, str] | None = None, *, body: Mapping[str, Any] | None = None
+) -> Call:
+    return Call(api=Api.LOAD_BALANCER, method=method, path=path, query=query or {}, body=body)
+
+
+def _state(status: str) -> BalancerState:
+    """Read a provisioning status; one that nobody knows is one in which nothing can be changed."""
+    if status == "ACTIVE":
+        return BalancerState.ACTIVE
+    return BalancerState.PENDING if status.startswith("PENDING_") else BalancerState.ERROR
+
+
+def _place(item: Mapping[str, Any]) -> Place:
+    return Place(str(item["address"]), int(item["protocol_port"]))
+
+
+def _member(member: BalancerMember) -> Mapping[str, Any]:
+    place = member.place
+    return {
+        "name": str(place),
+        "address": place.address,
+        "protocol_port": place.port,
+        "weight": member.weight,
+    }
