@@ -27,9 +27,25 @@ def spread(counts: MutableMapping[AvailabilityZone, int], azs: Sequence[Availabi
     return az
 
 
-def choose(
-    warm: Iterable[tuple[ServerId, AvailabilityZone]], instances: Mapping[AvailabilityZone, int]
-) -> ServerId | None:
-    """Choose the warm server to claim: in the zone with the fewest instances of the service, the oldest first."""
-    best = min(warm, key=lambda entry: (instances.get(entry[1], 0), entry[0]), default=None)
-    return best[0] if best is not None else None
+class Stock:
+    """Warm servers that may be claimed."""
+
+    def __init__(self, warm: Iterable[tuple[ServerId, AvailabilityZone]]) -> None:
+        self._zones: dict[AvailabilityZone, list[ServerId]] = {}
+        """By zone, the oldest last."""
+        for server, az in sorted(warm, reverse=True):
+            self._zones.setdefault(az, []).append(server)
+
+    def __bool__(self) -> bool:
+        return bool(self._zones)
+
+    def take(self, instances: Mapping[AvailabilityZone, int]) -> tuple[ServerId, AvailabilityZone] | None:
+        """Take the oldest of the zone with the fewest instances of the service; of equal zones, the oldest of all."""
+        if not self._zones:
+            return None
+        az = min(self._zones, key=lambda zone: (instances.get(zone, 0), self._zones[zone][-1]))
+        servers = self._zones[az]
+        server = servers.pop()
+        if not servers:
+            del self._zones[az]
+        return server, az

@@ -3,23 +3,22 @@
 Order of safety: what adds capacity may always be planned; what removes any (remedy.py, retire.py) needs the fresh word
 of cloud and registry (`may_destroy`) and a token, and never takes a service version below its count by our own hand.
 
-Services are visited only while they are `restless` (something is missing, starting, suspect or leaving), and of all
-other servers only the tally's groups: the cost of a plan is that of what is to be done. A rule that must see more adds
-a group to the tally (see there). The tally stays as it is: what this plan takes out of it is counted in the Draft.
+Of services only those are visited that are short of instances (needs.py), and of all other servers only the tally's
+groups: the cost of a plan is that of what is to be done. A rule that must see more adds a group to the tally (see
+there). The tally stays as it is: what this plan takes out of it is counted in the Draft.
 """
 
 from __future__ import annotations
 
 from itertools import count
 
-from hfs_appliance.factory.policy import choose
+from hfs_appliance.factory.policy import Stock
 from hfs_appliance.mcp.draft import Draft
 from hfs_appliance.mcp.insurance import Insurance, insurance
+from hfs_appliance.mcp.needs import Shortage
 from hfs_appliance.mcp.setbacks import is_open
-from hfs_appliance.mcp.slots import twins
 from hfs_appliance.mcp.tally import InstanceTally, Standing, in_order, slot_of
-from hfs_appliance.model.desired import Service
-from hfs_appliance.model.ids import Version
+from hfs_appliance.model.ids import PoolName
 from hfs_appliance.model.ledger import Setback
 from hfs_appliance.model.observed import CloudStatus
 from hfs_appliance.model.plan import (
@@ -52,19 +51,25 @@ def keep_books(draft: Draft) -> None:
 def claim(draft: Draft) -> None:
     """Give warm servers to the versions that are short of instances; the rest becomes `unmet`."""
     covered = insurance(draft)
-    for name in sorted(draft.restless & draft.desired.services.keys()):
-        service = draft.desired.services[name]
-        for version in sorted(service.versions):
-            _claim_version(draft, service, version, covered)
+    stocks: dict[PoolName, Stock] = {}
+    for shortage in draft.needs.shortages():
+        short = _short(draft, shortage, covered)
+        if short <= 0:
+            continue
+        pool = shortage.service.pool
+        stock = stocks.get(pool)
+        if stock is None:
+            stock = stocks[pool] = _stock(draft, pool)
+        # Most of the time there is none to give, and looking at all instances of the service would be for nothing.
+        given = _give(draft, shortage, short, stock) if stock else 0
+        if short > given:
+            draft.unmet[pool] += short - given
+            draft.replacing[pool] += min(short - given, max(0, shortage.replacing - given))
 
 
-def _claim_version(draft: Draft, service: Service, version: Version, covered: Insurance | None) -> None:
-    wanted = service.versions[version]
-    have = draft.tally.of(service.name, version)
-    short = wanted - len(have.serving) - len(have.starting) - len(have.wavering) - len(have.unrecorded)
-    short += len(twins(have))
-    if short <= 0:
-        return
+def _short(draft: Draft, shortage: Shortage, covered: Insurance | None) -> int:
+    """Give how many instances a version may be given now of those that it lacks."""
+    service, version, wanted, have, short, _ = shortage
     setback = draft.version_setbacks.get((service.name, version))
     if setback is not None and draft.world.now < setback.not_before:
         words = (
@@ -72,42 +77,38 @@ def _claim_version(draft: Draft, service: Service, version: Version, covered: In
             f"{short} more wait {draft.time_left(setback.not_before)}"
         )
         draft.hold(f"service/{service.name}", "version-setback", words, setback)
-        return
-    replacing = len(have.missing) + len(have.lost)
+        return 0
     if setback is not None and is_open(setback):
         short = min(short, 1 - _trials(have, setback))
-    if covered is not None:
-        short = covered.cover(have, wanted, short)
-    # Most of the time there is none to give, and looking at all instances of the service would be for nothing.
-    given = _give(draft, service, version, short) if draft.warm(service.pool) > 0 else 0
-    if short > given:
-        draft.unmet[service.pool] += short - given
-        draft.replacing[service.pool] += min(short - given, max(0, replacing - given))
+    return short if covered is None else covered.cover(have, wanted, short)
 
 
-def _give(draft: Draft, service: Service, version: Version, short: int) -> int:
+def _stock(draft: Draft, pool: PoolName) -> Stock:
+    """Give the warm servers of a pool that can be claimed now."""
+    known = draft.tally.pools.get(pool)
+    warm = known.warm if known is not None else {}
+    return Stock(
+        (server, standing.facts.record.az)
+        for server, standing in warm.items()
+        if standing.facts.record is not None and draft.is_free(server) and _is_listed(draft, standing)
+    )
+
+
+def _give(draft: Draft, shortage: Shortage, short: int, stock: Stock) -> int:
     """Give a version the warm servers that it is short of, as far as there are any; tell how many."""
-    wanted, have = service.versions[version], draft.tally.of(service.name, version)
-    warm = draft.tally.pools[service.pool].warm
-    replacing = len(have.missing) + len(have.lost)
+    service, version, wanted, have, *_ = shortage
     # What is lost and not being deleted may come back, and keeps its slot until then.
     staying = (s for server, s in have.lost.items() if server in draft.tally.failed or draft.is_free(server))
     taken, zones = have.slots() | {slot_of(standing) for standing in staying}, have.zones()
     slots = (slot for slot in count() if slot not in taken)
     for given in range(short):
-        free = (
-            (server, standing.facts.record.az)
-            for server, standing in warm.items()
-            if standing.facts.record is not None and draft.is_free(server) and _is_listed(draft, standing)
-        )
-        server = choose(free, zones)
-        if server is None:
+        found = stock.take(zones)
+        if found is None:
             return given
-        record = warm[server].facts.record
-        assert record is not None
-        zones[record.az] += 1
+        server, az = found
+        zones[az] += 1
         draft.claimed[service.pool] += 1
-        cause = Cause.REMEDIATION if given < replacing else Cause.MEET_DEMAND
+        cause = Cause.REMEDIATION if given < shortage.replacing else Cause.MEET_DEMAND
         words = f"{service.name} {version} has {wanted - short + given} of {wanted}"
         reason = Reason(cause=cause, words=words)
         draft.add(Claim(server=server, service=service.name, version=version, slot=next(slots), reason=reason))

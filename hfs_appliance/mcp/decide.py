@@ -1,7 +1,7 @@
 """`decide(world) -> Plan`: the product. A function of one immutable value; everything else observes or acts.
 
-A Decider gives the same Plans for World after World and only looks at what has changed: what it keeps (Standings, and
-here the counts of services) follows from the last World alone. Planning itself starts from nothing each time.
+A Decider gives the same Plans for World after World and only looks at what has changed: what it keeps (Standings, Needs
+and the like) follows from the last World alone. Planning itself starts from nothing each time.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from hfs_appliance.mcp.converge import claim, keep_books
 from hfs_appliance.mcp.draft import Draft
 from hfs_appliance.mcp.facts import circumstances
 from hfs_appliance.mcp.identity import identity
+from hfs_appliance.mcp.needs import Needs
 from hfs_appliance.mcp.quarantine import RULE as QUARANTINE
 from hfs_appliance.mcp.quarantine import tell as tell_quarantine
 from hfs_appliance.mcp.remedy import corpses, count_failures
 from hfs_appliance.mcp.retire import close, finish, leavers
 from hfs_appliance.mcp.rollout.overview import Outlook, Overview, Trust
 from hfs_appliance.mcp.sizing import Sizer
-from hfs_appliance.mcp.slots import have_twins
 from hfs_appliance.mcp.standings import Standings
 from hfs_appliance.mcp.storm import weather
-from hfs_appliance.mcp.tally import PoolTally, Standing, Tally
-from hfs_appliance.model.desired import DesiredState, Service
-from hfs_appliance.model.ids import PoolName, ServerId, ServiceName, Version
+from hfs_appliance.mcp.tally import PoolTally, Standing
+from hfs_appliance.model.desired import DesiredState
+from hfs_appliance.model.ids import PoolName, ServerId
 from hfs_appliance.model.instants import Duration
-from hfs_appliance.model.maps import Map, differing
-from hfs_appliance.model.plan import Hold, Plan, PoolCount, VersionCount
+from hfs_appliance.model.maps import Map
+from hfs_appliance.model.plan import Hold, Plan, PoolCount
 from hfs_appliance.model.probes import Target
 from hfs_appliance.model.world import World
 
@@ -50,9 +50,7 @@ class Decider:
         self._sizer = Sizer()
         self._standings = Standings()
         self._overview = Overview()
-        self._services: Mapping[ServiceName, Service] = {}
-        self._counts: Map[ServiceName, Mapping[Version, VersionCount]] = Map()
-        self._restless: set[ServiceName] = set()
+        self._needs = Needs()
         self._targets: Map[ServerId, Target] = Map()
 
     def decide(self, world: World) -> Plan:
@@ -75,13 +73,13 @@ class Decider:
         outlook = self._overview.look(world, desired, tally, stirred, trust=trust)
         desired = replace(desired, services=outlook.services)
         self._aim(desired)
-        self._count(desired, stirred)
+        self._needs.look(desired.services, tally, stirred)
         draft = Draft(
             world=world,
             desired=desired,
             tally=tally,
             weather=weather(tally, desired, world.ledger.storms, world.orders, world.now),
-            restless=self._restless,
+            needs=self._needs,
             # Closing needs no belief in what is gone: everything goes.
             may_destroy=may_act and believed,
             may_create=may_act,
@@ -107,7 +105,7 @@ class Decider:
             verdicts=self._standings.verdicts,
             phases={phase: count for phase, count in tally.phases.items() if count},
             holds=tuple(draft.holds),
-            counts=self._counts,
+            counts=self._needs.counts,
             pools=pools,
             launch_setbacks=draft.launches.setbacks,
             quota_setback=draft.quota_setback,
@@ -127,7 +125,7 @@ class Decider:
     def _aim(self, desired: DesiredState) -> None:
         """Say whom to probe: of a dark zone thousands are in question, and few of them otherwise than before."""
         questioned, looked_at = self._standings.tally.questioned, self._standings.looked_at
-        if looked_at is None or desired.services is not self._services:
+        if looked_at is None or desired.services is not self._needs.services:
             looked_at = questioned.keys() | self._targets.keys()
         targets: dict[ServerId, Target | None] = {}
         for server in looked_at:
@@ -135,25 +133,6 @@ class Decider:
             target = _target(standing, desired) if standing is not None else None
             targets[server] = before if target == before else target
         self._targets = self._targets.updated(targets)
-
-    def _count(self, desired: DesiredState, stirred: set[ServiceName] | None) -> None:
-        """Count the instances of services anew: of those that have changed, or (None) of all."""
-        instances = self._standings.tally.instances
-        if stirred is None:
-            stirred = {*desired.services, *instances, *self._counts}
-        else:
-            stirred = stirred | differing(self._services, desired.services)
-        changes: dict[ServiceName, Mapping[Version, VersionCount] | None] = {}
-        for name in stirred:
-            counts = _counts(desired, self._standings.tally, name)
-            changes[name] = counts if counts != self._counts.get(name) else self._counts.get(name)
-            is_met = counts is None or all(_is_met(count) for count in counts.values())
-            if is_met and not have_twins(instances.get(name, {})):
-                self._restless.discard(name)
-            else:
-                self._restless.add(name)
-        self._counts = self._counts.updated(changes)
-        self._services = desired.services
 
 
 def _tell_rollouts(draft: Draft, outlook: Outlook) -> None:
@@ -195,19 +174,6 @@ def _hold(rule: str, words: str) -> Hold:
     return Hold(scope="environment", rule=rule, words=words)
 
 
-def _counts(desired: DesiredState, tally: Tally, name: ServiceName) -> Mapping[Version, VersionCount] | None:
-    """Count the instances of one service, by version; None when it is neither desired nor there."""
-    service, there = desired.services.get(name), tally.instances.get(name, {})
-    if service is None and not there:
-        return None
-    wanted = service.versions if service is not None else {}
-    return {version: tally.of(name, version).count(wanted.get(version, 0)) for version in sorted(wanted.keys() | there)}
-
-
-def _is_met(count: VersionCount) -> bool:
-    return count.serving == count.desired and not (count.starting or count.suspect or count.draining)
-
-
 def _pools(draft: Draft) -> dict[PoolName, PoolCount]:
     desired, tally = draft.desired.pools, draft.tally.pools
     used = {name for name, pool in tally.items() if any(pool.zones.values())}
@@ -229,7 +195,7 @@ def _target(standing: Standing, desired: DesiredState) -> Target | None:
 
 
 def _is_converged(draft: Draft, pools: Mapping[PoolName, PoolCount]) -> bool:
-    if draft.actions or draft.world.in_flight or draft.restless or any(h.rule != QUARANTINE for h in draft.holds):
+    if draft.actions or draft.world.in_flight or draft.needs.restless or any(h.rule != QUARANTINE for h in draft.holds):
         return False
     tally = draft.tally
     if tally.deleting or tally.gone or tally.ambiguous or tally.drained or tally.doubtful:

@@ -7,13 +7,14 @@ takes a server away has a token, room among the deletions that go on, and leaves
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from hfs_appliance.mcp.budget import ENVIRONMENT, Budget, Purse
 from hfs_appliance.mcp.facts import Facts
 from hfs_appliance.mcp.launches import Launches
+from hfs_appliance.mcp.needs import Needs
 from hfs_appliance.mcp.reins import Reins
 from hfs_appliance.mcp.storm import Weather
 from hfs_appliance.mcp.tally import Standing, Tally
@@ -53,8 +54,7 @@ class Draft:
     desired: DesiredState
     tally: Tally
     weather: Weather
-    restless: Set[ServiceName]
-    """Services with anything to see to; with all others nothing is to be done."""
+    needs: Needs
     may_destroy: bool
     may_create: bool
     actions: list[Action] = field(default_factory=list)

@@ -20,7 +20,7 @@ class Insurance:
 
     def cover(self, have: InstanceTally, wanted: int, short: int) -> int:
         """Give how many of the instances that a version is short of may be added."""
-        needed = max(0, min(short, wanted - _capacity(have) - doubted(have)))
+        needed = max(0, min(short, wanted - have.capacity() - doubted(have)))
         covered = min(short - needed, self.left)
         self.left -= covered
         return needed + covered
@@ -31,11 +31,11 @@ def insurance(draft: Draft) -> Insurance | None:
     if not draft.weather.is_over_all:
         return None
     left = draft.desired.guard.destroy_budget.tokens(draft.tally.total)
-    for name in sorted(draft.restless & draft.desired.services.keys()):
+    for name in sorted(draft.needs.restless & draft.desired.services.keys()):
         for version, wanted in draft.desired.services[name].versions.items():
             have = draft.tally.of(name, version)
             lost = doubted(have)
-            left -= max(0, min(lost, _capacity(have) + lost - wanted))
+            left -= max(0, min(lost, have.capacity() + lost - wanted))
     return Insurance(left=max(0, left))
 
 
@@ -43,7 +43,3 @@ def doubted(have: InstanceTally) -> int:
     """Count those of a version that are lost without the cloud's word."""
     silent = sum(s.verdict is not None and s.verdict.rule == "unrecovered" for s in have.lost.values())
     return len(have.missing) + silent
-
-
-def _capacity(have: InstanceTally) -> int:
-    return len(have.serving) + len(have.starting) + len(have.wavering) + len(have.unrecorded)

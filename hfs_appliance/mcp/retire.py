@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from hfs_appliance.factory.policy import surplus
 from hfs_appliance.mcp.again import again_at
 from hfs_appliance.mcp.draft import Departure, Draft
+from hfs_appliance.mcp.needs import Excess
 from hfs_appliance.mcp.slots import choose
-from hfs_appliance.mcp.tally import InstanceTally, Standing, Tally, in_order
+from hfs_appliance.mcp.tally import InstanceTally, Standing, in_order
 from hfs_appliance.model.desired import Service
-from hfs_appliance.model.ids import PoolName, ServiceName, Version
+from hfs_appliance.model.ids import PoolName, Version
 from hfs_appliance.model.instants import SECOND, Duration
 from hfs_appliance.model.observed import CloudStatus
 from hfs_appliance.model.plan import Cause, Delete, Drain, Reason
@@ -27,17 +28,13 @@ def leavers(draft: Draft) -> list[Departure]:
     # A zone that comes back leaves a surplus in every service for hours: what must wait for tokens is only counted.
     counts_only = draft.is_bankrupt
     pledged = {token.scope for token in draft.pledged().values()}
-    for name in sorted(draft.restless & draft.tally.instances.keys()):
-        service = draft.desired.services.get(name)
-        for version, instances in sorted(draft.tally.instances[name].items()):
-            extra = _excess(draft.tally, service, version, instances)
-            if extra <= 0:
-                continue
-            reason = _reason(name, service, version, instances)
-            if counts_only and f"service/{name}" not in pledged:
-                draft.budget.refuse(reason.cause, extra)
-            else:
-                found += [_drain(standing, reason) for standing in _choose(service, version, instances, extra)]
+    for excess in draft.needs.excesses():
+        if counts_only and f"service/{excess.name}" not in pledged:
+            draft.budget.refuse(_cause(excess), excess.extra)
+        else:
+            reason = Reason(cause=_cause(excess), words=_words(excess))
+            chosen = _choose(excess.service, excess.version, excess.have, excess.extra)
+            found += [_drain(standing, reason) for standing in chosen]
     return found
 
 
@@ -81,24 +78,19 @@ def _delete_again(draft: Draft) -> None:
             draft.look_again(due)
 
 
-def _excess(tally: Tally, service: Service | None, version: Version, instances: InstanceTally) -> int:
-    """Count the instances of a version that are to leave."""
-    if service is None:
-        return instances.stays()
-    wanted = service.versions.get(version, 0)
-    if wanted:
-        return len(instances.serving) + len(instances.starting) - wanted
-    return instances.stays() if tally.serves(service.name, service.versions) else 0
+def _cause(excess: Excess) -> Cause:
+    if excess.service is None:
+        return Cause.RETIRE_SERVICE
+    return Cause.SCALE_IN if excess.service.versions.get(excess.version) else Cause.RETIRE_VERSION
 
 
-def _reason(name: ServiceName, service: Service | None, version: Version, instances: InstanceTally) -> Reason:
+def _words(excess: Excess) -> str:
+    name, service, version, have, _ = excess
     if service is None:
-        return Reason(cause=Cause.RETIRE_SERVICE, words=f"service {name} is not desired")
-    wanted = service.versions.get(version, 0)
-    if wanted:
-        have = len(instances.serving) + len(instances.starting)
-        return Reason(cause=Cause.SCALE_IN, words=f"{name} {version} has {have} of {wanted}")
-    return Reason(cause=Cause.RETIRE_VERSION, words=f"{name} {version} is not desired, and what is desired serves")
+        return f"service {name} is not desired"
+    if wanted := service.versions.get(version, 0):
+        return f"{name} {version} has {len(have.serving) + len(have.starting)} of {wanted}"
+    return f"{name} {version} is not desired, and what is desired serves"
 
 
 def _choose(service: Service | None, version: Version, instances: InstanceTally, extra: int) -> Iterable[Standing]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hfs_appliance.mcp.tally import Group, InstanceTally, Standing, slot_of
-from hfs_appliance.model.ids import ServerId, Version, serial_of
+from hfs_appliance.model.ids import ServerId, serial_of
 
 
 def twins(have: InstanceTally) -> Mapping[ServerId, Standing]:
@@ -35,11 +35,6 @@ def twins(have: InstanceTally) -> Mapping[ServerId, Standing]:
 
 def _by_age(server: ServerId) -> tuple[int, ServerId]:
     return serial_of(server), server
-
-
-def have_twins(versions: Mapping[Version, InstanceTally]) -> bool:
-    """Tell whether a service has any."""
-    return any(twins(have) for have in versions.values())
 
 
 def _counts(have: InstanceTally, server: ServerId) -> bool:

@@ -89,17 +89,19 @@ def weather(tally: Tally, desired: DesiredState, before: Mapping[str, Storm], or
     dead_zones = _dead_zones(tally, desired)
     found = Weather(storms={}, dead_zones=dead_zones, approved=orders.approved("storm").keys())
     storms, evidence, amounts = dict[str, Storm](), dict[str, str](), dict[str, int]()
-    missed = _missed(tally, desired)
     grace = Duration(desired.registry.session_timeout * 3 // 2)
-    for scope, lost in _lost(missed, found, before).items():
+    for scope, toll in _tolls(tally, desired, found, before).items():
+        lost = toll.lost.total()
+        if not lost and scope not in before:
+            continue
         limit, servers = _limit(tally, desired, scope)
-        servers -= _count(tally.losses, scope) - _count(missed, scope)
-        storm = _follow(before.get(scope), lost.total(), servers, limit, now, grace)
+        servers -= toll.unmissed
+        storm = _follow(before.get(scope), lost, servers, limit, now, grace)
         if storm is None:
             continue
-        storms[scope], amounts[scope] = storm, lost.total()
+        storms[scope], amounts[scope] = storm, lost
         if storm.calm_since is None:
-            evidence[scope] = _words(scope, lost, servers, limit, missed)
+            evidence[scope] = _words(toll, servers, limit)
         else:
             end = after(storm.calm_since, grace)
             found.ends_at = end if found.ends_at is None else min(found.ends_at, end)
@@ -121,9 +123,39 @@ def _follow(
     return replace(storm, calm_since=calm_since) if now < after(calm_since, grace) else None
 
 
-def _missed(tally: Tally, desired: DesiredState) -> Mapping[Loss, int]:
-    """Give the losses without those that nobody misses."""
-    return {loss: count for loss, count in tally.losses.items() if _is_missed(tally, desired, loss)}
+@dataclass(slots=True)
+class _Toll:
+    """What one scope has lost."""
+
+    lost: Counter[AvailabilityZone] = field(default_factory=Counter)
+    """What is missed and lost without the cloud's word, but for dead zones."""
+    silent: int = 0
+    """Of all that is missed, what does not answer."""
+    unmissed: int = 0
+
+
+def _tolls(tally: Tally, desired: DesiredState, found: Weather, before: Mapping[str, Storm]) -> Mapping[str, _Toll]:
+    """Count the losses by scope; a storm that is remembered has a scope, too. One pass, however many services suffer.
+
+    What an operator believes of one service is no sign of a storm over all.
+    """
+    tolls = {scope: _Toll() for scope in sorted(before)}
+    for loss, count in tally.losses.items():
+        service, _, az, kind = loss
+        own = f"service/{service}"
+        is_missed = _is_missed(tally, desired, loss)
+        is_doubted = is_missed and kind is not LossKind.DEAD and az not in found.dead_zones
+        for scope in (own, ENVIRONMENT) if service is not None else (ENVIRONMENT,):
+            toll = tolls.get(scope)
+            if toll is None:
+                toll = tolls[scope] = _Toll()
+            if not is_missed:
+                toll.unmissed += count
+            elif kind is LossKind.SILENT:
+                toll.silent += count
+            if is_doubted and (scope == own or own not in found.approved):
+                toll.lost[az] += count
+    return tolls
 
 
 def _is_missed(tally: Tally, desired: DesiredState, loss: Loss) -> bool:
@@ -133,38 +165,14 @@ def _is_missed(tally: Tally, desired: DesiredState, loss: Loss) -> bool:
     return not tally.serves(service.name, service.versions)
 
 
-def _count(losses: Mapping[Loss, int], scope: str) -> int:
-    """Count the losses of a scope."""
-    return sum(count for (service, *_), count in losses.items() if scope in (ENVIRONMENT, f"service/{service}"))
-
-
-def _lost(
-    missed: Mapping[Loss, int], found: Weather, before: Mapping[str, Storm]
-) -> Mapping[str, Counter[AvailabilityZone]]:
-    """Count, by scope and zone, who is lost without the cloud's word; a storm that is remembered has a scope, too.
-
-    What an operator believes of one service is no sign of a storm over all.
-    """
-    lost: dict[str, Counter[AvailabilityZone]] = {scope: Counter() for scope in sorted(before)}
-    for (service, _, az, kind), count in missed.items():
-        if kind is LossKind.DEAD or az in found.dead_zones:
-            continue
-        own = f"service/{service}"
-        if service is not None:
-            lost.setdefault(own, Counter())[az] += count
-        if own not in found.approved:
-            lost.setdefault(ENVIRONMENT, Counter())[az] += count
-    return lost
-
-
 def _limit(tally: Tally, desired: DesiredState, scope: str) -> tuple[guard.Storm, int]:
     """Give what a scope takes for a storm, and how many servers it is a share of."""
     if scope == ENVIRONMENT:
         return desired.guard.storm, tally.total
     name = ServiceName(scope.partition("/")[2])
     service, there = desired.services.get(name), tally.instances.get(name, {}).values()
-    own = service.guard.within(desired.guard) if service is not None else desired.guard
-    return own.storm, sum(instances.size() + len(instances.lost) for instances in there)
+    own, common = service.guard.storm if service is not None else guard.ServiceStorm(), desired.guard.storm
+    return own.within(common), sum(instances.size() + len(instances.lost) for instances in there)
 
 
 def _dead_zones(tally: Tally, desired: DesiredState) -> frozenset[AvailabilityZone]:
@@ -172,10 +180,8 @@ def _dead_zones(tally: Tally, desired: DesiredState) -> frozenset[AvailabilityZo
     limit, lost, well = desired.guard.storm, Counter[AvailabilityZone](), Counter[AvailabilityZone]()
     for pool in tally.pools.values():
         well.update(pool.zones)
-        for standing in pool.building.values():
-            if standing.place.az is not None:
-                well[standing.place.az] -= 1
-    for (_, _, az, kind), count in tally.losses.items():
+        well.subtract(pool.coming)
+    for (az, kind), count in tally.lost_in.items():
         lost[az] += count
         if kind is LossKind.SUSPECT:
             well[az] -= count
@@ -188,14 +194,11 @@ def _dead_zones(tally: Tally, desired: DesiredState) -> frozenset[AvailabilityZo
     return frozenset(dead) if living and are_others_well else frozenset()
 
 
-def _words(
-    scope: str, lost: Counter[AvailabilityZone], servers: int, limit: guard.Storm, missed: Mapping[Loss, int]
-) -> str:
-    silent = _count({loss: count for loss, count in missed.items() if loss[-1] is LossKind.SILENT}, scope)
-    zones = ", ".join(f"{count} in {az}" for az, count in sorted(lost.items()) if count)
-    total = lost.total()
+def _words(toll: _Toll, servers: int, limit: guard.Storm) -> str:
+    zones = ", ".join(f"{count} in {az}" for az, count in sorted(toll.lost.items()) if count)
+    total = toll.lost.total()
     return (
         f"{total} of {servers} are lost ({format_share(total, servers)}; {zones}), too many at once to be believed: "
-        f"the cloud calls none of them dead, {silent} do not answer when they are asked. Nothing is taken away here "
-        f"but what the cloud calls dead, until less than {format_share(limit.percent // 2, WHOLE)} are lost"
+        f"the cloud calls none of them dead, {toll.silent} do not answer when they are asked. Nothing is taken away "
+        f"here but what the cloud calls dead, until less than {format_share(limit.percent // 2, WHOLE)} are lost"
     )

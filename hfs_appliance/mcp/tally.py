@@ -17,7 +17,7 @@ from itertools import chain
 from typing import Final, NamedTuple, TypeAlias
 
 from hfs_appliance.mcp.facts import Facts
-from hfs_appliance.mcp.losses import FAILURES, Loss, cause_of_loss, loss_of
+from hfs_appliance.mcp.losses import FAILURES, Loss, LossKind, cause_of_loss, loss_of
 from hfs_appliance.mcp.phases import DRAINED, FOREIGN, QUESTIONED, UNCOUNTED
 from hfs_appliance.model.ids import AvailabilityZone, PoolName, ServerId, ServiceName, Version, serial_of
 from hfs_appliance.model.instants import Instant
@@ -53,6 +53,8 @@ class Place(NamedTuple):
     """Set when it counts as an instance."""
     pool: PoolTally | None = None
     az: AvailabilityZone | None = None
+    is_coming: bool = False
+    """Set when it is being built."""
     loss: Loss | None = None
     corpse: Cause | None = None
     """Set when it is to be taken away for being lost: why."""
@@ -96,6 +98,10 @@ class InstanceTally:
         """Count those."""
         return len(self.serving) + len(self.starting) + len(self.wavering) + len(self.missing)
 
+    def capacity(self) -> int:
+        """Count what nothing is to be added for: what serves, or is thought to soon."""
+        return len(self.serving) + len(self.starting) + len(self.wavering) + len(self.unrecorded)
+
     def slots(self) -> set[int | None]:
         """Give the slots that are taken."""
         return {slot_of(standing) for standing in chain(self.staying(), self.unrecorded.values())}
@@ -126,6 +132,8 @@ class PoolTally:
     """Warm, though no record of ours says so."""
     zones: Zones = field(default_factory=Counter)
     """All servers of the pool that count, with a role or without, by zone."""
+    coming: Zones = field(default_factory=Counter)
+    """Those of them that are in building."""
 
 
 @dataclass(slots=True, eq=False)
@@ -160,6 +168,8 @@ class Tally:
     """Servers whose serial the ledger does not know of."""
     losses: Counter[Loss] = field(default_factory=Counter)
     """What was well and is lost; without entries of 0."""
+    lost_in: Counter[tuple[AvailabilityZone, LossKind]] = field(default_factory=Counter)
+    """The same of all services together."""
     condemned: Group = field(default_factory=dict)
     """Failures that have been counted and are still there."""
     failed: Group = field(default_factory=dict)
@@ -214,12 +224,7 @@ class Tally:
         server, place = standing.facts.server, standing.place
         for group in place.groups:
             group[server] = standing
-        if place.pool is not None and place.az is not None:
-            place.pool.zones[place.az] += 1
-        if place.loss is not None:
-            self.losses[place.loss] += 1
-        if place.corpse is not None:
-            self.corpses[place.corpse] += 1
+        self._count(place, 1)
         if standing.verdict is not None:
             self.phases[standing.verdict.phase] += 1
 
@@ -228,16 +233,22 @@ class Tally:
         server, place = standing.facts.server, standing.place
         for group in place.groups:
             del group[server]
-        if place.pool is not None and place.az is not None:
-            place.pool.zones[place.az] -= 1
-        if place.loss is not None:
-            self.losses[place.loss] -= 1
-            if not self.losses[place.loss]:
-                del self.losses[place.loss]
-        if place.corpse is not None:
-            self.corpses[place.corpse] -= 1
+        self._count(place, -1)
         if standing.verdict is not None:
             self.phases[standing.verdict.phase] -= 1
+
+    def _count(self, place: Place, by: int) -> None:
+        if place.pool is not None and place.az is not None:
+            place.pool.zones[place.az] += by
+            if place.is_coming:
+                place.pool.coming[place.az] += by
+        if place.loss is not None:
+            self.losses[place.loss] += by
+            if not self.losses[place.loss]:
+                del self.losses[place.loss]
+            self.lost_in[place.loss[2:]] += by
+        if place.corpse is not None:
+            self.corpses[place.corpse] += by
 
 
 def in_order(group: Group) -> list[Standing]:
@@ -271,7 +282,7 @@ def place(tally: Tally, facts: Facts, verdict: Verdict | None, action: Action | 
     elif isinstance(action, Create) and verdict.phase is Phase.LOST:
         # Its time is over, and yet its creation may still succeed: another one in its place could be one too many.
         pool = tally.pool(facts.record.pool)
-        found = Place((pool.building, tally.in_creation), None, pool, facts.record.az)
+        found = Place((pool.building, tally.in_creation), None, pool, facts.record.az, is_coming=True)
     else:
         found = _place_known(tally, facts, facts.record, verdict)
     if verdict is not None and verdict.rule in QUESTIONED:
@@ -287,7 +298,7 @@ def _place_unknown(tally: Tally, action: Action | None) -> Place:
     if not isinstance(action, Create):
         return Place(())
     pool = tally.pool(action.pool)
-    return Place((pool.building, tally.in_creation, tally.creations), None, pool, action.az)
+    return Place((pool.building, tally.in_creation, tally.creations), None, pool, action.az, is_coming=True)
 
 
 def _place_unrecorded(tally: Tally, facts: Facts) -> Place:
@@ -330,8 +341,10 @@ def _place_known(tally: Tally, facts: Facts, record: ServerRecord, verdict: Verd
     loss = loss_of(record, verdict) if phase is Phase.SUSPECT else None
     if record.service is not None and record.version is not None:
         instance = tally.instance(record.service, record.version)
-        return Place(_groups_of_instance(tally, instance, record, verdict), record.service, pool, record.az, loss)
-    return Place(_groups_of_spare(tally, pool, record, phase), None, pool, record.az, loss)
+        groups = _groups_of_instance(tally, instance, record, verdict)
+        return Place(groups, record.service, pool, record.az, loss=loss)
+    groups = _groups_of_spare(tally, pool, record, phase)
+    return Place(groups, None, pool, record.az, is_coming=groups[0] is pool.building, loss=loss)
 
 
 def _place_lost(tally: Tally, facts: Facts, record: ServerRecord, verdict: Verdict) -> Place:

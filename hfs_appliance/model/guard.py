@@ -81,6 +81,12 @@ class ServiceStorm:
     percent: Share | None = None
     min: int | None = None
 
+    def within(self, common: Storm) -> Storm:
+        """Give the guard of the service in an environment."""
+        if self.percent is None and self.min is None:
+            return common
+        return Storm(percent=_own(self.percent, common.percent), min=_own(self.min, common.min))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceGuard:
@@ -92,7 +98,7 @@ class ServiceGuard:
 
     def within(self, guard: Guard) -> Guard:
         """Give the limits of the service in an environment."""
-        budget, storm = self.destroy_budget, self.storm
+        budget = self.destroy_budget
         return Guard(
             destroy_budget=DestroyBudget(
                 percent=_own(budget.percent, guard.destroy_budget.percent),
@@ -100,7 +106,7 @@ class ServiceGuard:
                 max=_own(budget.max, guard.destroy_budget.max),
                 window=_own(budget.window, guard.destroy_budget.window),
             ),
-            storm=Storm(percent=_own(storm.percent, guard.storm.percent), min=_own(storm.min, guard.storm.min)),
+            storm=self.storm.within(guard.storm),
             shrink_confirm=_own(self.shrink_confirm, guard.shrink_confirm),
             quarantine=guard.quarantine,
         )

@@ -1,0 +1,130 @@
+"""Needs: how each service stands, and which of its versions lack instances or have too many; kept from plan to plan.
+
+A dark zone keeps every service from being as wanted for hours, and each plan gives a server or a token to one of them.
+What the others lack stays as it was counted: a plan costs no look at all of them.
+
+The rule to keep: what is counted here rests on the desired service and on its own groups in the tally, and on nothing
+else. What else a plan must know of a shortage (setbacks, storms, warm servers) is asked when it is met.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Set
+from typing import NamedTuple
+
+from hfs_appliance.mcp.slots import twins
+from hfs_appliance.mcp.tally import InstanceTally, Tally
+from hfs_appliance.model.desired import Service
+from hfs_appliance.model.ids import ServiceName, Version
+from hfs_appliance.model.maps import Map, differing
+from hfs_appliance.model.plan import VersionCount
+
+
+class Shortage(NamedTuple):
+    """A version that lacks instances."""
+
+    service: Service
+    version: Version
+    wanted: int
+    have: InstanceTally
+    short: int
+    replacing: int
+    """Those of its own that are lost or missing: so many of the new ones come in the place of others."""
+
+
+class Excess(NamedTuple):
+    """A version that has too many instances."""
+
+    name: ServiceName
+    service: Service | None
+    """None: it is not desired."""
+    version: Version
+    have: InstanceTally
+    extra: int
+
+
+class Needs:
+    """What was counted of the services of the last World."""
+
+    def __init__(self) -> None:
+        self.services: Mapping[ServiceName, Service] = {}
+        """Those that were desired then."""
+        self.counts: Map[ServiceName, Mapping[Version, VersionCount]] = Map()
+        self.restless: set[ServiceName] = set()
+        """Services with anything to see to; with all others nothing is to be done."""
+        self._shortages: dict[ServiceName, list[Shortage]] = {}
+        self._excesses: dict[ServiceName, list[Excess]] = {}
+
+    def shortages(self) -> Iterator[Shortage]:
+        """Give the versions that lack instances, by service and version."""
+        for name in sorted(self._shortages):
+            yield from self._shortages[name]
+
+    def excesses(self) -> Iterator[Excess]:
+        """Give the versions that have too many instances, by service and version."""
+        for name in sorted(self._excesses):
+            yield from self._excesses[name]
+
+    def look(self, services: Mapping[ServiceName, Service], tally: Tally, stirred: Set[ServiceName] | None) -> None:
+        """Count anew: the services whose instances have changed (None: all), and those that are desired otherwise."""
+        if stirred is None:
+            touched: Set[ServiceName] = {*services, *tally.instances, *self.counts}
+        else:
+            touched = stirred | differing(self.services, services)
+        changes: dict[ServiceName, Mapping[Version, VersionCount] | None] = {}
+        for name in touched:
+            changes[name] = self._count(services.get(name), tally, name)
+        self.counts = self.counts.updated(changes)
+        self.services = services
+
+    def _count(self, service: Service | None, tally: Tally, name: ServiceName) -> Mapping[Version, VersionCount] | None:
+        """Count the instances of one service, by version; None when it is neither desired nor there."""
+        self.restless.discard(name)
+        self._shortages.pop(name, None)
+        self._excesses.pop(name, None)
+        there = tally.instances.get(name, {})
+        if service is None and not there:
+            return None
+        wanted = service.versions if service is not None else {}
+        counts = {
+            version: tally.of(name, version).count(wanted.get(version, 0)) for version in sorted({*wanted, *there})
+        }
+        if not all(_is_met(count) for count in counts.values()) or any(map(twins, there.values())):
+            self.restless.add(name)
+            if shortages := list(_shortages(service, tally)):
+                self._shortages[name] = shortages
+            if excesses := list(_excesses(name, service, tally)):
+                self._excesses[name] = excesses
+        before = self.counts.get(name)
+        return before if before == counts else counts
+
+
+def _is_met(count: VersionCount) -> bool:
+    return count.serving == count.desired and not (count.starting or count.suspect or count.draining)
+
+
+def _shortages(service: Service | None, tally: Tally) -> Iterator[Shortage]:
+    if service is None:
+        return
+    for version, wanted in sorted(service.versions.items()):
+        have = tally.of(service.name, version)
+        short = wanted - have.capacity() + len(twins(have))
+        if short > 0:
+            yield Shortage(service, version, wanted, have, short, len(have.missing) + len(have.lost))
+
+
+def _excesses(name: ServiceName, service: Service | None, tally: Tally) -> Iterator[Excess]:
+    for version, have in sorted(tally.instances.get(name, {}).items()):
+        extra = _excess(service, version, have, tally)
+        if extra > 0:
+            yield Excess(name, service, version, have, extra)
+
+
+def _excess(service: Service | None, version: Version, have: InstanceTally, tally: Tally) -> int:
+    """Count the instances of a version that are to leave."""
+    if service is None:
+        return have.stays()
+    wanted = service.versions.get(version, 0)
+    if wanted:
+        return len(have.serving) + len(have.starting) - wanted
+    return have.stays() if tally.serves(service.name, service.versions) else 0
