@@ -72,6 +72,8 @@ class OctaviaBalancer:
         try:
             told = await self._door.ask(_call("GET", f"/lbaas/pools/{self._pool(found)}/members"))
         except Missing as error:
+            if await self._find() is None:  # its removal has ended in the meantime
+                return BalancerView(state=BalancerState.ABSENT)
             raise Transient(f"{self.name} is being changed: {error.words}") from error
         try:
             weights = {_place(item): int(item["weight"]) for item in told.body["members"]}

@@ -113,6 +113,13 @@ async def test_a_network_that_nobody_knows_is_our_mistake(clouds_file: Path) -> 
         await octavia(clouds_file, ENVIRONMENT, BalancerSettings(network="front")).create(TWO)
 
 
+async def test_one_that_goes_between_two_calls_is_gone(fake: OpenStack, balancer: OctaviaBalancer) -> None:
+    item = {"id": "1", "name": balancer.name, "provisioning_status": "PENDING_DELETE", "pools": [{"id": "2"}]}
+    raw = json.dumps({"loadbalancers": [item]}).encode()
+    fake.cloud.mishaps.next("GET", CREATED, Mishap(status=HTTPStatus.OK, raw=raw))
+    assert (await balancer.look()).state is BalancerState.ABSENT
+
+
 async def test_one_that_loses_its_pool_is_being_changed(fake: OpenStack, balancer: OctaviaBalancer) -> None:
     await stand(balancer)
     fake.cloud.mishaps.next("GET", "/members", Mishap(status=HTTPStatus.NOT_FOUND))
