@@ -33,6 +33,9 @@ from hfs_appliance.adapters.http import HttpSpecSource
 from hfs_appliance.adapters.local.cloud import LocalCloud
 from hfs_appliance.adapters.nginx.load import NginxLoad
 from hfs_appliance.adapters.nginx.proxy import NginxProxy
+from hfs_appliance.adapters.openstack.cloud import OpenStackCloud
+from hfs_appliance.adapters.openstack.door import Door
+from hfs_appliance.adapters.openstack.session import Session
 from hfs_appliance.adapters.probe import HttpProber
 from hfs_appliance.adapters.process import own_command, replace_file
 from hfs_appliance.adapters.worker import ThreadWorker
@@ -184,9 +187,14 @@ async def _registry(
 
 def _cloud(options: RunOptions, clock: SystemClock) -> Cloud:
     desired = options.desired
-    if desired.cloud.provider is not CloudProvider.LOCAL:
-        raise CannotStart(f"provider {desired.cloud.provider.value!r} is not available in this version")
-    return LocalCloud(desired.environment, options.state, desired.cloud.local, clock, own_command())
+    match desired.cloud.provider:
+        case CloudProvider.LOCAL:
+            return LocalCloud(desired.environment, options.state, desired.cloud.local, clock, own_command())
+        case CloudProvider.OPENSTACK:
+            settings = desired.cloud.openstack
+            session = Session(settings.cloud, settings.clouds_file)
+            door = Door(session, clock, within=settings.call_within, writes=settings.writes)
+            return OpenStackCloud(desired.environment, settings, door, clock)
 
 
 def _admin(options: RunOptions) -> Listen:

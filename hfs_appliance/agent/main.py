@@ -10,6 +10,7 @@ import os
 import signal as signals
 import sys
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,7 @@ import trio
 
 from hfs_appliance.adapters.clock import SystemClock, SystemEntropy
 from hfs_appliance.adapters.zookeeper import connect
+from hfs_appliance.agent.address import own_address
 from hfs_appliance.agent.agent import run_agent
 from hfs_appliance.agent.log import keep_bounded
 from hfs_appliance.model.identity import Identity
@@ -30,6 +32,8 @@ def main(identity_file: Path) -> int:
     """Run the agent of the server that the file describes, in the file's directory; give the exit status."""
     try:
         identity = read_identity(identity_file.read_bytes())
+        if not identity.address:
+            identity = replace(identity, address=own_address(identity.registry_hosts))
     except (OSError, FormatError) as error:
         sys.stderr.write(f"hfs agent: {identity_file}: {error}\n")
         return os.EX_CONFIG

@@ -16,7 +16,7 @@ from hfs_appliance.cli.guards import adopt, approve, hold, holds, release
 from hfs_appliance.cli.names import SERVER, SERVICE, TARGET
 from hfs_appliance.cli.options import as_json, confirm_hash, connect, no_wait, yes
 from hfs_appliance.cli.replay_command import replay
-from hfs_appliance.cli.root import Lazy, Root
+from hfs_appliance.cli.root import Lazy, Root, program_of
 from hfs_appliance.cli.simulation.command import simulate
 
 if TYPE_CHECKING:
@@ -334,15 +334,23 @@ def agent(identity: Path) -> None:
     sys.exit(main(identity))
 
 
-@cli.command(hidden=True, add_help_option=False, context_settings={"ignore_unknown_options": True})
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def registry(arguments: tuple[str, ...]) -> None:
-    """Run the embedded registry; `hfs run` starts it by itself."""
-    from sim.wire.zookeeper.__main__ import main
+cli.add_command(
+    program_of(
+        "registry", "sim.wire.zookeeper.__main__", "Run the embedded registry; `hfs run` starts it.", hidden=True
+    )
+)
+cli.add_command(
+    program_of(
+        "fake-openstack",
+        "sim.wire.openstack.__main__",
+        """Run an OpenStack cloud of processes on this machine, to try hfs on.
 
-    sys.exit(main(list(arguments)))
-
-
+        \b
+        Example:
+          hfs fake-openstack --directory .hfs/openstack
+        """,
+    )
+)
 cli.add_command(
     Lazy("hfs_appliance.cli.config:config", name="config", help="Check, describe and begin configuration files.")
 )

@@ -80,3 +80,16 @@ class Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Find a command of the group."""
         return self._group().get_command(ctx, cmd_name)
+
+
+def program_of(name: str, home: str, words: str, *, hidden: bool = False) -> click.Command:
+    """Make a command of a program that reads its own arguments, and is imported when it is called."""
+
+    @click.command(
+        name, help=words, hidden=hidden, add_help_option=False, context_settings={"ignore_unknown_options": True}
+    )
+    @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+    def command(arguments: tuple[str, ...]) -> None:
+        sys.exit(import_module(home).main(list(arguments)))
+
+    return command

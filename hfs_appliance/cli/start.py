@@ -15,7 +15,7 @@ from hfs_appliance import __version__
 from hfs_appliance.cli.failures import program
 from hfs_appliance.config import load_file
 from hfs_appliance.config.spellings import Listen, read_listen
-from hfs_appliance.model.desired import DesiredState
+from hfs_appliance.model.desired import CloudProvider, DesiredState
 from hfs_appliance.model.ids import EnvironmentName
 
 
@@ -62,7 +62,8 @@ def start(
         state=(state or default_state(desired.environment)).absolute(),
         admin=_listen("--admin", admin),
         endpoint=_listen("--endpoint", endpoint),
-        is_keeping=is_keeping,
+        # What somebody pays for, and serves from, does not end with a terminal: only `hfs down` retires it.
+        is_keeping=is_keeping or desired.cloud.provider is not CloudProvider.LOCAL,
         is_json=is_json,
         began_s=began_s,
     )

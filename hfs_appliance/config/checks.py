@@ -28,6 +28,7 @@ def contradictions(desired: DesiredState) -> Iterator[Finding]:
     yield from _repetitions(desired)
     yield from _listeners(desired)
     yield from _local_cloud(desired)
+    yield from _openstack_cloud(desired)
     yield from _guards(desired)
     yield from _in_order(
         ("endpoint", "connect_timeout"),
@@ -99,6 +100,8 @@ def _repetitions(desired: DesiredState) -> Iterator[Finding]:
     lists: Sequence[tuple[KeyPath, Sequence[str]]] = (
         (("registry", "hosts"), desired.registry.hosts),
         (("cloud", "azs"), desired.cloud.azs),
+        (("cloud", "openstack", "networks"), desired.cloud.openstack.networks),
+        (("cloud", "openstack", "security_groups"), desired.cloud.openstack.security_groups),
     )
     for path, names in lists:
         for index, name in enumerate(names):
@@ -164,6 +167,21 @@ def _local_cloud(desired: DesiredState) -> Iterator[Finding]:
                 words=f"{write(pool.build_within)} are too short: the stages of [cloud.local] take {write(stages)}",
                 others=tuple(("cloud", "local", stage) for stage in ("boot", "updates", "configuration")),
             )
+
+
+def _openstack_cloud(desired: DesiredState) -> Iterator[Finding]:
+    """Check that every server has something to be made of, and a registry that it can reach."""
+    if desired.cloud.provider is not CloudProvider.OPENSTACK:
+        return
+    settings, table = desired.cloud.openstack, ("cloud", "openstack")
+    for key, common in (("image", settings.image), ("flavor", settings.flavor)):
+        for pool in desired.pools.values():
+            if not common and not getattr(pool, key):
+                words = f"has no {key}, nor has [cloud.openstack]"
+                yield Finding(path=("pool", pool.name), words=words, others=((*table, key),))
+    if not desired.registry.hosts:
+        words = "is missing: servers of a cloud do not reach the registry that is embedded in `hfs run`"
+        yield Finding(path=("registry", "hosts"), words=words, hint='for example hosts = ["zk1:2181"]')
 
 
 def _guards(desired: DesiredState) -> Iterator[Finding]:

@@ -75,7 +75,7 @@ def _load(source: str, file: str, *, generation: int, base: Path, is_on_disk: bo
         raise no_text(file, "arrays or tables are nested too deeply") from error
     desired = to_model(reading.file, generation=generation, base=base)
     findings = list(reading.findings)
-    contradictory = [*contradictions(desired), *(_missing_directories(desired) if is_on_disk else ())]
+    contradictory = [*contradictions(desired), *(_not_on_disk(desired) if is_on_disk else ())]
     findings.extend(finding for finding in contradictory if _is_sound(finding, reading.unsound))
     if findings:
         raise ConfigError(placed(finding, file, places) for finding in findings)
@@ -87,7 +87,10 @@ def _is_sound(finding: Finding, unsound: frozenset[KeyPath]) -> bool:
     return not any(path[:length] in unsound for path in finding.keys for length in range(1, len(path) + 1))
 
 
-def _missing_directories(desired: DesiredState) -> Iterable[Finding]:
+def _not_on_disk(desired: DesiredState) -> Iterable[Finding]:
+    clouds_file = desired.cloud.openstack.clouds_file
+    if clouds_file is not None and not Path(clouds_file).is_file():
+        yield Finding(path=("cloud", "openstack", "clouds_file"), words=f"there is no file {clouds_file}")
     for service in desired.services.values():
         directory = service.run.directory
         if directory is not None and not Path(directory).is_dir():

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from hfs_appliance.config import spellings
+from hfs_appliance.config.cloud import Cloud
 from hfs_appliance.config.rollout import Match, Rollout
-from hfs_appliance.config.spellings import Listen, misspelt, share, span
+from hfs_appliance.config.spellings import Listen, share, span
 from hfs_appliance.config.table import Table, default
 from hfs_appliance.model import autoscale, desired, guard
 from hfs_appliance.model.instants import Duration
@@ -29,8 +30,6 @@ Count: TypeAlias = Annotated[int, Field(ge=0, le=100_000)]
 AtLeastOne: TypeAlias = Annotated[int, Field(ge=1, le=100_000)]
 # The tokens of the budget lie in one entry of the registry, of less than 1 MiB.
 Tokens: TypeAlias = Annotated[int, Field(ge=1, le=1_000)]
-
-_STAGE = span("0s", "1h")
 
 
 class Environment(Table):
@@ -49,39 +48,6 @@ class Registry(Table):
     """How long an instance may be cut off from the registry before its registration goes."""
     embedded_port: Port = default(desired.RegistrySettings, "embedded_port")
     """Port of the embedded registry on 127.0.0.1."""
-
-
-class LocalCloud(Table):
-    """The local provider: each server is a group of processes on this machine, with a loopback address of its own."""
-
-    network: Annotated[str, spellings.NETWORK] = default(desired.LocalCloud, "network")
-    """Loopback network from which the servers get their addresses."""
-    directory: Annotated[str | None, spellings.FILLED] = None
-    """Where the servers lie, relative to this file, to share it with other appliances. Else: in the state directory."""
-    boot: Annotated[Duration, _STAGE] = default(desired.LocalCloud, "boot")
-    """How long a new server takes to boot."""
-    updates: Annotated[Duration, _STAGE] = default(desired.LocalCloud, "updates")
-    """How long a new server takes to install updates."""
-    configuration: Annotated[Duration, _STAGE] = default(desired.LocalCloud, "configuration")
-    """How long a new server takes to be configured."""
-
-
-def _refuse_future_provider(value: object) -> object:
-    if value == desired.CloudProvider.OPENSTACK:
-        raise misspelt('"openstack" is not available in this version', 'use "local"')
-    return value
-
-
-class Cloud(Table):
-    """Where servers come from."""
-
-    provider: Annotated[Literal["local"], BeforeValidator(_refuse_future_provider)] = Field(examples=["local"])
-    """The cloud: `local` makes servers of processes on this machine."""
-    azs: Annotated[list[Name], Field(min_length=1)] = list(default(desired.CloudSettings, "azs"))
-    """Availability zones; servers are spread evenly over them."""
-    poll: Annotated[Duration, span("100ms", "5m")] = default(desired.CloudSettings, "poll")
-    """How often the list of servers is read."""
-    local: LocalCloud = LocalCloud()
 
 
 class Endpoint(Table):
@@ -188,6 +154,10 @@ class Pool(Table):
     """Warm servers to keep ready, beyond what the services use."""
     build_within: Annotated[Duration, span("1s", "1d")] = default(desired.Pool, "build_within")
     """A server that is not ready by then counts as failed and is replaced."""
+    image: Text = default(desired.Pool, "image")
+    """Image of its servers, by name or id, on a cloud that has images. Empty: that of `[cloud.openstack]`."""
+    flavor: Text = default(desired.Pool, "flavor")
+    """Flavor of its servers, likewise."""
 
 
 class Run(Table):

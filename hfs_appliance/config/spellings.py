@@ -260,3 +260,7 @@ VARIABLE: Final = _matching("[A-Za-z_][A-Za-z0-9_]*", "is not the name of an env
 REQUIREMENT: Final = _matching(
     r"[A-Za-z0-9].*", "is not a requirement", 'write it as for pip, like "httpbin==0.10.4"; options are not possible'
 )
+HTTP_URL: Final = _matching(
+    r"https?://[A-Za-z0-9.:-]+(/[A-Za-z0-9._~/-]*)?", "is not a URL", 'write it like "http://10.0.0.5:8000/hfs"'
+)
+SHA256: Final = _matching("[0-9a-f]{64}", "is not a sha256", "64 lower-case hexadecimal digits")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from hfs_appliance.config import rollout, shape
+from hfs_appliance.config.cloud import Cloud
+from hfs_appliance.config.cloud import OpenStackCloud as OpenStackTable
 from hfs_appliance.model.autoscale import Autoscale, NoData, Stride, WhenBlind
 from hfs_appliance.model.desired import (
     Admin,
@@ -13,9 +15,11 @@ from hfs_appliance.model.desired import (
     CloudSettings,
     DesiredState,
     Endpoint,
+    Executable,
     Health,
     Limits,
     LocalCloud,
+    OpenStackCloud,
     Pool,
     Registrar,
     RegistrySettings,
@@ -67,7 +71,13 @@ def to_model(file: shape.File, *, generation: int, base: Path) -> DesiredState:
         guard=_guard(file.guard),
         balancer=BalancerSettings(**dict(file.balancer)) if file.balancer is not None else None,
         pools={
-            PoolName(name): Pool(name=PoolName(name), size=pool.size, build_within=pool.build_within)
+            PoolName(name): Pool(
+                name=PoolName(name),
+                size=pool.size,
+                build_within=pool.build_within,
+                image=pool.image,
+                flavor=pool.flavor,
+            )
             for name, pool in sorted(file.pool.items())
         },
         services={
@@ -77,7 +87,7 @@ def to_model(file: shape.File, *, generation: int, base: Path) -> DesiredState:
     )
 
 
-def _cloud(cloud: shape.Cloud, base: Path) -> CloudSettings:
+def _cloud(cloud: Cloud, base: Path) -> CloudSettings:
     directory = cloud.local.directory
     return CloudSettings(
         provider=CloudProvider(cloud.provider),
@@ -90,6 +100,25 @@ def _cloud(cloud: shape.Cloud, base: Path) -> CloudSettings:
             updates=cloud.local.updates,
             configuration=cloud.local.configuration,
         ),
+        openstack=_openstack(cloud.openstack, base),
+    )
+
+
+def _openstack(cloud: OpenStackTable, base: Path) -> OpenStackCloud:
+    executable = cloud.executable
+    return OpenStackCloud(
+        cloud=cloud.cloud,
+        clouds_file=None if cloud.clouds_file is None else str(base / cloud.clouds_file),
+        image=cloud.image,
+        flavor=cloud.flavor,
+        networks=tuple(cloud.networks),
+        security_groups=tuple(cloud.security_groups),
+        keypair=cloud.keypair,
+        server_group=cloud.server_group,
+        config_drive=cloud.config_drive,
+        executable=None if executable is None else Executable(url=executable.url, sha256=executable.sha256),
+        call_within=cloud.call_within,
+        writes=cloud.writes,
     )
 
 

@@ -105,7 +105,7 @@ class OpenStackCloud:
     networks: tuple[str, ...] = ()
     """Names or ids; the first one's address is the server's. None: the one network that the project has."""
     security_groups: tuple[str, ...] = ()
-    key: str | None = None
+    keypair: str | None = None
     server_group: str | None = None
     config_drive: bool = False
     executable: Executable | None = None

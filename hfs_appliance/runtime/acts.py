@@ -118,6 +118,7 @@ class Acts:
             await parts.view.refresh((path,))
         if parts.mischief.strikes(Site.RECORD_WRITTEN):
             raise Transient("mischief")
+        pool = desired.pools.get(action.pool)
         spec = ServerSpec(
             environment=desired.environment,
             uuid=self._uuid(),
@@ -127,6 +128,8 @@ class Acts:
             az=action.az,
             registry_hosts=self._registry_hosts,
             session_timeout_ms=desired.registry.session_timeout // MILLISECOND,
+            image=pool.image if pool is not None else "",
+            flavor=pool.flavor if pool is not None else "",
         )
         await self._ask_cloud(partial(parts.cloud.create, spec))
         return (path,)

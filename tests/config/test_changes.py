@@ -37,6 +37,21 @@ directory = "/var/lib/hfs/servers"
 boot = "3s"
 updates = "2s"
 configuration = "4s"
+[cloud.openstack]
+cloud = "example"
+clouds_file = "/etc/openstack/clouds.yaml"
+image = "debian-12"
+flavor = "m1.small"
+networks = ["private", "backup"]
+security_groups = ["web"]
+keypair = "operators"
+server_group = "spread"
+config_drive = true
+call_within = "20s"
+writes = 9
+[cloud.openstack.executable]
+url = "http://10.0.0.5/hfs"
+sha256 = "abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789"
 [endpoint]
 listen = "127.0.0.1:8090"
 title = "T"
@@ -71,6 +86,8 @@ drain = "45s"
 keep = "5h"
 max = 2
 [pool.small]
+image = "debian-13"
+flavor = "m1.large"
 size = 2
 build_within = "1m30s"
 [service.dns]

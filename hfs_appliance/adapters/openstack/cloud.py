@@ -233,8 +233,8 @@ class OpenStackCloud:
         }
         if settings.config_drive:
             server["config_drive"] = True
-        if settings.key is not None:
-            server["key_name"] = settings.key
+        if settings.keypair is not None:
+            server["key_name"] = settings.keypair
         if settings.security_groups:
             server["security_groups"] = [{"name": name} for name in settings.security_groups]
         body: dict[str, Any] = {"server": server}

@@ -116,6 +116,10 @@ class Servers:
             raise ApiError(HTTPStatus.NOT_FOUND, f"Instance {server} could not be found.")
         return record
 
+    def is_kept(self, server: str) -> bool:
+        """Tell whether a server has not been deleted to the end."""
+        return ServerId(server) in self._datacentre.machines
+
     def is_down(self, record: Record) -> bool:
         """Tell whether the database that knows a server does not answer."""
         return record.machine.spec.az in self.down_zones

@@ -26,7 +26,7 @@ NOTHING = "no-such-thing"
         (replace(SETTINGS, networks=(NOTHING,)), "this project has no network 'no-such-thing'"),
         (replace(SETTINGS, server_group=NOTHING), "this project has no server group 'no-such-thing'"),
         (replace(SETTINGS, security_groups=(NOTHING,)), "Security group no-such-thing not found"),
-        (replace(SETTINGS, key=NOTHING), "Invalid key_name"),
+        (replace(SETTINGS, keypair=NOTHING), "Invalid key_name"),
         (replace(SETTINGS, image=""), "pool small has no image, nor has"),
         (replace(SETTINGS, flavor=""), "pool small has no flavor, nor has"),
         (replace(SETTINGS, cloud=NOTHING), "clouds.yaml: Cloud no-such-thing was not found"),
@@ -38,7 +38,9 @@ async def test_what_is_not_there_is_said_by_name(clouds_file: Path, settings: Se
 
 
 async def test_a_server_is_made_of_all_that_is_asked_for(fake: OpenStack, clouds_file: Path) -> None:
-    settings = replace(SETTINGS, security_groups=("web",), key="operators", server_group="spread", config_drive=True)
+    settings = replace(
+        SETTINGS, security_groups=("web",), keypair="operators", server_group="spread", config_drive=True
+    )
     spec = replace(asked(), flavor="m1.large")
     made = await client(clouds_file, ENVIRONMENT, settings).create(spec)
     found = fake.compute.servers.records[made.cloud_id].asked
