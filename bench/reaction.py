@@ -100,6 +100,7 @@ async def measure(source: str, agents: Registry, registry: Registry) -> Mapping[
         last_good=None,
         prober=quiet,
         load=quiet,
+        strain=quiet,
         specs=quiet,
         worker=quiet,
         clock=clock,

@@ -26,6 +26,7 @@ from hfs_appliance.model.load import Reading
 from hfs_appliance.model.maps import Map
 from hfs_appliance.model.observed import CloudServer, CloudStatus, CloudView, PoolEntry, Registration, ServerRecord
 from hfs_appliance.model.probes import Answer, Pulse, Target
+from hfs_appliance.model.strain import Strain
 from hfs_appliance.ports.clock import Clock
 from hfs_appliance.ports.cloud import Permit, ServerSpec, unconditional
 from hfs_appliance.ports.errors import Missing
@@ -126,12 +127,17 @@ class StandingProxy:
 
 
 class Quiet:
-    """Implements the ports Prober, LoadSource, SpecSource and Worker: all is well, and nobody asks for anything."""
+    """Implements Prober, LoadSource, StrainSource, SpecSource and Worker: all is well, and nobody asks for anything."""
 
     async def probe(self, target: Target, *, within: Duration) -> Answer:  # noqa: ARG002  # the port's signature
         """Answer well."""
         await trio.lowlevel.checkpoint()
         return Answer(pulse=Pulse.ALIVE, words="status 200")
+
+    async def ask(self, address: str, *, within: Duration) -> Strain | None:  # noqa: ARG002  # the port's signature
+        """Know nothing."""
+        await trio.lowlevel.checkpoint()
+        return None
 
     async def skip(self) -> None:
         """Count nothing."""

@@ -38,6 +38,7 @@ from hfs_appliance.adapters.openstack.door import Door
 from hfs_appliance.adapters.openstack.session import Session
 from hfs_appliance.adapters.probe import HttpProber
 from hfs_appliance.adapters.process import own_command, replace_file
+from hfs_appliance.adapters.strain import HttpStrain
 from hfs_appliance.adapters.worker import ThreadWorker
 from hfs_appliance.adapters.zookeeper import connect
 from hfs_appliance.config.spellings import Listen
@@ -233,6 +234,7 @@ def _compose(
         proxy=nginx,
         last_good=nginx.last_good(),
         prober=HttpProber(),
+        strain=HttpStrain(),
         load=NginxLoad(options.state / "nginx", nginx.last_good, clock),
         specs=HttpSpecSource(),
         worker=ThreadWorker(),

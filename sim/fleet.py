@@ -24,6 +24,7 @@ from hfs_appliance.model.instants import Duration, format_duration, to_seconds
 from hfs_appliance.model.observed import CloudStatus
 from hfs_appliance.model.plan import Plan
 from hfs_appliance.model.probes import Answer, Pulse, Target
+from hfs_appliance.model.strain import Strain
 from hfs_appliance.model.world import World
 from hfs_appliance.ports.mischief import PEACE
 from hfs_appliance.registry.paths import Layout
@@ -47,6 +48,7 @@ from sim.prober import SimProber
 from sim.proxy import SimProxy, SimSpecs
 from sim.servers import SimServer
 from sim.servicefaults import ServiceFaults
+from sim.strain import SimStrain
 from sim.streams import SimEntropy, Streams
 from sim.traffic.flows import Flows
 from sim.traffic.source import LoadFaults
@@ -138,6 +140,7 @@ class Simulation:
         self.believed: Final = Believed(self.clock)
         self.bus.subscribe("believed", self.believed.hear)
         self.prober: Final = SimProber(self.clock, self.streams.named("probes"), self._answer)
+        self.strain: Final = SimStrain(self.clock, self.streams.named("strain"), self._strain)
         self.specs: Final = SimSpecs(self.clock, self.streams.named("documents"), self._whose, self.truth)
         self.proxy: SimProxy
         self.places: Final[dict[str, Place]] = {}
@@ -326,6 +329,11 @@ class Simulation:
             return Answer(pulse=Pulse.ALIVE, words="status 200")
         server = self._living_at(target.address)
         return server.answer(target.port) if server is not None else None
+
+    def _strain(self, address: str) -> Strain | None:
+        server = self._living_at(address)
+        used = self.flows.utilisation(server) if server is not None else None
+        return Strain(cpu=min(used, 1000), load=used) if used is not None else None
 
     def _living_at(self, address: str) -> SimServer | None:
         machine = self.datacentre.at_address.get(address)

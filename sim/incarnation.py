@@ -80,6 +80,7 @@ class Incarnation:
             prober=sim.prober,
             specs=sim.specs,
             load=SimLoad(sim.clock, sim.flows, sim.load_faults),
+            strain=sim.strain,
             worker=SimWorker(sim.clock),
             clock=clock,
             entropy=place.entropy,

@@ -21,7 +21,7 @@ from sim.metrics import Metrics
 from sim.outcome import Outcome, Violation
 from sim.pace import ServerPace
 from sim.panel import Panel
-from sim.scenario import Beginning, Layout, Scenario
+from sim.scenario import Beginning, Follows, Layout, Scenario, Traffic
 from sim.standing import let_stand
 from sim.streams import Table
 from sim.striking import strike_all
@@ -132,7 +132,7 @@ def source(scenario: Scenario) -> str:
         poll=format_duration(layout.poll),
         session_timeout=format_duration(layout.session_timeout),
         balancer=layout.balancer,
-        autoscale=_autoscale(layout.grows_to, traffic.capacity * traffic.busy // 1000) if layout.grows_to else "",
+        autoscale=_autoscale(layout, traffic) if layout.grows_to else "",
     )
 
 
@@ -140,8 +140,11 @@ def _in_seconds(span: Duration | None) -> int | None:
     return -(-span // SECOND) if span is not None else None
 
 
-def _autoscale(most: int, rps: int) -> str:
-    return f"min = 1, max = {most}, rps_per_instance = {max(1, rps)}"
+def _autoscale(layout: Layout, traffic: Traffic) -> str:
+    target = f"rps_per_instance = {max(1, traffic.capacity * traffic.busy // 1000)}"
+    if layout.follows is Follows.CPU:
+        target = f'cpu = "{traffic.busy // 10}%"'
+    return f"min = 1, max = {layout.grows_to}, {target}"
 
 
 def _pace(layout: Layout) -> ServerPace:

@@ -67,6 +67,15 @@ class Chance:
     """From and to; None: as the menu says."""
 
 
+class Follows(StrEnum):
+    """What the size of a service that scales itself goes by."""
+
+    REQUESTS = "requests"
+    """Requests a second, as proxies count them."""
+    CPU = "cpu"
+    """Processor time, as agents measure it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
     """The environment."""
@@ -87,6 +96,8 @@ class Layout:
     """One leads, the others stand by."""
     grows_to: int = 0
     """Instances that a service may have when it follows its traffic by itself; 0: it does not."""
+    follows: Follows = Follows.REQUESTS
+    """What it follows then."""
     balancer: bool = False
     """Whether a load balancer stands before the proxies of the appliances."""
     build: Duration | None = None

@@ -72,6 +72,8 @@ class LayoutTable(Table):
     """How many look after the environment: one leads, the others stand by."""
     grows_to: Count = _default(scenario.Layout, "grows_to")
     """Instances that a service may have when it follows its traffic by itself; 0: it does not."""
+    follows: Literal["requests", "cpu"] = "requests"
+    """What it follows: requests a second, or the processor time that agents tell of."""
     balancer: bool = _default(scenario.Layout, "balancer")
     """Whether a load balancer stands before the proxies of all appliances."""
     build: MaybeSpan = _default(scenario.Layout, "build")

@@ -21,7 +21,7 @@ from hfs_appliance.model.instants import HOUR, Duration
 from hfs_appliance.ports.errors import UnknownName
 from sim import shelf
 from sim.faults import MENU
-from sim.scenario import Beginning, Bounds, Chance, Fault, Layout, Repetition, Scenario, Shape, Traffic
+from sim.scenario import Beginning, Bounds, Chance, Fault, Follows, Layout, Repetition, Scenario, Shape, Traffic
 from sim.scenario_shape import ChanceTable, FaultTable, ScenarioFile, TrafficTable
 
 
@@ -70,7 +70,7 @@ def _to_scenario(file: ScenarioFile, name: str) -> Scenario:
         lasts=file.lasts,
         begins=Beginning(file.begins),
         has_mischief=file.mischief,
-        layout=Layout(**dict(file.layout)),
+        layout=Layout(**(dict(file.layout) | {"follows": Follows(file.layout.follows)})),
         traffic=_traffic(file.traffic),
         bounds=Bounds(**dict(file.bounds)),
         faults=tuple(sorted((fault for fault, table in faults if table.every is None), key=lambda fault: fault.at)),

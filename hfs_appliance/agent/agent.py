@@ -15,6 +15,7 @@ import trio
 from hfs_appliance.adapters.presence import Presence
 from hfs_appliance.agent.instance import Instance
 from hfs_appliance.agent.log import Log
+from hfs_appliance.agent.meter import Meter
 from hfs_appliance.agent.role import Role
 from hfs_appliance.agent.site import Site
 from hfs_appliance.model.identity import Identity
@@ -40,6 +41,7 @@ async def run_agent(identity: Identity, directory: Path, registry: Registry, clo
                 await _build(site, log)
             if not role.taken.is_set():
                 await _wait_in_pool(site, role, registry, log)
+            nursery.start_soon(Meter(site, clock, log).run)
             instance = Instance(site, role.assignment, registry, clock, entropy, log)
             await _carry_out(role, instance)
             nursery.cancel_scope.cancel()

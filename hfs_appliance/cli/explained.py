@@ -78,7 +78,9 @@ def _service(report: ServiceExplanation) -> RenderableType:
     facts += [("floor", Text(f"{report.floor} instances at least"))] if report.floor else []
     facts += [("pool", Text(f"{report.pool}: {there}"))] if report.pool else []
     scaling = report.scaling
-    facts += [("scales", Text(f"{scaling.instances}: {scaling.words}"))] if scaling is not None else []
+    if scaling is not None:
+        facts.append(("scales", Text(f"{scaling.instances}: {scaling.words}")))
+        facts += [("signal", Text(words)) for words in scaling.signals]
     facts.append(("document", _document(report.document)))
     return Group(
         Text(report.service, "bold"),

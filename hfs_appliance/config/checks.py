@@ -16,6 +16,7 @@ from hfs_appliance.model.desired import CloudProvider, DesiredState, Service
 from hfs_appliance.model.guard import DestroyBudget, Guard, ServiceBudget, ServiceGuard
 from hfs_appliance.model.instants import Duration
 from hfs_appliance.model.shares import Share
+from hfs_appliance.model.strain import AGENT_PORT
 
 _EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 - compared with, not listened on
 
@@ -81,8 +82,10 @@ def scaling(desired: DesiredState) -> Iterator[Finding]:
         scale, path = service.autoscale, ("service", service.name, "autoscale")
         if scale is None:
             continue
-        if scale.rps_per_instance is None and scale.in_flight_per_instance is None:
-            yield Finding(path=path, words="has no target to follow", hint="write rps_per_instance = 100")
+        targets = (scale.rps_per_instance, scale.in_flight_per_instance, scale.cpu, scale.load)
+        if not any(target is not None for target in targets):
+            words = "has no target to follow" + (" but latency_p95" if scale.latency_p95 is not None else "")
+            yield Finding(path=path, words=words, hint="write rps_per_instance = 100")
         if scale.min > scale.max:
             yield Finding(
                 path=(*path, "min"), words=f"{scale.min} is above the max of {scale.max}", others=((*path, "max"),)
@@ -236,6 +239,9 @@ def _service(desired: DesiredState, service: Service) -> Iterator[Finding]:
         hint = suggest(service.pool, desired.pools) or f"there are {known}"
         words = f"there is no pool {quote(service.pool)}"
         yield Finding(path=(*path, "pool"), words=words, hint=hint, others=(("pool", service.pool),))
+    if service.port == AGENT_PORT:
+        words = f"{service.port} is where agents tell how busy their servers are"
+        yield Finding(path=(*path, "port"), words=words, hint="choose another one")
     health = service.health
     ready = (*path, "health", "ready_within")
     yield from _in_order((*path, "health", "timeout"), health.timeout, ready, health.ready_within)

@@ -276,6 +276,14 @@ class Autoscale(Table):
     """Target: requests a second of each instance."""
     in_flight_per_instance: Annotated[int | None, Field(ge=1, le=1_000_000)] = None
     """Target: requests under way at a time in each instance."""
+    cpu: Annotated[Share | None, share("1%")] = None
+    """Target: share of its server's processors that an instance uses, as agents measure it."""
+    load: Annotated[Share | None, share("1%", "900%")] = None
+    """Target: load average of an instance's server for each of its processors, as agents read it."""
+    latency_p95: Annotated[Duration | None, span("1ms", "1h")] = None
+    """Target: 95 of 100 requests are answered within this. It only makes the service grow: give another target, too."""
+    errors: Annotated[Share, share("0.1%")] = default(autoscale.Autoscale, "errors")
+    """While so many of its requests fail, the service does not shrink: what fails at once asks for little."""
     tolerance: Annotated[Share, share("0%", "50%")] = default(autoscale.Autoscale, "tolerance")
     """What deviates less from the target changes nothing."""
     up: Up = Up()

@@ -3,7 +3,8 @@
 Target tracking: each target says how many instances would bring it about, and the largest number wins, because the
 scarcest resource decides. What is needed is computed from what is asked, never from the present number, so that
 instances which are still coming are not asked for twice. Growing needs the last ten seconds, or all of `up.window`;
-shrinking needs the whole of `down.window` without a gap: what nobody measured may have been the peak.
+shrinking needs the whole of `down.window` without a gap in any target's figures: what nobody measured may have been the
+peak. Nor does a service shrink while its requests fail: what fails at once asks for little.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from hfs_appliance.mcp.signals import Need, failing, needs
 from hfs_appliance.model.autoscale import Autoscale, Demand, Size, Stride, WhenBlind
 from hfs_appliance.model.instants import Duration, Instant, after, format_duration, seconds
-from hfs_appliance.model.load import MILLI, Rates, Sample, Series
+from hfs_appliance.model.load import MILLI, Sample, Series
 from hfs_appliance.model.shares import WHOLE, format_share, part_of
 
 STALE: Final = seconds(30)
@@ -29,30 +31,6 @@ class _Wish(NamedTuple):
     is_waiting: bool = False
 
 
-class _Need(NamedTuple):
-    milli: int
-    """Instances, in thousandths: what is asked over what one may have."""
-    asked: int
-    """In thousandths."""
-    each: int
-    unit: str
-
-    @property
-    def instances(self) -> int:
-        return -(-self.milli // MILLI)
-
-    @property
-    def words(self) -> str:
-        if not self.milli:
-            return "nothing is asked of it"
-        whole, rest = divmod(self.asked, MILLI)
-        asked = f"{whole:,}" if whole >= 10 else f"{whole}.{rest // 100}"
-        return f"{asked} {self.unit} at {self.each} each need {self.instances}"
-
-
-_NONE: Final = _Need(milli=0, asked=0, each=1, unit="")
-
-
 def demand(scale: Autoscale, usual: int, floor: int, size: Size | None, series: Series, now: Instant) -> Demand:
     """Give the size of a service that has been `size` so far (None: `usual`, what its versions say)."""
     least, most = min(max(scale.min, floor), scale.max), scale.max
@@ -60,23 +38,25 @@ def demand(scale: Autoscale, usual: int, floor: int, size: Size | None, series: 
     total = min(max(before.total, least), most)
     if total != before.total:  # bounds are the operator's word, and are not approached in strides
         before = Size(total=total, base=total, since=now)
-    is_known = series and now < series[-1].end + STALE
-    wish = _seeing(scale, total, series) if is_known else _blind(scale, usual, total)
+    found = needs(scale, series[-1].most) if series and now < series[-1].end + STALE else None
+    wish = _seeing(scale, total, series) if found is not None and found.known else _blind(scale, usual, total)
+    signals = found.words if found is not None else ()
     wanted, words = min(max(wish.total, least), most), wish.words
     if wanted != wish.total:
         words += f"; {'max' if wanted == most else 'min'} = {wanted}"
     if wanted == total:
         is_waiting = wish.is_waiting and wish.needed is not None and min(max(wish.needed, least), most) != total
-        return Demand(size=before, needed=wish.needed, words=words, is_waiting=is_waiting)
+        return Demand(size=before, needed=wish.needed, words=words, signals=signals, is_waiting=is_waiting)
     stride = scale.up if wanted > total else scale.down
     base, since = _begun(before, stride, now, is_growing=wanted > total)
     length = max(1, part_of(base, stride.max))
     reached = min(wanted, base + length) if wanted > total else max(wanted, base - length)
     size = Size(total=reached, base=base, since=since)
     if reached == wanted:
-        return Demand(size=size, needed=wish.needed, words=words)
+        return Demand(size=size, needed=wish.needed, words=words, signals=signals)
     words += f"; {_pace(stride)} is the pace"
-    return Demand(size=size, needed=wish.needed, words=words, is_waiting=True, until=after(since, stride.per))
+    until = after(since, stride.per)
+    return Demand(size=size, needed=wish.needed, words=words, signals=signals, is_waiting=True, until=until)
 
 
 def _begun(before: Size, stride: Stride, now: Instant, *, is_growing: bool) -> tuple[int, Instant]:
@@ -95,31 +75,49 @@ def _blind(scale: Autoscale, usual: int, total: int) -> _Wish:
 
 
 def _seeing(scale: Autoscale, total: int, series: Series) -> _Wish:
-    latest = _need(scale, series[-1].most)
+    found = needs(scale, series[-1].most)
+    latest = found.most
     words, needed = latest.words, latest.instances
     if _is_above(latest, total, scale):
-        lowest = min(_need(scale, sample.least) for sample in _within(series, scale.up.window))
+        lowest = min((needs(scale, sample.least).most for sample in _within(series, scale.up.window)), key=_milli)
         if _is_above(lowest, total, scale) and _is_known(series, scale.up.window):
             return _Wish(lowest.instances, needed, words)
         span = format_duration(scale.up.window)
         return _Wish(total, needed, f"{words}, which must hold for {span}", is_waiting=True)
     if _is_below(latest, total, scale):
-        span = format_duration(scale.down.window)
-        if not _is_known(series, scale.down.window):
-            return _Wish(total, needed, f"{words}, which must hold for {span}", is_waiting=True)
-        highest = max(_need(scale, sample.most) for sample in _within(series, scale.down.window))
-        if _is_below(highest, total, scale):
-            return _Wish(highest.instances, needed, words, is_waiting=highest.instances > needed)
-        words += f", and {highest.instances} within the last {span}"
-        return _Wish(total, needed, words, is_waiting=True)
+        return _shrinking(scale, total, series, latest)
     return _Wish(total, needed, words)
 
 
-def _is_above(need: _Need, total: int, scale: Autoscale) -> bool:
+def _shrinking(scale: Autoscale, total: int, series: Series, latest: Need) -> _Wish:
+    """Shrink to what the whole window needed, if all of it is known and nothing failed in it."""
+    words, needed, window = latest.words, latest.instances, scale.down.window
+    span, samples = format_duration(window), tuple(_within(series, window))
+    if not _is_known(series, window):
+        return _Wish(total, needed, f"{words}, which must hold for {span}", is_waiting=True)
+    found = [needs(scale, sample.most) for sample in samples]
+    unknown = next((each.unknown for each in found if each.unknown), None)
+    if unknown is not None:
+        words += f", and nothing was known of its {' and '.join(unknown)} within the last {span}"
+        return _Wish(total, needed, words, is_waiting=True)
+    trouble = next(filter(None, (failing(scale, sample.most) for sample in samples)), None)
+    if trouble is not None:
+        return _Wish(total, needed, f"{words}, and {trouble} (within the last {span})", is_waiting=True)
+    highest = max((each.most for each in found), key=_milli)
+    if _is_below(highest, total, scale):
+        return _Wish(highest.instances, needed, words, is_waiting=highest.instances > needed)
+    return _Wish(total, needed, f"{words}, and {highest.instances} within the last {span}", is_waiting=True)
+
+
+def _milli(need: Need) -> int:
+    return need.milli
+
+
+def _is_above(need: Need, total: int, scale: Autoscale) -> bool:
     return need.milli * WHOLE > total * MILLI * (WHOLE + scale.tolerance)
 
 
-def _is_below(need: _Need, total: int, scale: Autoscale) -> bool:
+def _is_below(need: Need, total: int, scale: Autoscale) -> bool:
     """Tell whether fewer instances would do, with the tolerance to spare."""
     return need.instances < total and need.milli * WHOLE < total * MILLI * (WHOLE - scale.tolerance)
 
@@ -132,19 +130,6 @@ def _within(series: Series, window: Duration) -> Iterator[Sample]:
         if sample.end <= since:
             return
         yield sample
-
-
-def _need(scale: Autoscale, rates: Rates) -> _Need:
-    need = _NONE
-    if scale.rps_per_instance is not None:
-        need = max(need, _of(rates.requests, scale.rps_per_instance, "requests/s"))
-    if scale.in_flight_per_instance is not None:
-        need = max(need, _of(rates.under_way, scale.in_flight_per_instance, "requests under way"))
-    return need
-
-
-def _of(asked: int, each: int, unit: str) -> _Need:
-    return _Need(milli=-(-asked // each), asked=asked, each=each, unit=unit)
 
 
 def _is_known(series: Series, window: Duration) -> bool:

@@ -53,6 +53,14 @@ class Autoscale:
     """Requests a second."""
     in_flight_per_instance: int | None = None
     """Requests under way at a time."""
+    cpu: Share | None = None
+    """Of the processors of its server, by what instances use."""
+    load: Share | None = None
+    """Of the processors of its server, by how many would run at a time (load average)."""
+    latency_p95: Duration | None = None
+    """95 of 100 requests are to be answered within it: makes the service grow, never shrink."""
+    errors: Share = percent(5)
+    """While so many of its requests fail, it does not shrink."""
     tolerance: Share = percent(10)
     """What deviates less from a target is as it should be."""
     up: Stride = UP
@@ -79,6 +87,8 @@ class Demand:
     needed: int | None
     """By the load alone; None when nothing is known of it."""
     words: str
+    signals: tuple[str, ...] = ()
+    """What each target asks for."""
     is_waiting: bool = False
     """Whether another size would be right, and waits for its window or its pace."""
     until: Instant | None = None

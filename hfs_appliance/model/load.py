@@ -13,6 +13,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from hfs_appliance.model.ids import ServiceName, Version
 from hfs_appliance.model.instants import HOUR, MINUTE, SECOND, Instant, seconds
+from hfs_appliance.model.shares import WHOLE
 
 MICROSECOND: Final = 1_000
 MILLI: Final = 1_000
@@ -58,14 +59,37 @@ class Measured:
 
 
 class Rates(NamedTuple):
-    """How much was asked at a time, in thousandths."""
+    """How much was asked at a time, and what that took."""
 
     requests: int
-    """A second."""
+    """A second, in thousandths."""
     under_way: int
+    """At a time, in thousandths."""
+    failed: int = 0
+    """Share of the requests (`Share`)."""
+    p95_us: int = 0
+    instances: int = 0
+    """That served."""
+    cpu: int | None = None
+    """Mean share of its server's processors that an instance used, per mille; None: nobody knows."""
+    load: int | None = None
+    """Likewise how many would have run at a time, for each processor (load average)."""
 
 
 NOBODY: Final = Rates(requests=0, under_way=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crew:
+    """The instances of a service that serve, and what agents said of them: of some, when there are many."""
+
+    instances: int
+    cpu: int | None = None
+    """Mean, per mille; None: too few have said."""
+    load: int | None = None
+
+
+NO_CREW: Final = Crew(instances=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +99,7 @@ class Sample:
     begin: Instant
     end: Instant
     versions: Mapping[Version, Measured]
+    crew: Crew = NO_CREW
     least: Rates = NOBODY
     most: Rates = NOBODY
     """Lowest and highest rates within it, each of a steady time (`STEADY`); set where a Sample joins a Series."""
@@ -149,18 +174,24 @@ def joined(samples: Iterable[Sample]) -> Sample:
 
 
 def _each(choose: Callable[[Iterable[int]], int], rates: Sequence[Rates]) -> Rates:
-    return Rates(choose(each.requests for each in rates), choose(each.under_way for each in rates))
+    """Choose figure by figure; what is not known all the time is not known."""
+    chosen = [None if None in figures else choose(figures) for figures in zip(*rates, strict=True)]
+    return Rates._make(chosen)
 
 
 def _rates(samples: Sequence[Sample]) -> Rates:
-    requests = busy_us = span = 0
-    for sample in samples:
-        span += sample.end - sample.begin
-        for measured in sample.versions.values():
-            requests += measured.requests
-            busy_us += measured.busy_us
-    span = max(1, span)
-    return Rates(requests * MILLI * SECOND // span, busy_us * MICROSECOND * MILLI // span)
+    span = max(1, sum(sample.end - sample.begin for sample in samples))
+    whole = added(measured for sample in samples for measured in sample.versions.values())
+    crew = samples[-1].crew
+    return Rates(
+        requests=whole.requests * MILLI * SECOND // span,
+        under_way=whole.busy_us * MICROSECOND * MILLI // span,
+        failed=whole.errors * WHOLE // whole.requests if whole.requests else 0,
+        p95_us=whole.percentile_us(95),
+        instances=crew.instances,
+        cpu=crew.cpu,
+        load=crew.load,
+    )
 
 
 STEADY: Final = seconds(10)

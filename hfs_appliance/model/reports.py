@@ -18,6 +18,8 @@ class Scaling:
     needed: int | None
     """By the load alone; null when nothing is known of it."""
     words: str
+    signals: tuple[str, ...] = ()
+    """What each target asks for, in words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,7 +27,6 @@ from hfs_appliance.model.reports import (
     HandedOver,
     HoldCard,
     PlanReport,
-    Scaling,
     ServerReport,
     Status,
 )
@@ -36,7 +35,7 @@ from hfs_appliance.model.upgrades import GenerationReport, Ordered, RolloutRepor
 from hfs_appliance.ports.clock import Clock
 from hfs_appliance.ports.errors import Missing, Rejected, Transient, Unconfirmed, UnknownName
 from hfs_appliance.ports.registry import Registry
-from hfs_appliance.runtime.explain import Explainer
+from hfs_appliance.runtime.explain import Explainer, scaling
 from hfs_appliance.runtime.guarding import Guarding
 from hfs_appliance.runtime.nearest import nearest
 from hfs_appliance.runtime.plane import ControlPlane
@@ -95,10 +94,7 @@ class ApplianceControl:
             holds=self._explainer.holds(plan),
             leader=leadership.leader if leadership.leader.name else None,
             standing_by=leadership.standing_by,
-            scaling={
-                name: Scaling(instances=demand.size.total, needed=demand.needed, words=demand.words)
-                for name, demand in (plan.demands or {}).items()
-            },
+            scaling={name: scaling(demand) for name, demand in (plan.demands or {}).items()},
         )
 
     def _mode(self, plan: Plan) -> str:

@@ -7,6 +7,7 @@ from contextlib import aclosing
 from typing import Final
 from urllib.parse import urlsplit
 
+from hfs_appliance.model.autoscale import Demand
 from hfs_appliance.model.desired import Service
 from hfs_appliance.model.events import Recorded
 from hfs_appliance.model.explained import (
@@ -115,7 +116,7 @@ class Explainer:
             floor=service.floor if service is not None else 0,
             pool=pool,
             pool_count=plan.pools.get(pool),
-            scaling=Scaling(instances=demand.size.total, needed=demand.needed, words=demand.words) if demand else None,
+            scaling=scaling(demand) if demand else None,
             servers=tuple(sorted(known, key=lambda each: (each.phase == Phase.SERVING, each.server))),
             waits=service_waits(world, plan, name, servers),
             holds=self._holds_of(plan, name, pool),
@@ -195,6 +196,11 @@ class Explainer:
         async with aclosing(self._bus.follow(0, is_following=False)) as stream:
             told = [recorded async for recorded in stream if concerns(recorded)]
         return tuple(report(recorded) for recorded in told[-EVENTS_TOLD:])
+
+
+def scaling(demand: Demand) -> Scaling:
+    """Tell why a service that scales itself has so many instances."""
+    return Scaling(instances=demand.size.total, needed=demand.needed, words=demand.words, signals=demand.signals)
 
 
 def _of_the_endpoint(recorded: Recorded) -> bool:

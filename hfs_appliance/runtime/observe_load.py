@@ -18,6 +18,7 @@ from hfs_appliance.ports.clock import Clock
 from hfs_appliance.ports.errors import PortError
 from hfs_appliance.ports.load import LoadSource
 from hfs_appliance.runtime.dirty import Dirty
+from hfs_appliance.runtime.observe_crews import CrewObserver
 
 READ_EVERY: Final = seconds(5)
 READ_WITHIN: Final = seconds(10)
@@ -26,8 +27,9 @@ READ_WITHIN: Final = seconds(10)
 class LoadObserver:
     """The load of services, sample by sample."""
 
-    def __init__(self, source: LoadSource, *, clock: Clock, dirty: Dirty) -> None:
+    def __init__(self, source: LoadSource, crews: CrewObserver, *, clock: Clock, dirty: Dirty) -> None:
         self._source = source
+        self._crews = crews
         self._clock = clock
         self._dirty = dirty
         self._wanted: Set[ServiceName] = frozenset()
@@ -51,7 +53,10 @@ class LoadObserver:
             self._services, self._observation = {}, None
             while not self._wanted:
                 await self._is_asked.wait()
-            await self._follow()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._crews.run)
+                await self._follow()
+                nursery.cancel_scope.cancel()
 
     async def _follow(self) -> None:
         """Read until nobody wants to know any more. What happened before somebody did is of no span that is known."""
@@ -73,7 +78,8 @@ class LoadObserver:
         reading = await self._source.read()
         services = {}
         for name in self._wanted:
-            sample = Sample(begin=reading.begin, end=reading.end, versions=reading.services.get(name, {}))
+            versions, crew = reading.services.get(name, {}), self._crews.crew(name)
+            sample = Sample(begin=reading.begin, end=reading.end, versions=versions, crew=crew)
             services[name] = extended(self._services.get(name, ()), sample)
         self._services = services
         revision = self._observation.revision + 1 if self._observation is not None else 1

@@ -25,6 +25,7 @@ from hfs_appliance.ports.load import LoadSource
 from hfs_appliance.ports.mischief import PEACE, Mischief
 from hfs_appliance.ports.probe import Prober
 from hfs_appliance.ports.registry import Registry
+from hfs_appliance.ports.strain import StrainSource
 from hfs_appliance.ports.web import Proxy, SpecSource
 from hfs_appliance.ports.worker import Worker
 from hfs_appliance.proxy.table import RouteTable
@@ -43,6 +44,7 @@ from hfs_appliance.runtime.fence import LeasedBalancer, LeasedCloud
 from hfs_appliance.runtime.leadership import Leadership
 from hfs_appliance.runtime.ledger import LedgerStore
 from hfs_appliance.runtime.observe_cloud import CloudObserver
+from hfs_appliance.runtime.observe_crews import CrewObserver
 from hfs_appliance.runtime.observe_load import LoadObserver
 from hfs_appliance.runtime.observe_probes import ProbeObserver
 from hfs_appliance.runtime.observe_registry import RegistryObserver
@@ -75,6 +77,7 @@ class Backends:
     """The table that the proxy serves already."""
     prober: Prober
     load: LoadSource
+    strain: StrainSource
     specs: SpecSource
     worker: Worker
     clock: Clock
@@ -132,7 +135,8 @@ class ControlPlane:
         self.servers = CloudObserver(
             backends.cloud, poll, clock=clock, sink=sink, dirty=mine, tunables=tunables, mischief=mischief
         )
-        self.load = LoadObserver(backends.load, clock=clock, dirty=to_plan)
+        crews = CrewObserver(backends.strain, lambda: self.desired.current, self.view.observation, clock)
+        self.load = LoadObserver(backends.load, crews, clock=clock, dirty=to_plan)
         self.probes: ProbeObserver[ServerId] = ProbeObserver(backends.prober, clock=clock, dirty=to_plan)
         self.executor = Executor(self._parts(), backends.registry_hosts, to_plan)
         self.anchoring = self._anchoring()

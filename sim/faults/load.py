@@ -169,6 +169,19 @@ def load_unknown(sim: Simulation, fault: Fault) -> Struck:  # noqa: ARG001  # ev
 
 
 @kind(
+    "agents-silent",
+    "L-8",
+    words="no agent tells how busy its server is",
+    spans=_SPANS,
+    is_drawn=False,
+    needs_traffic=True,
+)
+def agents_silent(sim: Simulation, fault: Fault) -> Struck:  # noqa: ARG001  # every kind has this signature
+    """Let agents answer nobody."""
+    return Struck(words="no agent tells its load", end=sim.overlaps.hold(sim.strain, "is_silent", value=True))
+
+
+@kind(
     "load-frozen",
     "L-8",
     words="what the proxy has measured stays the same, whatever is asked",

@@ -83,6 +83,16 @@ class Flows:
         now = self._clock.now()
         return {name: flow.counted(now) for name, flow in self.flows.items()}
 
+    def utilisation(self, server: SimServer) -> int | None:
+        """Give how busy a server is, per mille of what it can do (more when it is overrun); None: it does not serve."""
+        flow = self._routed.get(server.machine.spec.server)
+        if flow is None:
+            return 0 if server.is_serving else None
+        for share, each in zip(flow.load.shares, flow.tried or (), strict=False):
+            if server in each.servers:
+                return share.utilisation
+        return 0 if server.is_serving else None
+
     # What is done to it
 
     def nth(self, number: int) -> Flow | None:

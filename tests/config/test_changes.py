@@ -114,6 +114,10 @@ min = 3
 max = 9
 rps_per_instance = 100
 in_flight_per_instance = 5
+cpu = "60%"
+load = "150%"
+latency_p95 = "250ms"
+errors = "2%"
 tolerance = "5%"
 up = { window = "10s", max = "50%", per = "1m" }
 down = { window = "20m", max = "5%", per = "2m" }

@@ -13,7 +13,7 @@ from hfs_appliance.mcp.demand import STALE, demand
 from hfs_appliance.model.autoscale import Autoscale, Demand, NoData, Size, Stride, WhenBlind
 from hfs_appliance.model.ids import Version
 from hfs_appliance.model.instants import MINUTE, SECOND, Duration, Instant, seconds
-from hfs_appliance.model.load import Measured, Sample, Series, extended
+from hfs_appliance.model.load import NO_CREW, Crew, Measured, Sample, Series, bucket_of, extended
 from hfs_appliance.model.shares import percent
 
 V1 = Version("1.0.0")
@@ -22,17 +22,26 @@ STEP = 5 * SECOND
 SCALE = Autoscale(min=2, max=50, rps_per_instance=100, up=Stride(window=seconds(0), max=percent(900), per=seconds(30)))
 
 
-def sample(end: int, rps: int, latency_ms: int = 20) -> Sample:
+def sample(end: int, rps: int, latency_ms: int = 20, *, errors: int = 0, crew: Crew = NO_CREW) -> Sample:
     requests = rps * STEP // SECOND
-    measured = Measured(requests=requests, busy_us=requests * latency_ms * 1000)
-    return Sample(begin=Instant(end - STEP), end=Instant(end), versions={V1: measured})
+    latencies = {bucket_of(latency_ms * 1000): requests}
+    busy_us = requests * latency_ms * 1000
+    measured = Measured(requests=requests, errors=requests * errors // 100, busy_us=busy_us, latencies=latencies)
+    return Sample(begin=Instant(end - STEP), end=Instant(end), versions={V1: measured}, crew=crew)
 
 
 def steady(
-    rps: int, span: Duration = Duration(MINUTE), until: int = NOW, latency_ms: int = 20, before: Series = ()
+    rps: int,
+    span: Duration = Duration(MINUTE),
+    until: int = NOW,
+    latency_ms: int = 20,
+    before: Series = (),
+    *,
+    errors: int = 0,
+    crew: Crew = NO_CREW,
 ) -> Series:
     for at in reversed(range(0, span, STEP)):
-        before = extended(before, sample(until - at, rps, latency_ms))
+        before = extended(before, sample(until - at, rps, latency_ms, errors=errors, crew=crew))
     return before
 
 
@@ -67,6 +76,69 @@ def test_the_target_that_needs_most_wins() -> None:
     assert of(steady(500, latency_ms=20), scale=both).words == "500 requests/s at 100 each need 5"
     slow = of(steady(500, latency_ms=200), scale=both)
     assert (slow.size.total, slow.words) == (20, "100 requests under way at 5 each need 20")
+
+
+BUSY = replace(SCALE, cpu=percent(60), load=percent(80))
+LONG = Duration(20 * MINUTE)
+
+
+def test_what_agents_say_counts_for_all_who_serve() -> None:
+    found = of(steady(100, crew=Crew(instances=4, cpu=900, load=100)), scale=BUSY)
+    assert (found.size.total, found.words) == (6, "90% cpu of 4 at 60% each need 6")
+    assert found.signals == (
+        "100 requests/s at 100 each need 1",
+        "90% cpu of 4 at 60% each need 6",
+        "10% load of 4 at 80% each need 1",
+    )
+    found = of(steady(100, crew=Crew(instances=4, cpu=10, load=2_000)), scale=BUSY)
+    assert (found.size.total, found.words) == (10, "200% load of 4 at 80% each need 10")
+
+
+def test_who_is_not_there_yet_keeps_no_processor_busy() -> None:
+    assert of(steady(100, crew=Crew(instances=4, cpu=900, load=0)), total=6, scale=BUSY).size.total == 6
+
+
+def test_what_nobody_has_measured_lets_a_service_grow_and_not_shrink() -> None:
+    half, whole = Crew(instances=4, cpu=None, load=0), Crew(instances=4, cpu=100, load=0)
+    assert of(steady(1_480, crew=half), scale=BUSY).size.total == 15
+    found = of(steady(100, LONG, crew=half), scale=BUSY)
+    assert (found.size.total, found.is_waiting) == (4, True)
+    words = "100 requests/s at 100 each need 1, and nothing was known of its cpu within the last 10m"
+    assert found.words == words
+    assert found.signals[-1] == "nothing is known of its cpu"
+    assert of(steady(100, LONG, crew=whole), scale=BUSY).size.total == 3
+    early = steady(100, LONG, NOW - 6 * MINUTE, crew=whole)
+    broken = steady(100, Duration(MINUTE), NOW - 5 * MINUTE, before=early, crew=half)
+    found = of(steady(100, Duration(5 * MINUTE), before=broken, crew=whole), scale=BUSY)
+    assert (found.size.total, found.words) == (4, words)
+
+
+def test_a_service_whose_only_figures_are_missing_is_blind() -> None:
+    alone = replace(SCALE, rps_per_instance=None, cpu=percent(60), no_data=NoData(up=WhenBlind.USUAL))
+    assert of(steady(100), total=4, scale=alone).words == "nothing is known of its load"
+    assert of(steady(100), total=4, usual=9, scale=alone).size.total == 9
+
+
+@pytest.mark.parametrize(("latency_ms", "total"), [(50, 4), (219, 4), (340, 6), (1_000, 17)])
+def test_answers_that_take_too_long_make_a_service_grow(latency_ms: int, total: int) -> None:
+    quick = replace(SCALE, latency_p95=seconds(0.25))
+    assert of(steady(300, latency_ms=latency_ms, crew=Crew(instances=4)), scale=quick).size.total == total
+
+
+def test_quick_answers_say_nothing_of_how_many_would_do() -> None:
+    quick, crew = replace(SCALE, latency_p95=seconds(0.25)), Crew(instances=4)
+    assert of(steady(100, LONG, latency_ms=1, crew=crew), scale=quick).needed == 1
+    near = of(steady(100, LONG, latency_ms=240, crew=crew), scale=quick)
+    assert (near.size.total, near.needed) == (4, 4)
+
+
+@pytest.mark.parametrize(("errors", "total"), [(4, 3), (5, 4), (80, 4)])
+def test_a_service_whose_requests_fail_is_not_made_smaller(errors: int, total: int) -> None:
+    found = of(steady(100, LONG, errors=errors))
+    assert found.size.total == total
+    if total == 4:
+        assert found.words.endswith(f"and {errors}% of its requests fail (within the last 10m)")
+    assert of(steady(1_480, errors=errors)).size.total == 15, "it grows all the same"
 
 
 def test_what_comes_already_is_not_asked_for_twice() -> None:

@@ -8,10 +8,12 @@ from contextlib import asynccontextmanager
 import trio
 
 from hfs_appliance.model.ids import ServiceName, Version
-from hfs_appliance.model.instants import Instant
+from hfs_appliance.model.instants import Duration, Instant
 from hfs_appliance.model.load import Measured, Reading, Series
+from hfs_appliance.model.strain import Strain
 from hfs_appliance.ports.errors import Transient
 from hfs_appliance.runtime.dirty import Dirty
+from hfs_appliance.runtime.observe_crews import CrewObserver
 from hfs_appliance.runtime.observe_load import LoadObserver
 from sim.clock import WorldClock
 from tests.support.parts import Bench, pass_time, running, simulated
@@ -44,10 +46,18 @@ class Source:
         return Reading(begin=begin, end=self._begin, services={DNS: {V1: Measured(requests=10)}})
 
 
+class Silence:
+    """Agents that say nothing."""
+
+    async def ask(self, address: str, *, within: Duration) -> Strain | None:
+        raise AssertionError(f"nobody asks for the strain of {address}, within {within}")
+
+
 @asynccontextmanager
 async def observing(clock: WorldClock) -> AsyncIterator[tuple[LoadObserver, Source, Dirty]]:
     source, dirty = Source(clock), Dirty()
-    observer = LoadObserver(source, clock=clock, dirty=dirty)
+    crews = CrewObserver(Silence(), lambda: None, lambda: None, clock)
+    observer = LoadObserver(source, crews, clock=clock, dirty=dirty)
     async with running(observer.run):
         yield observer, source, dirty
 

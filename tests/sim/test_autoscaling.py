@@ -10,7 +10,7 @@ from hfs_appliance.model.events import DemandChanged, Recorded
 from hfs_appliance.model.instants import HOUR, MINUTE, Duration, seconds
 from sim.outcome import Outcome
 from sim.play import Playing, play
-from sim.scenario import Bounds, Fault, Layout, Scenario, Traffic
+from sim.scenario import Bounds, Fault, Follows, Layout, Scenario, Traffic
 
 CROWD = Scenario(
     name="crowd",
@@ -44,6 +44,23 @@ def test_a_crowd_is_followed_out_and_in() -> None:
     assert changes[-1].after == 4
     assert outcome.requests.lost_ppm < 10_000
     assert set(outcome.destroyed) <= {"scale-in", "pool-surplus"}
+
+
+def test_a_crowd_is_followed_by_what_agents_say() -> None:
+    outcome, changes = played(replace(CROWD, layout=replace(CROWD.layout, follows=Follows.CPU)))
+    assert outcome.violations == ()
+    assert 7 <= max(change.after for change in changes) <= 9
+    assert changes[-1].after == 4
+    assert outcome.requests.lost_ppm < 10_000
+
+
+def test_agents_that_say_nothing_let_nobody_go() -> None:
+    silence = Fault(kind="agents-silent", at=Duration(29 * MINUTE), lasts=Duration(40 * MINUTE))
+    story = replace(CROWD, lasts=Duration(70 * MINUTE), layout=replace(CROWD.layout, follows=Follows.CPU))
+    outcome, changes = played(replace(story, faults=(*CROWD.faults, silence)))
+    assert outcome.violations == ()
+    assert max(change.after for change in changes) >= 7
+    assert changes[-1].after == 4, "it shrinks once they speak again"
 
 
 def test_a_kill_of_the_control_plane_changes_no_size() -> None:
