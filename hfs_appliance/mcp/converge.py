@@ -49,27 +49,30 @@ def keep_books(draft: Draft) -> None:
 
 
 def claim(draft: Draft) -> None:
-    """Give warm servers to the versions that are short of instances; the rest becomes `unmet`."""
-    covered = insurance(draft)
-    stocks: dict[PoolName, Stock] = {}
-    for shortage in draft.needs.shortages():
-        short = _short(draft, shortage, covered)
-        if short <= 0:
-            continue
+    """Give warm servers to the versions that are short of instances; the rest becomes `unmet`.
+
+    All wait as they were counted. Visited, and counted otherwise, are those for whom there is something to give, or
+    of whom there is anything else to be known.
+    """
+    covered, needs = insurance(draft), draft.needs
+    draft.unmet, draft.replacing = needs.short.copy(), needs.replacing.copy()
+    stocks = {pool: _stock(draft, pool) for pool in needs.short}
+    is_calm = covered is None and not draft.version_setbacks
+    for shortage in needs.shortages():
+        if is_calm and not any(stocks.values()):
+            break
         pool = shortage.service.pool
-        stock = stocks.get(pool)
-        if stock is None:
-            stock = stocks[pool] = _stock(draft, pool)
+        short = _short(draft, shortage, covered)
         # Most of the time there is none to give, and looking at all instances of the service would be for nothing.
-        given = _give(draft, shortage, short, stock) if stock else 0
-        if short > given:
-            draft.unmet[pool] += short - given
-            draft.replacing[pool] += min(short - given, max(0, shortage.replacing - given))
+        given = _give(draft, shortage, short, stocks[pool]) if short > 0 and stocks[pool] else 0
+        waiting = max(0, short - given)
+        draft.unmet[pool] -= shortage.short - waiting
+        draft.replacing[pool] -= shortage.replaces - min(waiting, max(0, shortage.replacing - given))
 
 
 def _short(draft: Draft, shortage: Shortage, covered: Insurance | None) -> int:
     """Give how many instances a version may be given now of those that it lacks."""
-    service, version, wanted, have, short, _ = shortage
+    service, version, wanted, have, short, *_ = shortage
     setback = draft.version_setbacks.get((service.name, version))
     if setback is not None and draft.world.now < setback.not_before:
         words = (

@@ -23,7 +23,7 @@ from hfs_appliance.mcp.retire import close, finish, leavers
 from hfs_appliance.mcp.rollout.overview import Outlook, Overview, Trust
 from hfs_appliance.mcp.sizing import Sizer
 from hfs_appliance.mcp.standings import Standings
-from hfs_appliance.mcp.storm import weather
+from hfs_appliance.mcp.storm import Barometer
 from hfs_appliance.mcp.tally import PoolTally, Standing
 from hfs_appliance.model.desired import DesiredState
 from hfs_appliance.model.ids import PoolName, ServerId
@@ -51,6 +51,7 @@ class Decider:
         self._standings = Standings()
         self._overview = Overview()
         self._needs = Needs()
+        self._barometer = Barometer()
         self._targets: Map[ServerId, Target] = Map()
 
     def decide(self, world: World) -> Plan:
@@ -78,7 +79,7 @@ class Decider:
             world=world,
             desired=desired,
             tally=tally,
-            weather=weather(tally, desired, world.ledger.storms, world.orders, world.now),
+            weather=self._barometer.look(tally, desired, stirred, world.ledger.storms, world.orders, world.now),
             needs=self._needs,
             # Closing needs no belief in what is gone: everything goes.
             may_destroy=may_act and believed,

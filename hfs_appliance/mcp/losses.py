@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final, TypeAlias
 
-from hfs_appliance.model.ids import AvailabilityZone, ServiceName, Version
+from hfs_appliance.model.ids import AvailabilityZone, Version
 from hfs_appliance.model.observed import ServerRecord
 from hfs_appliance.model.plan import Cause, Verdict
 
@@ -32,7 +32,7 @@ _LOSSES: Final = {
 }
 """Verdicts on what was well; what never came up is no loss."""
 
-Loss: TypeAlias = tuple[ServiceName | None, Version | None, AvailabilityZone, LossKind]
+Loss: TypeAlias = tuple[Version | None, AvailabilityZone, LossKind]
 
 
 _CAUSE_OF_LOSS: Final = {
@@ -51,6 +51,6 @@ def cause_of_loss(verdict: Verdict) -> Cause:
 
 
 def loss_of(record: ServerRecord, verdict: Verdict) -> Loss | None:
-    """Tell of what was well and is lost: whose it was, where, and who says so."""
+    """Tell of what was well and is lost: of which version it was, where, and who says so."""
     kind, was_well = _LOSSES.get(verdict.rule), record.ready_at is not None or record.built_at is not None
-    return (record.service, record.version, record.az, kind) if kind is not None and was_well else None
+    return (record.version, record.az, kind) if kind is not None and was_well else None

@@ -9,13 +9,14 @@ else. What else a plan must know of a shortage (setbacks, storms, warm servers) 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import NamedTuple
 
 from hfs_appliance.mcp.slots import twins
 from hfs_appliance.mcp.tally import InstanceTally, Tally
 from hfs_appliance.model.desired import Service
-from hfs_appliance.model.ids import ServiceName, Version
+from hfs_appliance.model.ids import PoolName, ServiceName, Version
 from hfs_appliance.model.maps import Map, differing
 from hfs_appliance.model.plan import VersionCount
 
@@ -30,6 +31,11 @@ class Shortage(NamedTuple):
     short: int
     replacing: int
     """Those of its own that are lost or missing: so many of the new ones come in the place of others."""
+
+    @property
+    def replaces(self) -> int:
+        """How many of those that are short do."""
+        return min(self.short, self.replacing)
 
 
 class Excess(NamedTuple):
@@ -52,6 +58,10 @@ class Needs:
         self.counts: Map[ServiceName, Mapping[Version, VersionCount]] = Map()
         self.restless: set[ServiceName] = set()
         """Services with anything to see to; with all others nothing is to be done."""
+        self.short: Counter[PoolName] = Counter()
+        """Instances that versions are short of, by pool."""
+        self.replacing: Counter[PoolName] = Counter()
+        """Those of them that come in the place of others."""
         self._shortages: dict[ServiceName, list[Shortage]] = {}
         self._excesses: dict[ServiceName, list[Excess]] = {}
 
@@ -80,7 +90,7 @@ class Needs:
     def _count(self, service: Service | None, tally: Tally, name: ServiceName) -> Mapping[Version, VersionCount] | None:
         """Count the instances of one service, by version; None when it is neither desired nor there."""
         self.restless.discard(name)
-        self._shortages.pop(name, None)
+        self._sum(self._shortages.pop(name, ()), -1)
         self._excesses.pop(name, None)
         there = tally.instances.get(name, {})
         if service is None and not there:
@@ -93,10 +103,19 @@ class Needs:
             self.restless.add(name)
             if shortages := list(_shortages(service, tally)):
                 self._shortages[name] = shortages
+                self._sum(shortages, 1)
             if excesses := list(_excesses(name, service, tally)):
                 self._excesses[name] = excesses
         before = self.counts.get(name)
         return before if before == counts else counts
+
+    def _sum(self, shortages: Iterable[Shortage], sign: int) -> None:
+        for shortage in shortages:
+            pool = shortage.service.pool
+            self.short[pool] += sign * shortage.short
+            self.replacing[pool] += sign * shortage.replaces
+            if not self.short[pool]:
+                del self.short[pool], self.replacing[pool]
 
 
 def _is_met(count: VersionCount) -> bool:

@@ -14,13 +14,14 @@ A storm is remembered in the ledger: it ends when less than half of that share i
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from hfs_appliance.mcp.budget import ENVIRONMENT
-from hfs_appliance.mcp.losses import Loss, LossKind
+from hfs_appliance.mcp.losses import LossKind
 from hfs_appliance.mcp.tally import Standing, Tally
+from hfs_appliance.mcp.tolls import Toll, Tolls
 from hfs_appliance.model import guard
 from hfs_appliance.model.desired import DesiredState
 from hfs_appliance.model.ids import AvailabilityZone, ServiceName
@@ -82,31 +83,51 @@ class Weather:
                 yield Hold(scope=scope, rule="storm", words=words, amount=self.amounts.get(scope, 0))
 
 
-def weather(tally: Tally, desired: DesiredState, before: Mapping[str, Storm], orders: Orders, now: Instant) -> Weather:
-    """Judge the losses. Costs nothing while nobody is lost and no storm is remembered."""
-    if not before and not tally.losses:
-        return Weather(storms={}, dead_zones=frozenset())
-    dead_zones = _dead_zones(tally, desired)
-    found = Weather(storms={}, dead_zones=dead_zones, approved=orders.approved("storm").keys())
-    storms, evidence, amounts = dict[str, Storm](), dict[str, str](), dict[str, int]()
-    grace = Duration(desired.registry.session_timeout * 3 // 2)
-    for scope, toll in _tolls(tally, desired, found, before).items():
-        lost = toll.lost.total()
-        if not lost and scope not in before:
-            continue
-        limit, servers = _limit(tally, desired, scope)
-        servers -= toll.unmissed
-        storm = _follow(before.get(scope), lost, servers, limit, now, grace)
-        if storm is None:
-            continue
-        storms[scope], amounts[scope] = storm, lost
-        if storm.calm_since is None:
-            evidence[scope] = _words(toll, servers, limit)
-        else:
-            end = after(storm.calm_since, grace)
-            found.ends_at = end if found.ends_at is None else min(found.ends_at, end)
-    found.storms, found.evidence, found.amounts = storms, evidence, amounts
-    return found
+class Barometer:
+    """Judges the losses of Worlds that follow each other."""
+
+    def __init__(self) -> None:
+        self._tolls = Tolls()
+
+    def look(
+        self,
+        tally: Tally,
+        desired: DesiredState,
+        stirred: Set[ServiceName] | None,
+        before: Mapping[str, Storm],
+        orders: Orders,
+        now: Instant,
+    ) -> Weather:
+        """Judge the losses; `stirred` are the services whose instances have changed, None: perhaps all."""
+        dead_zones, approved = _dead_zones(tally, desired), orders.approved("storm").keys()
+        believed = frozenset(service for scope in approved if (service := _service_of(scope)) is not None)
+        self._tolls.look(tally, desired.services, stirred, dead_zones=dead_zones, approved=believed)
+        found = Weather(storms={}, dead_zones=dead_zones, approved=approved)
+        storms, evidence, amounts = dict[str, Storm](), dict[str, str](), dict[str, int]()
+        grace = Duration(desired.registry.session_timeout * 3 // 2)
+        for scope in self._scopes(before):
+            service = _service_of(scope)
+            toll = self._tolls.of(service) if service is not None else self._tolls.fleet
+            lost, (limit, servers) = toll.lost.total(), _limit(tally, desired, service)
+            servers -= toll.unmissed
+            storm = _follow(before.get(scope), lost, servers, limit, now, grace)
+            if storm is None:
+                continue
+            storms[scope], amounts[scope] = storm, lost
+            if storm.calm_since is None:
+                evidence[scope] = _words(toll, servers, limit)
+            else:
+                end = after(storm.calm_since, grace)
+                found.ends_at = end if found.ends_at is None else min(found.ends_at, end)
+        found.storms, found.evidence, found.amounts = storms, evidence, amounts
+        return found
+
+    def _scopes(self, before: Mapping[str, Storm]) -> Sequence[str]:
+        """Name the scopes that may have a storm: what is remembered, and where anything is lost."""
+        doubted = [f"service/{name}" for name in sorted(self._tolls.doubted())]
+        if not (before or doubted or self._tolls.fleet.lost.total()):
+            return ()
+        return sorted({*before, *doubted, ENVIRONMENT})
 
 
 def _follow(
@@ -123,53 +144,16 @@ def _follow(
     return replace(storm, calm_since=calm_since) if now < after(calm_since, grace) else None
 
 
-@dataclass(slots=True)
-class _Toll:
-    """What one scope has lost."""
-
-    lost: Counter[AvailabilityZone] = field(default_factory=Counter)
-    """What is missed and lost without the cloud's word, but for dead zones."""
-    silent: int = 0
-    """Of all that is missed, what does not answer."""
-    unmissed: int = 0
+def _service_of(scope: str) -> ServiceName | None:
+    """Give the service of a scope; None: it is the environment's."""
+    kind, _, name = scope.partition("/")
+    return ServiceName(name) if kind == "service" else None
 
 
-def _tolls(tally: Tally, desired: DesiredState, found: Weather, before: Mapping[str, Storm]) -> Mapping[str, _Toll]:
-    """Count the losses by scope; a storm that is remembered has a scope, too. One pass, however many services suffer.
-
-    What an operator believes of one service is no sign of a storm over all.
-    """
-    tolls = {scope: _Toll() for scope in sorted(before)}
-    for loss, count in tally.losses.items():
-        service, _, az, kind = loss
-        own = f"service/{service}"
-        is_missed = _is_missed(tally, desired, loss)
-        is_doubted = is_missed and kind is not LossKind.DEAD and az not in found.dead_zones
-        for scope in (own, ENVIRONMENT) if service is not None else (ENVIRONMENT,):
-            toll = tolls.get(scope)
-            if toll is None:
-                toll = tolls[scope] = _Toll()
-            if not is_missed:
-                toll.unmissed += count
-            elif kind is LossKind.SILENT:
-                toll.silent += count
-            if is_doubted and (scope == own or own not in found.approved):
-                toll.lost[az] += count
-    return tolls
-
-
-def _is_missed(tally: Tally, desired: DesiredState, loss: Loss) -> bool:
-    service = desired.services.get(loss[0]) if loss[0] is not None else None
-    if service is None or loss[1] is None or service.versions.get(loss[1]):
-        return True
-    return not tally.serves(service.name, service.versions)
-
-
-def _limit(tally: Tally, desired: DesiredState, scope: str) -> tuple[guard.Storm, int]:
+def _limit(tally: Tally, desired: DesiredState, name: ServiceName | None) -> tuple[guard.Storm, int]:
     """Give what a scope takes for a storm, and how many servers it is a share of."""
-    if scope == ENVIRONMENT:
+    if name is None:
         return desired.guard.storm, tally.total
-    name = ServiceName(scope.partition("/")[2])
     service, there = desired.services.get(name), tally.instances.get(name, {}).values()
     own, common = service.guard.storm if service is not None else guard.ServiceStorm(), desired.guard.storm
     return own.within(common), sum(instances.size() + len(instances.lost) for instances in there)
@@ -177,6 +161,8 @@ def _limit(tally: Tally, desired: DesiredState, scope: str) -> tuple[guard.Storm
 
 def _dead_zones(tally: Tally, desired: DesiredState) -> frozenset[AvailabilityZone]:
     """Name the zones that are dead as a whole while the others are well."""
+    if not tally.losses:
+        return frozenset()
     limit, lost, well = desired.guard.storm, Counter[AvailabilityZone](), Counter[AvailabilityZone]()
     for pool in tally.pools.values():
         well.update(pool.zones)
@@ -194,7 +180,7 @@ def _dead_zones(tally: Tally, desired: DesiredState) -> frozenset[AvailabilityZo
     return frozenset(dead) if living and are_others_well else frozenset()
 
 
-def _words(toll: _Toll, servers: int, limit: guard.Storm) -> str:
+def _words(toll: Toll, servers: int, limit: guard.Storm) -> str:
     zones = ", ".join(f"{count} in {az}" for az, count in sorted(toll.lost.items()) if count)
     total = toll.lost.total()
     return (

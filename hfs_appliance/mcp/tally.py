@@ -166,8 +166,8 @@ class Tally:
     """Deletions in flight."""
     ahead: Group = field(default_factory=dict)
     """Servers whose serial the ledger does not know of."""
-    losses: Counter[Loss] = field(default_factory=Counter)
-    """What was well and is lost; without entries of 0."""
+    losses: dict[ServiceName | None, Counter[Loss]] = field(default_factory=dict)
+    """What was well and is lost, by service (None: warm servers); without entries of 0."""
     lost_in: Counter[tuple[AvailabilityZone, LossKind]] = field(default_factory=Counter)
     """The same of all services together."""
     condemned: Group = field(default_factory=dict)
@@ -243,12 +243,18 @@ class Tally:
             if place.is_coming:
                 place.pool.coming[place.az] += by
         if place.loss is not None:
-            self.losses[place.loss] += by
-            if not self.losses[place.loss]:
-                del self.losses[place.loss]
-            self.lost_in[place.loss[2:]] += by
+            self._count_loss(place.service, place.loss, by)
         if place.corpse is not None:
             self.corpses[place.corpse] += by
+
+    def _count_loss(self, service: ServiceName | None, loss: Loss, by: int) -> None:
+        self.lost_in[loss[1:]] += by
+        losses = self.losses.setdefault(service, Counter())
+        losses[loss] += by
+        if not losses[loss]:
+            del losses[loss]
+            if not losses:
+                del self.losses[service]
 
 
 def in_order(group: Group) -> list[Standing]:

@@ -10,7 +10,8 @@ The rules to keep: values are never None (in a change, None removes), and the or
 from __future__ import annotations
 
 from collections.abc import ItemsView, Iterator, KeysView, Mapping, Sequence, ValuesView
-from itertools import chain
+from itertools import chain, compress, islice
+from operator import is_, is_not
 from typing import Final, TypeVar, overload
 from zlib import crc32
 
@@ -156,6 +157,11 @@ def differing(before: Mapping[K, V], after: Mapping[K, V]) -> set[K]:
 
 
 def _note_differing(old: Mapping[K, V], new: Mapping[K, V], found: set[K]) -> None:
+    if len(old) <= len(new) and all(map(is_, old, new)):
+        # Most of the time: a copy in which entries were changed, or added at its end. Nothing is looked up then.
+        found.update(compress(new, map(is_not, new.values(), old.values())))
+        found.update(islice(new, len(old), None))
+        return
     found.update(key for key, value in new.items() if old.get(key) is not value)
     found.update(key for key in old if key not in new)
 
