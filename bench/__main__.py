@@ -34,6 +34,7 @@ NAMES: tuple[str, ...] = (
     "proxy",
     "environment",
     "faults",
+    "worldcup",
     "day",
 )
 """Cheapest first: what comes early is not disturbed by what comes late."""
