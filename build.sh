@@ -239,6 +239,7 @@ prepare() (
 
 packages_for_run() { packages "${for_run[@]}"; }
 packages_for_test() { packages "${for_test[@]}"; }
+packages_for_bench() { packages "${for_test[@]}" wrk=/usr/bin/wrk; }
 
 # A function, so that the whole file has been read before any of it runs: it may be edited meanwhile.
 main() {
@@ -281,7 +282,7 @@ main() {
       "$venv" -m sim.mutants "$@"
       ;;
     bench)
-      prepare packages_for_test "virtualenv build test" zipapp
+      prepare packages_for_bench "virtualenv build test" zipapp
       "$venv" -m bench "$@"
       ;;
     lock) prepare packages_for_run "virtualenv build" lock ;;

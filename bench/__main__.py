@@ -34,6 +34,7 @@ NAMES: tuple[str, ...] = (
     "proxy",
     "environment",
     "faults",
+    "crowd",
     "worldcup",
     "day",
 )

@@ -1,8 +1,8 @@
 """The World Cup day: a service follows 24 hours of real requests, with servers that take 300 s to build and a pool.
 
 One service on the requests of 30 June 1998 (`traces/`), in the simulator, all checkers on. An instance answers 100
-requests a second and is quick up to 80 of them; that is what is needed. Elasticity as of the SPEC research group (Herbst,
-Kounev, Reussner 2013): how far supply lies under and over what is needed, in its amount and in time.
+requests a second and is quick up to 80 of them; that is what is needed. Elasticity as of the SPEC research group
+(Herbst, Kounev, Reussner 2013): how far supply lies under and over what is needed, in its amount and in time.
 """
 
 from __future__ import annotations

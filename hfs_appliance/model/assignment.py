@@ -24,7 +24,7 @@ class Assignment:
     run: RunSpec
     health: Health
     registrar: Registrar
-    document: str | None
+    document: str | None = None
     base_path: str
     drain: Duration
     claimed_at: Instant
