@@ -55,7 +55,7 @@ def test_whatever_may_be_none_may_be_left_out() -> None:
     missing = [
         f"{kind.__name__}.{field.name}"
         for kind in kinds
-        for field in fields(kind)  # type: ignore[arg-type]  # all are dataclasses
+        for field in fields(kind)
         if NoneType in get_args(get_type_hints(kind)[field.name])
         and field.default is MISSING
         and field.default_factory is MISSING
