@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
 from collections.abc import Iterator, Sequence
 
+from hfs_appliance.runtime.collector import collecting_seldom
 from sim.outcome import Outcome
 from sim.play import play
 from sim.scenario import Scenario
@@ -18,17 +20,20 @@ from sim.unroll import unrolled
 def swarm(seeds: Sequence[int], *, workers: int | None = None) -> Iterator[Outcome]:
     """Play seeds; give their outcomes in the order of `seeds`, as they come."""
     at_once = min(workers or len(os.sched_getaffinity(0)), len(seeds))
-    if at_once <= 1:
-        yield from map(play_seed, seeds)
-        return
-    # Forked, not spawned: a zipapp is no module that another interpreter could import again.
-    with multiprocessing.get_context("fork").Pool(at_once, _leave_interrupts_to_the_parent) as pool:
-        yield from pool.imap(play_seed, seeds)
+    # A world that is over is garbage: it goes when many of them have been played, not after each.
+    with collecting_seldom():
+        if at_once <= 1:
+            yield from map(play_seed, seeds)
+            return
+        # Forked, not spawned: a zipapp is no module that another interpreter could import again.
+        with multiprocessing.get_context("fork").Pool(at_once, _begin_to_work) as pool:
+            yield from pool.imap(play_seed, seeds)
 
 
-def _leave_interrupts_to_the_parent() -> None:
-    """Ctrl-C reaches every process of a terminal; only the one that prints answers it."""
+def _begin_to_work() -> None:
+    """Ctrl-C reaches every process of a terminal, only the one that prints answers it; what is loaded is no garbage."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.freeze()
 
 
 def play_seed(seed: int) -> Outcome:

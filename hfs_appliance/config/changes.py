@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, Final
 
 from hfs_appliance.config import durations, percents
@@ -48,12 +48,21 @@ _ABSENT: Final = _Leaf("", is_default=True)
 
 
 def _changes(before: DesiredState | None, after: DesiredState) -> Iterator[tuple[KeyPath, Change]]:
+    if before is not None:
+        # Most services are the very same in two generations, and there may be a thousand of them.
+        before, after = _without_shared(before, after), _without_shared(after, before)
     old = {} if before is None else dict(_flatten((), before))
     new = dict(_flatten((), after))
     for path in sorted(old.keys() | new.keys()):
         was, will_be = old.get(path, _ABSENT), new.get(path, _ABSENT)
         if was.text != will_be.text and not (_ABSENT in (was, will_be) and was.is_default and will_be.is_default):
             yield path, Change(path=write_path(path), before=was.text, after=will_be.text)
+
+
+def _without_shared(desired: DesiredState, other: DesiredState) -> DesiredState:
+    """Leave out the services that are the same objects in another desired state."""
+    kept = {name: service for name, service in desired.services.items() if other.services.get(name) is not service}
+    return replace(desired, services=kept)
 
 
 def _steps(steps: Sequence[Step]) -> str:

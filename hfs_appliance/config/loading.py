@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,8 @@ from hfs_appliance.model.ids import ServiceName, Version, is_version
 
 SOURCE_BYTES_MAX: Final = 512 * 1024
 """A source is stored as one entry of the registry, and ZooKeeper takes less than 1 MiB."""
+_REMEMBERED: Final = 8
+"""Texts whose values are kept: a change is read when it is judged, when it is stored and when it comes back."""
 
 
 def load_file(path: Path) -> tuple[DesiredState, str]:
@@ -36,7 +39,13 @@ def load_text(source: str, file: str, *, generation: int = 0, base: Path | None 
 
     Pure: the same text and file give the same value wherever they are read. Errors: ConfigError.
     """
-    return _load(source, file, generation=generation, base=base or Path(file).parent, is_on_disk=False)
+    desired = _read(source, file, base or Path(file).parent)
+    return desired if generation == desired.generation else replace(desired, generation=generation)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _read(source: str, file: str, base: Path) -> DesiredState:
+    return _load(source, file, generation=0, base=base, is_on_disk=False)
 
 
 def overridden(desired: DesiredState, counts: Mapping[tuple[ServiceName, Version], int]) -> DesiredState:

@@ -194,3 +194,9 @@ def test_mistakes_are_sorted_by_place() -> None:
         Mistake(file="f", line=line, column=column, key="k", words="w") for line, column in ((2, 9), (10, 1), (10, 2))
     )
     assert ConfigError([third, first, second]).mistakes == (first, second, third)
+
+
+def test_a_text_that_is_read_again_gives_the_same_services_in_another_generation(source: str) -> None:
+    first, second = load_text(source, "hfs.toml", generation=1), load_text(source, "hfs.toml", generation=2)
+    assert second == replace(first, generation=2)
+    assert all(second.services[name] is service for name, service in first.services.items())
