@@ -189,9 +189,9 @@ class Ensemble:
 
     # The links' side
 
-    def latency(self) -> int:
-        """Draw the time that one message takes."""
-        return self.stream.draw(LATENCY) * self.slowness
+    def latency(self, besides: int = 0) -> int:
+        """Draw the time that one message takes; `besides`: how many times as long its way takes on top of it."""
+        return self.stream.draw(LATENCY) * (self.slowness + besides)
 
     def hold(self, write: Act) -> None:
         """Keep a write until there is a quorum."""

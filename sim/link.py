@@ -275,7 +275,7 @@ class Link:
         self._clock.at(asked_at + 2 * self._latency(), arrive)
 
     def _latency(self) -> int:
-        return self._ensemble.latency() * self._uplink.slowness
+        return self._ensemble.latency(self._uplink.slowness - 1)
 
     def _is_reachable(self) -> bool:
         ensemble = self._ensemble

@@ -159,7 +159,7 @@ class Weather:
 
     def _called(self, now: Instant, fact: ApiCalled) -> None:
         if fact.call == "list" and not fact.refusal and fact.is_whole:
-            self.listed_at = fact.asked_at
+            self.listed_at = max(self.listed_at, fact.asked_at)  # answers overtake each other
         elif fact.refusal not in ("", "Missing", "Conflict") or not fact.is_whole:
             self._refused_at = now
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import Final, TypeVar
 
@@ -71,6 +71,14 @@ class Budget:
         for place in unpaid:
             self._spent[place] = self._spent.get(place, 0) + 1
         self.taken[server] = Token(at=self.now, scope=scope, cause=cause.value)
+        return True
+
+    def renew(self, server: ServerId, scope: str, cause: Cause) -> bool:
+        """Take a token for a deletion that is asked for again: the window that counts is that of what is done last."""
+        token = self.before.get(server)
+        if token is None or not self._counts(server, token, ENVIRONMENT):
+            return self.take(server, scope, cause)
+        self.taken[server] = replace(token, at=self.now)
         return True
 
     @property

@@ -16,23 +16,34 @@ from hfs_appliance.mcp.setbacks import is_open
 from hfs_appliance.mcp.tally import PoolTally, Zones, in_order
 from hfs_appliance.model.desired import Pool
 from hfs_appliance.model.ids import AvailabilityZone, PoolName, serial_of, server_id
+from hfs_appliance.model.observed import ServerRecord
 from hfs_appliance.model.plan import Cause, Create, Reason
 from hfs_appliance.model.shares import part_of
 
 
 def ask_again(draft: Draft) -> None:
-    """Ask again for servers that are recorded and that the cloud does not list: perhaps nothing was ever sent."""
+    """Ask again for servers that are recorded and that the cloud does not list: perhaps nothing was ever sent.
+
+    One that ran and is gone is among them, so there may be more than are made at one time.
+    """
+    due: list[ServerRecord] = []
     for facts, *_ in in_order(draft.tally.unsent):
         record = facts.record
         assert record is not None
         retry_at = again_at(record.created_at, draft.world.answered.get(facts.server), CREATE_RETRY_AFTER)
         if draft.world.now < retry_at:
             draft.look_again(retry_at)
-        elif draft.may_create and draft.is_free(facts.server) and _has_room(draft, record.pool, record.az):
+        elif draft.may_create and draft.is_free(facts.server):
+            due.append(record)
+    # What is not asked for again may well be under way.
+    slots = draft.desired.limits.max_creating - (len(draft.tally.in_creation) - len(due))
+    for record in due:
+        if slots > 0 and _has_room(draft, record.pool, record.az):
             reason = Reason(cause=Cause.BOOKKEEPING, words="recorded, but the cloud does not list it: asked for again")
-            if draft.add(Create(server=facts.server, pool=record.pool, az=record.az, reason=reason, is_retry=True)):
+            if draft.add(Create(server=record.server, pool=record.pool, az=record.az, reason=reason, is_retry=True)):
                 draft.launches.use(record.pool, record.az)
                 draft.asked += 1
+                slots -= 1
 
 
 def _has_room(draft: Draft, pool: PoolName, az: AvailabilityZone) -> bool:

@@ -24,6 +24,7 @@ from hfs_appliance.model.maps import Map
 from hfs_appliance.model.observed import CloudServer, CloudStatus, Observation, Registration, ServerRecord
 from hfs_appliance.model.plan import Action, Adopt, Create, Delete, Drain, Forget, Plan
 from hfs_appliance.model.plan import Claim as ClaimAction
+from hfs_appliance.model.probes import Answer, Probe, Pulse
 from hfs_appliance.model.world import World
 
 K = TypeVar("K", bound=str)
@@ -32,6 +33,7 @@ V = TypeVar("V")
 UNMEASURED: Final = SECOND
 """What a stage takes here of which nothing is known: no less than a step, and not worth a number."""
 _NEW: Final = Anchor(uuid=EnvironmentUuid("f" * 32), project="", incarnation=Nonce("forecast"))
+_NOBODY: Final = Answer(pulse=Pulse.DARK, words="forecast")
 _NOWHERE: Final = Map[str, Registration]()
 
 
@@ -51,6 +53,8 @@ class Course:
         self.is_guessing = False
         """Whether anything has arrived at an instant that is only assumed."""
         self._arrivals: list[tuple[Instant, ServerId, Stage, bool]] = []
+        self._ended: dict[ServerId, None] = {}
+        """Where an instance was told to leave and has."""
         self._revision = world.cloud.revision
         for server, record in sorted(self._view.records.items()):
             self._expect(server, record)
@@ -70,7 +74,8 @@ class Course:
             cloud=Observation(value=cloud, observed_at=self.now, revision=self._revision),
             registry=Observation(value=self._view, observed_at=self.now, revision=self._revision),
             probes={
-                server: replace(probe, at=Instant(probe.at + passed)) for server, probe in sorted(first.probes.items())
+                **{server: replace(probe, at=Instant(probe.at + passed)) for server, probe in first.probes.items()},
+                **{server: Probe(answer=_NOBODY, at=self.now, failures=1, darks=1) for server in self._ended},
             },
             load=self._load or self._flawless(),
             ledger=self._ledger,
@@ -211,10 +216,12 @@ class Course:
             return
         is_leaving = record.drain_at is not None or record.delete_at is not None or record.failed_at is not None
         if stage is Stage.DELETE:
+            self._ended.pop(server, None)
             self._list(server, None)
             self._unregister(server, record)
         elif stage is Stage.DRAIN:
             self._unregister(server, record)
+            self._ended[server] = None
         elif is_leaving:
             return
         elif stage is Stage.BOOT and found.status is CloudStatus.BUILDING:

@@ -25,10 +25,10 @@ UNCOUNTED: Final = frozenset(
     {"missing", "unregistered-alive", "dead-but-registered", "dead-but-announced", "wrong-version", "leaving", "astray"}
 )
 """Suspects in whose place capacity is added; the others may come back any moment."""
-QUESTIONED: Final = frozenset({"unready", "never-ready", "missing", "unregistered-alive", "unrecovered"})
+QUESTIONED: Final = frozenset({"parting", "unready", "never-ready", "missing", "unregistered-alive", "unrecovered"})
 """Rules under which the instance itself is asked whether it lives."""
 
-DEAD: Final = (CloudStatus.ERROR, CloudStatus.STOPPED)
+DEAD: Final = (CloudStatus.ERROR, CloudStatus.STOPPED, CloudStatus.DELETING)
 """What the cloud says of a server that does not run; no verdict rests on any other of its words being believed."""
 
 Condition: TypeAlias = Callable[[Facts, ServerRecord, Circumstances], bool]
@@ -84,10 +84,21 @@ def _is_listed_since_deleted(f: Facts, r: ServerRecord, c: Circumstances) -> boo
 
 
 def _is_draining(f: Facts, r: ServerRecord, c: Circumstances) -> bool:
-    has_gone = f.registration is None and c.are_removals_believed
-    # One that was cut off from the registry before has not heard that it is to leave, and serves: it gets its time.
-    has_left = has_gone and c.departed.get(f.server, Instant(0)) >= moments.drained(f, r, c)
-    return not has_left and c.now < moments.drain_ends(f, r, c)
+    is_registered = f.registration is not None or not c.are_removals_believed
+    return is_registered and c.now < moments.drain_ends(f, r, c)
+
+
+def _is_parting(f: Facts, r: ServerRecord, c: Circumstances) -> bool:
+    """It may live: its session may have ended, or it was cut off from the registry and never heard that it is to leave.
+
+    Where nobody can ask it, because its service is no longer known or its server does not run, its registration is the
+    only witness: that has to be seen to go after it was told to leave.
+    """
+    if f.cloud is not None and f.cloud.status is CloudStatus.ACTIVE and r.service in c.services:
+        has_ended = witnesses.has_ended(f, r, c)
+    else:
+        has_ended = c.departed.get(f.server, Instant(0)) >= moments.drained(f, r, c)
+    return not has_ended and c.now < moments.drain_ends(f, r, c)
 
 
 def _is_misregistered(f: Facts, r: ServerRecord, _c: Circumstances) -> bool:
@@ -205,6 +216,15 @@ RULES: Final[tuple[Rule, ...]] = (
         words="out of traffic; lets its open requests end",
         drained=True,
         matches=_is_draining,
+        since=moments.drained,
+        until=moments.drain_ends,
+    ),
+    Rule(
+        name="parting",  # Z1: its session may have ended instead, and its open requests go on
+        phase=Phase.DRAINING,
+        words="out of traffic and no longer registered; it is asked whether its instance has ended",
+        drained=True,
+        matches=_is_parting,
         since=moments.drained,
         until=moments.drain_ends,
     ),

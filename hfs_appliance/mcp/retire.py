@@ -13,7 +13,7 @@ from hfs_appliance.mcp.tally import InstanceTally, Standing, in_order
 from hfs_appliance.model.desired import Service
 from hfs_appliance.model.ids import PoolName, Version
 from hfs_appliance.model.instants import SECOND, Duration
-from hfs_appliance.model.observed import CloudStatus
+from hfs_appliance.model.observed import CloudStatus, ServerRecord
 from hfs_appliance.model.plan import Cause, Delete, Drain, Reason
 
 DELETE_AGAIN_AFTER = Duration(10 * SECOND)
@@ -64,18 +64,27 @@ def close(draft: Draft) -> None:
 
 
 def _delete_again(draft: Draft) -> None:
+    """Ask again for deletions that were decided and do not go on, no more at one time than go on at one time.
+
+    They are paid for, too: the first attempt may have been free, because no source knew the server.
+    """
+    due: list[ServerRecord] = []
     for facts, *_ in in_order(draft.tally.deleting):
         record, cloud = facts.record, facts.cloud
         assert record is not None
         assert record.delete_at is not None
         if cloud is None or cloud.status is CloudStatus.DELETING:
             continue  # on its way
-        due = again_at(record.delete_at, draft.world.answered.get(facts.server), DELETE_AGAIN_AFTER)
-        if draft.world.now >= due:
-            reason = Reason(cause=Cause(record.leave_cause), words="its deletion is not under way: asked for again")
-            draft.add(Delete(server=facts.server, reason=reason))
-        else:
-            draft.look_again(due)
+        again = again_at(record.delete_at, draft.world.answered.get(facts.server), DELETE_AGAIN_AFTER)
+        if draft.world.now < again:
+            draft.look_again(again)
+        elif draft.is_free(facts.server):
+            due.append(record)
+    for record in due[: max(0, draft.deletions_left + len(due))]:
+        cause = Cause(record.leave_cause)
+        if cause is Cause.CLOSING or draft.budget.renew(record.server, Departure.scope_of(record), cause):
+            reason = Reason(cause=cause, words="its deletion is not under way: asked for again")
+            draft.add(Delete(server=record.server, reason=reason))
 
 
 def _cause(excess: Excess) -> Cause:

@@ -11,7 +11,7 @@ from typing import Final
 from hfs_appliance.mcp.facts import Circumstances, Facts
 from hfs_appliance.model.instants import Duration, Instant, after, seconds
 from hfs_appliance.model.observed import ServerRecord
-from hfs_appliance.model.probes import Probe
+from hfs_appliance.model.probes import Probe, Pulse
 
 TIMES: Final = 3
 """Bad answers in a row that make a witness: one may be lost on its way."""
@@ -33,6 +33,12 @@ def answers_well(f: Facts, _r: ServerRecord, c: Circumstances) -> bool:
     """Tell whether the instance itself is a witness that it lives."""
     probe = _probe(f, c)
     return probe is not None and probe.answer.is_healthy and c.now <= after(probe.at, RECENT)
+
+
+def has_ended(f: Facts, r: ServerRecord, c: Circumstances) -> bool:
+    """Tell whether, since it was told to leave, nothing accepts connections where the instance was."""
+    probe = _probe(f, c)
+    return probe is not None and probe.answer.pulse is Pulse.DARK and probe.at >= (r.drain_at or r.created_at)
 
 
 def word_ends(f: Facts, _r: ServerRecord, c: Circumstances) -> Instant:

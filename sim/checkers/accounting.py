@@ -7,6 +7,7 @@ from typing import Final
 from hfs_appliance.model.events import ActionStarted, OperatorAsked, Recorded
 from hfs_appliance.model.ids import Nonce, ServerId, serial_of
 from hfs_appliance.model.instants import MINUTE, Duration, Instant, format_duration
+from hfs_appliance.model.observed import CloudStatus
 from hfs_appliance.ports.errors import Missing
 from sim.census import LATELY
 from sim.checkers.base import Case, Checker, Waiting
@@ -32,12 +33,15 @@ class Leak(Checker):
         """Follow who is recorded; the regular list is the tick."""
         if not isinstance(fact, ApiCalled):
             assert isinstance(fact, MachineMade | MachineGone | MachineHidden | RecordWritten | RecordGone)
-            if fact.server in self._census.machines and not self._census.is_owned(fact.server):
+            machine = self._census.machines.get(fact.server)
+            # A deletion that sticks in the cloud is the cloud's, once somebody has struck out who asked for it.
+            is_left = machine is not None and machine.status is not CloudStatus.DELETING
+            if is_left and not self._census.is_owned(fact.server):
                 self._unowned.begin(now, fact.server)
             else:
                 self._unowned.end(fact.server)
         elif fact.call == "list":
-            able_since = self._weather.able_since
+            able_since = None if self._weather.may_lists_omit(now) else self._weather.able_since
             for server in self._unowned.due(now):
                 if able_since is not None and able_since + self.FOUND_WITHIN <= now:
                     self.accuse(f"{server} has had no record for {format_duration(self.FOUND_WITHIN)}")

@@ -35,10 +35,15 @@ class HealthyDestroyed(Checker):
     ids = ("S1", "S10", "S12")
     promise = "nothing that serves or waits warm is deleted as dead, failed, never ready, or without a cause"
     hears = (ActionStarted,)
-    sees = (DeletionBegun, MachineGone, Announced, Registered, RecordWritten, RoleGiven, RoleTaken)
+    sees = (
+        *(DeletionBegun, MachineGone, Announced, Registered, RecordWritten, RoleGiven, RoleTaken),
+        *(FaultBegun, FaultEnded),
+    )
 
     def __init__(self, case: Case) -> None:
         super().__init__(case)
+        self._deafness = 0
+        """Faults that let the control plane's own probes reach nobody."""
         self._given_at: dict[ServerId, Instant] = {}
         """Since when servers have a role."""
         self._doomed: dict[ServerId, bool] = {}
@@ -58,6 +63,10 @@ class HealthyDestroyed(Checker):
     def see(self, now: Instant, fact: Fact) -> None:
         """Compare the reason with the truth."""
         match fact:
+            case FaultBegun(kind="probes-lost"):
+                self._deafness += 1
+            case FaultEnded(kind="probes-lost"):
+                self._deafness -= 1
             case RoleGiven():
                 self._given_at.setdefault(fact.server, now)
             case RoleTaken():
@@ -83,9 +92,12 @@ class HealthyDestroyed(Checker):
 
         One that has had a role for longer than it may take does not wait: it is cut off, or its agent sleeps. It is in
         no pool, serves nobody and answers nobody, and nothing that can be seen tells it from a build that is broken.
+        Nor does anything tell an instance from a dead one that neither the registry hears nor any probe reaches.
         """
         machine, given_at = self._census.machines.get(server), self._given_at.get(server)
         if machine is None or machine.condition not in HEALTHY:
+            return False
+        if self._deafness and machine.condition is Condition.SERVING and server not in self._census.registered:
             return False
         if machine.condition is not Condition.WARM or given_at is None:
             return True

@@ -7,7 +7,7 @@ from hfs_appliance.model.instants import Instant
 from hfs_appliance.model.traffic import WHOLE
 from sim.census import Key
 from sim.checkers.base import Case, Checker
-from sim.entries import Author, RoleGiven
+from sim.entries import Author, RecordWritten, RoleGiven
 from sim.truth import DeletionBegun, Fact, MachineGone
 
 
@@ -17,18 +17,22 @@ class Floor(Checker):
     name = "floor"
     ids = ("S1", "S17")
     promise = "no drain and no deletion takes a service (version) below its count, by what was registered a minute ago"
-    sees = (RoleGiven, DeletionBegun, MachineGone)
+    sees = (RoleGiven, RecordWritten, DeletionBegun, MachineGone)
 
     def __init__(self, case: Case) -> None:
         super().__init__(case)
         self._taken: dict[ServerId, None] = {}
-        """Servers that were judged when they were told to leave."""
+        """Servers that were judged when they were told to leave, or were not there to be judged."""
 
     def see(self, now: Instant, fact: Fact) -> None:
         """Judge what takes an instance away."""
         if isinstance(fact, RoleGiven):
             if fact.is_draining and fact.author is Author.PLANE:
                 self._judge(now, fact.server, "drained")
+        elif isinstance(fact, RecordWritten):
+            # What had been given up when it was decided may come back until the cloud has heard of it: nobody's fault.
+            if fact.is_deleting and fact.server not in self._census.registered:
+                self._taken.setdefault(fact.server)
         elif isinstance(fact, DeletionBegun):
             self._judge(now, fact.server, "deleted")
         elif isinstance(fact, MachineGone):

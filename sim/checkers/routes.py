@@ -125,20 +125,29 @@ class Astray(Checker):
                 if machine is not None:
                     self._look(now, machine.address)
             case RoutesServed():
-                for name, before, route in changed(self._table, fact.table):
-                    self._reroute(now, name, before, route)
+                for name, before, members in self._rerouted(fact.table):
+                    self._reroute(now, name, before, members)
                 self._table = fact.table
             case ApiCalled(call="list"):
                 self._accuse_the_late(now)
             case _:
                 pass
 
-    def _reroute(self, now: Instant, name: ServiceName, before: tuple[Member, ...], route: Route) -> None:
+    def _rerouted(self, table: RouteTable) -> Iterator[tuple[ServiceName, tuple[Member, ...], tuple[Member, ...]]]:
+        for name, before, route in changed(self._table, table):
+            yield name, before, tuple(route.reachable)
+        for name, gone in self._table.routes.items() if self._table is not None else ():
+            if name not in table.routes:
+                yield name, tuple(gone.reachable), _NONE
+
+    def _reroute(
+        self, now: Instant, name: ServiceName, before: tuple[Member, ...], members: tuple[Member, ...]
+    ) -> None:
         for member in before:
             self._routed.get(member.address, {}).pop(name, None)
-        for member in route.reachable:
+        for member in members:
             self._routed.setdefault(member.address, {})[name] = None
-        for member in (*before, *route.reachable):
+        for member in (*before, *members):
             self._look(now, member.address)
             if not self._routed[member.address]:
                 del self._routed[member.address]

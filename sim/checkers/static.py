@@ -26,12 +26,14 @@ class FailStatic(Checker):
     CARRIED_OUT_WITHIN: Final = seconds(60)
     """An action that was decided upon in time waits for its turn and for the cloud."""
     PUBLISHED_WITHIN: Final = seconds(5)
+    """After the client has noticed: what is cut without a word is silent, and was so between two pings before."""
 
     def __init__(self, case: Case) -> None:
         super().__init__(case)
         poll, timeout = case.scenario.layout.poll, case.scenario.layout.session_timeout
         self._list_lasts = Duration(max(seconds(15), 5 * poll) + self.CARRIED_OUT_WITHIN)
         self._session_lasts = Duration(timeout + self.CARRIED_OUT_WITHIN)
+        self._noticed_within = Duration(timeout * 2 // 3 + self.PUBLISHED_WITHIN)
         self._grace = Duration(timeout * 3 // 2 - seconds(1))
         self._back_at = Instant(0)
         """When a control plane heard that it was connected."""
@@ -67,7 +69,7 @@ class FailStatic(Checker):
     def _judge_routes(self, now: Instant, fact: RoutesServed) -> None:
         former, self._served = self._served, dict(fact.table.routes)
         weather = self._weather
-        is_cut = not weather.connected and now - weather.cut_at > self.PUBLISHED_WITHIN
+        is_cut = not weather.connected and now - weather.cut_at > self._noticed_within
         if not is_cut and now - self._back_at >= self._grace:
             return
         why = "out of reach" if is_cut else "back for a moment only"

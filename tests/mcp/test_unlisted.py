@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hfs_appliance.mcp.decide import decide
-from hfs_appliance.model.ids import ServiceName
-from hfs_appliance.model.instants import HOUR, Duration, after
+from hfs_appliance.model.desired import DesiredState
+from hfs_appliance.model.ids import ServerId, ServiceName
+from hfs_appliance.model.instants import HOUR, SECOND, Duration, after
+from hfs_appliance.model.ledger import Token
 from hfs_appliance.model.observed import CloudStatus
-from hfs_appliance.model.plan import Claim, Delete, Drain, Phase
+from hfs_appliance.model.plan import Claim, Create, Delete, Drain, Phase
 from sim.worlds import Fleet, desired
 
 
@@ -62,3 +64,63 @@ def test_a_warm_server_that_the_list_leaves_out_is_not_claimed() -> None:
     claims = {action.server for action in decide(fleet.world()).actions if isinstance(action, Claim)}
     assert claims
     assert hidden not in claims
+
+
+def test_one_that_ran_and_is_gone_is_asked_for_again_when_there_is_room_beside_what_is_made() -> None:
+    fleet = Fleet(desired=one_at_a_time(desired({}, pool_size=3)))
+    while len(fleet.cloud) < 2:
+        fleet.step()
+    gone, made = sorted(fleet.cloud)
+    fleet.pool.clear()
+    fleet.cloud[made] = replace(fleet.cloud[made], status=CloudStatus.BUILDING)
+    del fleet.cloud[gone]
+    fleet.now = after(fleet.now, Duration(10 * SECOND))
+    assert creations(fleet) == []
+    fleet.cloud[made] = replace(fleet.cloud[made], status=CloudStatus.ACTIVE)
+    assert creations(fleet) == [gone]
+
+
+def test_a_server_that_the_cloud_deletes_counts_for_nothing() -> None:
+    """A deletion of ours may show in the cloud before its record shows in the registry."""
+    fleet = settled(4)
+    victim = fleet.serving("dns", "1")[0]
+    fleet.kill(victim)
+    fleet.cloud[victim] = replace(fleet.cloud[victim], status=CloudStatus.DELETING)
+    assert decide(fleet.world()).verdicts[victim].phase is Phase.LOST
+
+
+def retried(fleet: Fleet) -> list[ServerId]:
+    return [action.server for action in decide(fleet.world()).actions if isinstance(action, Delete)]
+
+
+def test_deletions_are_asked_for_again_no_more_at_one_time_than_go_on_at_one_time_and_for_tokens() -> None:
+    fleet = settled(4)
+    fleet.desired = one_at_a_time(fleet.desired)
+    decided_at = fleet.now
+    stuck = fleet.serving("dns", "1")[:2]
+    for server in stuck:
+        fleet.unregister(server)
+        fleet.records[server] = replace(fleet.records[server], delete_at=decided_at, leave_cause="remediation")
+    fleet.now = after(fleet.now, HOUR)
+    assert retried(fleet) == stuck[:1]
+    plan = decide(fleet.world())
+    assert {server: token.at for server, token in plan.tokens.items()} == {stuck[0]: fleet.now}
+    spent = {
+        ServerId(f"small-{n:04}"): Token(at=fleet.now, scope="pool/small", cause="remediation") for n in range(90, 93)
+    }
+    fleet.ledger = replace(fleet.ledger, tokens=spent)
+    assert retried(fleet) == []
+    fleet.ledger = replace(
+        fleet.ledger, tokens={stuck[1]: Token(at=decided_at, scope="service/dns", cause="remediation")}
+    )
+    del fleet.records[stuck[0]], fleet.cloud[stuck[0]]
+    assert retried(fleet) == stuck[1:]
+    assert decide(fleet.world()).tokens[stuck[1]].at == fleet.now
+
+
+def one_at_a_time(wanted: DesiredState) -> DesiredState:
+    return replace(wanted, limits=replace(wanted.limits, max_creating=1, max_deleting=1))
+
+
+def creations(fleet: Fleet) -> list[ServerId]:
+    return [action.server for action in decide(fleet.world()).actions if isinstance(action, Create)]
