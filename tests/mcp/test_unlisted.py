@@ -74,6 +74,7 @@ def test_one_that_ran_and_is_gone_is_asked_for_again_when_there_is_room_beside_w
     fleet.pool.clear()
     fleet.cloud[made] = replace(fleet.cloud[made], status=CloudStatus.BUILDING)
     del fleet.cloud[gone]
+    fleet.records[gone] = replace(fleet.records[gone], built_at=None)
     fleet.now = after(fleet.now, Duration(10 * SECOND))
     assert creations(fleet) == []
     fleet.cloud[made] = replace(fleet.cloud[made], status=CloudStatus.ACTIVE)
