@@ -14,6 +14,8 @@ Usage: ./build.sh COMMAND [ARGUMENT...]
 
   run [OPTION...]   make what is missing, then start the local environment: dist/hfs run configs/local.toml
   test [ARG...]     make what the tests need, then check, then run all tests; arguments go to pytest
+  test --openstack  run the contracts of cloud and load balancer against a real OpenStack control plane (10 minutes)
+  openstack up|down start that control plane on loopback, to play with, or end it
   check             lint, format, types and layers
   zipapp            make dist/hfs, the one executable file
   digests [--write] play the recorded simulations on every Python from 3.11 to 3.13 that this machine has
@@ -36,6 +38,8 @@ die() {
 # ---- Debian packages
 
 for_run=(python3-venv=/usr/share/doc/python3-venv nginx-light=/usr/sbin/nginx)
+for_openstack=(rabbitmq-server=/usr/sbin/rabbitmq-server mariadb-server=/usr/sbin/mariadbd gcc=/usr/bin/gcc
+  python3-dev=/usr/include/python3.11/Python.h openssl=/usr/bin/openssl)
 for_test=("${for_run[@]}" default-jre-headless=/usr/bin/java zookeeper=/usr/share/java/zookeeper.jar)
 
 # packages NAME=FILE...: install each Debian package whose file is absent.
@@ -166,11 +170,22 @@ END
 # ---- commands
 
 check() {
-  say "shellcheck" && .venv/bin/shellcheck build.sh .ci/run
+  say "shellcheck" && .venv/bin/shellcheck build.sh .ci/run tests/openstack/cloud.sh
   say "ruff check" && "$venv" -m ruff check .
   say "ruff format" && "$venv" -m ruff format --check .
   say "mypy" && "$venv" -m mypy
   say "import-linter" && .venv/bin/lint-imports
+}
+
+# Run the contracts against the real thing, which is ended afterwards unless it ran already.
+test_openstack() {
+  local ran=yes result=0
+  prepare packages_for_run packages_for_openstack "virtualenv build test"
+  [[ -e build/openstack/run/mysql.pid ]] || ran=
+  tests/openstack/cloud.sh up
+  HFS_OPENSTACK=$root/build/openstack/clouds.yaml "$venv" -m pytest -m openstack tests/contract "$@" || result=$?
+  [[ $ran ]] || tests/openstack/cloud.sh down
+  return "$result"
 }
 
 recorded=tests/golden/simulation/digests.json
@@ -238,6 +253,7 @@ prepare() (
 ) 9<"$root"
 
 packages_for_run() { packages "${for_run[@]}"; }
+packages_for_openstack() { packages python3-venv=/usr/share/doc/python3-venv "${for_openstack[@]}"; }
 packages_for_test() { packages "${for_test[@]}"; }
 packages_for_bench() { packages "${for_test[@]}" wrk=/usr/bin/wrk; }
 
@@ -251,6 +267,10 @@ main() {
       exec dist/hfs run configs/local.toml "$@"
       ;;
     test)
+      if [[ ${1-} == --openstack ]]; then
+        test_openstack "${@:2}"
+        return
+      fi
       prepare packages_for_test "virtualenv build test" zipapp
       check
       say "tests"
@@ -259,6 +279,10 @@ main() {
         digests
         sweep "$swarm_in_ci"
       fi
+      ;;
+    openstack)
+      if [[ ${1-} == up ]]; then prepare packages_for_openstack; fi
+      exec tests/openstack/cloud.sh "$@"
       ;;
     check)
       prepare packages_for_run "virtualenv build test"

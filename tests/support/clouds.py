@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import Final
 
 import trio
@@ -10,7 +11,7 @@ import trio
 from hfs_appliance.model.ids import AvailabilityZone, EnvironmentName, EnvironmentUuid, Nonce, PoolName, ServerId
 from hfs_appliance.model.observed import CloudServer, CloudStatus
 from hfs_appliance.ports.cloud import Cloud, ServerSpec
-from hfs_appliance.ports.errors import Missing
+from hfs_appliance.ports.errors import Conflict, Missing
 
 IDLE_AGENT: Final = ("/bin/sh", "-c", "echo here; exec sleep 600")
 """In place of hfs itself, for tests of the provider alone: a program that runs until it is ended."""
@@ -60,3 +61,13 @@ async def kill_all(cloud: Cloud) -> None:
     """Leave no process of a cloud that can kill behind."""
     for server in (await cloud.servers()).servers:
         await cloud.kill(server)
+
+
+async def delete_all(cloud: Cloud) -> None:
+    """Leave no server behind."""
+    while servers := (await cloud.servers()).servers:
+        for server, found in servers.items():
+            if found.status is not CloudStatus.DELETING:
+                with suppress(Missing, Conflict):
+                    await cloud.delete(server)
+        await trio.sleep(0.2)

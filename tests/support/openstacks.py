@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +30,11 @@ SETTINGS: Final = desired.OpenStackCloud(
 
 
 BALANCER: Final = desired.BalancerSettings()
+
+
+REAL: Final = "HFS_OPENSTACK"
+"""Environment variable that names the clouds.yaml of a real control plane (tests/openstack)."""
+REAL_SETTINGS: Final = replace(SETTINGS, cloud="hfs", image="debian-12", flavor="m1.tiny", call_within=seconds(60))
 
 
 @asynccontextmanager

@@ -125,7 +125,10 @@ class OpenStackCloud:
         """Give the tail of the console. Errors: Missing, Unsupported."""
         found = await self.server(server)
         body = {"os-getConsoleOutput": {"length": lines}}
-        told = await self._door.ask(_call("POST", f"/servers/{found.cloud_id}/action", body=body))
+        try:
+            told = await self._door.ask(_call("POST", f"/servers/{found.cloud_id}/action", body=body))
+        except Conflict:
+            return ""  # it has not come as far as a console
         return "\n".join(str(told.body.get("output") or "").splitlines()[-lines:]) if lines > 0 else ""
 
     async def kill(self, server: ServerId, *, permit: Permit = unconditional) -> None:  # noqa: ARG002  # the port's
@@ -149,7 +152,7 @@ class OpenStackCloud:
         """Read a list to its end; give, too, from when on changes are to be asked for after it."""
         begun = self._clock.now()
         told: list[Told] = []
-        since: Instant | None = None
+        told_at: Instant | None = None
         following: Call | None = call
         while following is not None and len(told) < SERVERS_MAX:
             try:
@@ -160,14 +163,14 @@ class OpenStackCloud:
                 # OS8: the server at which the next page was to begin has gone meanwhile.
                 raise Transient(f"the list of servers broke off: {error.words}") from error
             if following is call and answer.at is not None:
-                since = overlapped(answer.at, between(begun, self._clock.now()))
+                told_at = Instant(answer.at - between(begun, self._clock.now()))
             told += self._told(answer.body)
             following = _next(answer.body)
         strangers = {server.project for server in told} - {project, ""}
         if following is not None or strangers:
             whose = f"it is of project {', '.join(sorted(strangers))}" if strangers else "it does not end"
             raise Transient(f"the list of servers is not believed: {whose}")
-        return told, since
+        return told, overlapped(told_at, told)
 
     async def _named(self, server: ServerId) -> list[CloudServer]:
         """Find what carries a server's identity by its name, which is the one thing that nova can be asked for."""

@@ -12,7 +12,7 @@ from typing import Final
 
 from hfs_appliance.adapters.openstack.servers import Told
 from hfs_appliance.model.ids import CloudId, ServerId
-from hfs_appliance.model.instants import Duration, Instant, seconds
+from hfs_appliance.model.instants import Instant, seconds
 from hfs_appliance.model.observed import CloudServer, CloudStatus
 
 WHOLE_EVERY: Final = seconds(30)
@@ -52,14 +52,14 @@ class Listing:
         self._whole_at, self._since = now, since
 
     def take_changes(self, told: Iterable[Told], *, since: Instant | None) -> None:
-        """Take what has changed."""
+        """Take what has changed; nothing that has changed leaves the time where it was."""
         known = dict(self._known)
         for server in told:
             if server.is_gone:
                 known.pop(server.id, None)
             elif server.ours is not None:
                 known[server.id] = server.ours
-        self._known, self._since = known, since
+        self._known, self._since = known, since or self._since
 
     def forget(self, cloud_id: CloudId) -> None:
         """Take one away that the cloud, asked by id, does not know any more."""
@@ -90,6 +90,10 @@ def _unreachable(known: CloudServer) -> CloudServer:
     return replace(known, status=CloudStatus.UNKNOWN, fault="the part of the cloud that knows it does not answer")
 
 
-def overlapped(told_at: Instant, took: Duration) -> Instant:
-    """Give from when on changes are to be asked for after an answer of that time."""
-    return Instant(told_at - took - OVERLAP)
+def overlapped(told_at: Instant | None, told: Iterable[Told]) -> Instant | None:
+    """Give from when on changes are to be asked for after a list; None: nobody has said what time it is.
+
+    Some clouds' answers carry no date. The last change that they tell of is their own time, too.
+    """
+    times = [told_at] if told_at is not None else [found.updated_at for found in told if found.updated_at is not None]
+    return Instant(max(times) - OVERLAP) if times else None

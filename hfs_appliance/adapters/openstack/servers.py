@@ -53,6 +53,8 @@ class Told:
     id: CloudId
     status: str
     project: str
+    updated_at: Instant | None
+    """The cloud's own time of its last change."""
     ours: CloudServer | None
     """None: it carries no identity of this environment, or none that the answer shows."""
 
@@ -103,7 +105,14 @@ def read(body: Mapping[str, Any], environment: EnvironmentName, networks: Sequen
             uuid=EnvironmentUuid(metadata.get(UUID, "")),
             fault=_fault(body, status, state),
         )
-    return Told(id=cloud_id, status=status, project=str(body.get("tenant_id") or ""), ours=ours)
+    updated = body.get("updated")
+    return Told(
+        id=cloud_id,
+        status=status,
+        project=str(body.get("tenant_id") or ""),
+        updated_at=read_instant(updated) if updated else None,
+        ours=ours,
+    )
 
 
 def _status(status: str, task: str | None) -> CloudStatus:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -30,6 +31,11 @@ _NETWORKS_REQUIRED: Final = (2, 37)
 _DOWN_CELLS_SHOWN: Final = (2, 69)
 _METADATA_MAX: Final = 255
 _USER_DATA_MAX: Final = 65_535
+_SERVER_KEYS: Final = {
+    *("name", "imageRef", "flavorRef", "metadata", "networks", "availability_zone", "security_groups"),
+    *("key_name", "user_data", "config_drive", "min_count", "max_count"),
+}
+"""What may be asked for; of nova's keys those that mean something here."""
 _PAGING: Final = frozenset({"limit", "marker", "sort_key", "sort_dir"})
 
 _WORDS: Final[Mapping[CloudStatus, tuple[str, str, str | None]]] = {
@@ -37,7 +43,6 @@ _WORDS: Final[Mapping[CloudStatus, tuple[str, str, str | None]]] = {
     CloudStatus.ACTIVE: ("ACTIVE", "active", None),
     CloudStatus.STOPPED: ("SHUTOFF", "stopped", None),
     CloudStatus.ERROR: ("ERROR", "error", None),
-    CloudStatus.DELETING: ("ACTIVE", "active", "deleting"),
     CloudStatus.UNKNOWN: ("UNKNOWN", "active", None),
 }
 """Status, state of the VM and of the task."""
@@ -95,6 +100,8 @@ class Compute:
         records = self.servers.of_project(self._project(request))
         is_plain = not request.query
         shows_down = is_plain and version >= _DOWN_CELLS_SHOWN
+        if re.fullmatch("[0-9]*", request.query.get("limit", "")) is None:
+            raise ApiError(HTTPStatus.BAD_REQUEST, "Invalid input for query parameters limit.")
         marker = request.query.get("marker")
         if marker is not None:
             places = [place for place, record in enumerate(records) if record.asked.id == marker]
@@ -104,7 +111,7 @@ class Compute:
         filters = {key: value for key, value in request.query.items() if key not in _PAGING}
         found = list(matching(records, filters))
         reachable = [record for record in found if not self.servers.is_down(record)]
-        page = reachable[: min(self.page, int(request.query.get("limit", self.page)))]
+        page = reachable[: min(self.page, int(request.query.get("limit") or self.page))]
         body: dict[str, Any] = {"servers": [self._shown(request, record) for record in page]}
         if len(page) < len(reachable):
             query = urlencode({**request.query, "marker": page[-1].asked.id})
@@ -115,7 +122,7 @@ class Compute:
         return Response(body=body)
 
     def _show(self, request: Request, server: str) -> Response:
-        record = self.servers.find(self._project(request), server)
+        record = self.servers.find(self._project(request), server, lingers=True)
         is_down = self.servers.is_down(record)
         return Response(body={"server": self._barely(record) if is_down else self._shown(request, record)})
 
@@ -124,7 +131,15 @@ class Compute:
         asked = self._checked(request, content(request, "server"), version)
         self.servers.create(asked)
         href = f"http://{request.host}{request.path}/{asked.id}"
-        body = {"id": asked.id, "links": [{"rel": "self", "href": href}], "adminPass": "none"}
+        groups = [{"name": name} for name in asked.groups or ("default",)]
+        links = [{"rel": "self", "href": href}]
+        body = {
+            "id": asked.id,
+            "links": links,
+            "OS-DCF:diskConfig": "MANUAL",
+            "security_groups": groups,
+            "adminPass": "x",
+        }
         return Response(status=HTTPStatus.ACCEPTED, body={"server": body}, headers={"location": href})
 
     def _delete(self, request: Request, server: str) -> Response:
@@ -135,32 +150,41 @@ class Compute:
         record = self.servers.find(self._project(request), server)
         match list(document(request).items()):
             case [("os-getConsoleOutput", {"length": int(length)})]:
+                if record.status in (CloudStatus.BUILDING, CloudStatus.ERROR):
+                    raise ApiError(HTTPStatus.CONFLICT, f"Instance {server} is not ready")
                 lines = [f"[{second:12.6f}] {record.asked.name}: line {second}" for second in range(20)]
                 return Response(body={"output": "\n".join(lines[-length:])})
             case [("os-stop", None)]:
+                if record.status is not CloudStatus.ACTIVE:
+                    vm = _WORDS[record.shown_status][1]
+                    words = f"Cannot 'stop' instance {server} while it is in vm_state {vm}"
+                    raise ApiError(HTTPStatus.CONFLICT, words)
                 self.servers.stop(record)
                 return Response(status=HTTPStatus.ACCEPTED)
             case [("forceDelete", None)]:
                 self.servers.delete(record)
                 return Response(status=HTTPStatus.ACCEPTED)
-        raise ApiError(HTTPStatus.BAD_REQUEST, "There is no such action")
+        raise ApiError(HTTPStatus.BAD_REQUEST, "There is no such action: " + ", ".join(document(request)))
 
     def _checked(self, request: Request, body: Any, version: tuple[int, int]) -> Asked:
         name, image, flavor = (read_body(body, key, str) for key in ("name", "imageRef", "flavorRef"))
+        strangers = ", ".join(sorted(body.keys() - _SERVER_KEYS))
         metadata = body.get("metadata", {})
         networks = body.get("networks", "auto" if version < _NETWORKS_REQUIRED else None)
         az = AvailabilityZone(body.get("availability_zone") or self._zones[0])
         groups = [group["name"] for group in body.get("security_groups", [])]
         group = _hinted_group(request)
         ids = [net["uuid"] for net in networks] if isinstance(networks, list) else list(self._network.networks)[:1]
+        texts = [text for pair in metadata.items() for text in pair]
         refusals = (
-            (all(len(text) <= _METADATA_MAX for pair in metadata.items() for text in pair), "metadata is too long"),
-            (any(image == known["id"] for known in self._image.images), f"Can not find requested image {image}"),
+            (not strangers, f"Additional properties are not allowed ({strangers} was unexpected)"),
+            (all(isinstance(text, str) and len(text) <= _METADATA_MAX for text in texts), "Invalid input for metadata"),
+            (any(image == known["id"] for known in self._image.images), "Can not find requested image"),
             (flavor in map(fixed_id, FLAVORS), f"Flavor {flavor} could not be found."),
             (networks is not None, "'networks' is a required property"),
             (all(net in self._network.networks for net in ids), f"Network {', '.join(ids)} could not be found."),
             (az in self._zones, "The requested availability zone is not available"),
-            (all(map(self._network.knows_group, groups)), f"Security group {', '.join(groups)} not found."),
+            (all(map(self._network.knows_group, groups)), f"Unable to find security_group with name or id {groups}"),
             (body.get("key_name") in (None, *KEYS), "Invalid key_name provided."),
             (group is None or group in map(fixed_id, GROUPS), f"Instance group {group} could not be found."),
             (len(body.get("user_data", "")) <= _USER_DATA_MAX, "User data too large."),
@@ -186,7 +210,9 @@ class Compute:
 
     def _shown(self, request: Request, record: Record) -> Mapping[str, Any]:
         asked = record.asked
-        status, vm, task = ("DELETED", "deleted", None) if record.is_gone else _WORDS[record.status]
+        status, vm, task = ("DELETED", "deleted", None) if record.is_gone else _WORDS[record.shown_status]
+        if record.status is CloudStatus.DELETING and not record.is_gone:
+            task = "deleting"  # the rest is as it was
         shown: dict[str, Any] = {
             "id": asked.id,
             "name": asked.name,
@@ -195,7 +221,7 @@ class Compute:
             "OS-EXT-STS:vm_state": vm,
             "OS-EXT-STS:task_state": task,
             "OS-EXT-AZ:availability_zone": asked.az,
-            "metadata": asked.metadata,
+            "metadata": {} if record.is_gone else asked.metadata,
             "image": {"id": asked.image},
             "created": isotime(record.created),
             "updated": isotime(record.updated),

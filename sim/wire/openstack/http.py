@@ -7,7 +7,6 @@ import socket
 import struct
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from email.utils import formatdate
 from enum import Enum, auto
 from functools import partial
 from http import HTTPStatus
@@ -133,8 +132,8 @@ async def _answer(talk: h11.Connection, stream: trio.SocketStream, response: Res
         stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         return False
     kind, content = response.content
+    # No date: some of the ways in which OpenStack is served add none.
     headers = {
-        "date": formatdate(usegmt=True),
         "content-type": kind,
         "content-length": str(len(content)),
         **response.headers,

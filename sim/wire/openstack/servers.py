@@ -14,7 +14,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from hfs_appliance.model.ids import NO_UUID, AvailabilityZone, EnvironmentName, Nonce, PoolName, ServerId
-from hfs_appliance.model.instants import Instant
+from hfs_appliance.model.instants import Instant, seconds
 from hfs_appliance.model.observed import CloudStatus
 from hfs_appliance.ports.cloud import ServerSpec
 from hfs_appliance.ports.errors import Ambiguous, Conflict, Exhausted, Transient
@@ -23,6 +23,9 @@ from sim.machine import Machine
 from sim.truth import Fact, MachineGone, MachineHidden, MachineMade, StatusChanged
 from sim.wire.openstack.network import Network, Port
 from sim.wire.openstack.router import ApiError
+
+LINGERS: Final = seconds(0.03)
+"""How long a server that is gone is still told of when it is asked for by its id: as DELETED, without its metadata."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,13 @@ class Record:
     created: Instant
     updated: Instant
     is_gone: bool = False
+    former: CloudStatus = CloudStatus.BUILDING
+    """What it was before it is what it is."""
+
+    @property
+    def shown_status(self) -> CloudStatus:
+        """Give the status that the API tells: nova leaves it as it was until a server is gone."""
+        return self.former if self.status is CloudStatus.DELETING else self.status
 
     @property
     def status(self) -> CloudStatus:
@@ -63,7 +73,7 @@ class Record:
     @property
     def has_network(self) -> bool:
         """Tell whether its addresses show: they do once its build has come that far."""
-        return self.status not in (CloudStatus.BUILDING, CloudStatus.ERROR)
+        return self.shown_status not in (CloudStatus.BUILDING, CloudStatus.ERROR)
 
 
 class Servers:
@@ -109,12 +119,14 @@ class Servers:
         """Switch a server off."""
         self._datacentre.kill(ServerId(record.asked.id), "switched off")
 
-    def find(self, project: str, server: str) -> Record:
-        """Give a server that is there. Errors: ApiError."""
+    def find(self, project: str, server: str, *, lingers: bool = False) -> Record:
+        """Give a server that is there; if it `lingers`, one that has just gone, too. Errors: ApiError."""
         record = self.records.get(server)
-        if record is None or record.is_gone or record.asked.project != project:
-            raise ApiError(HTTPStatus.NOT_FOUND, f"Instance {server} could not be found.")
-        return record
+        if record is not None and record.asked.project == project:
+            is_shown = lingers and self._datacentre.clock.now() - record.updated < LINGERS
+            if is_shown or not record.is_gone:
+                return record
+        raise ApiError(HTTPStatus.NOT_FOUND, f"Instance {server} could not be found.")
 
     def is_kept(self, server: str) -> bool:
         """Tell whether a server has not been deleted to the end."""
@@ -133,8 +145,8 @@ class Servers:
         match fact:
             case MachineMade(server=server):
                 self._begin(now, server)
-            case StatusChanged(server=server) if server in self.records:
-                self.records[server].updated = now
+            case StatusChanged(server=server, before=before) if server in self.records:
+                self.records[server].updated, self.records[server].former = now, before
             case MachineGone(server=server) | MachineHidden(server=server) if server in self.records:
                 self._end(now, self.records[server])
 
@@ -154,7 +166,10 @@ class Servers:
 
 def matching(records: Sequence[Record], query: Mapping[str, str]) -> Iterator[Record]:
     """Give the servers that a list's filters leave."""
-    name = re.compile(query["name"]) if "name" in query else None
+    try:
+        name = re.compile(query["name"]) if "name" in query else None
+    except re.error:
+        raise ApiError(HTTPStatus.BAD_REQUEST, "Invalid input for query parameters name.") from None
     since = query.get("changes-since")
     for record in records:
         if name is not None and name.search(record.asked.name) is None:
@@ -168,7 +183,7 @@ def _instant(text: str) -> Instant:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise ApiError(HTTPStatus.BAD_REQUEST, f"Invalid filter field: changes-since: {text}") from None
+        raise ApiError(HTTPStatus.BAD_REQUEST, "Invalid input for query parameters changes-since.") from None
     return Instant(int(moment.timestamp()) * 1_000_000_000)
 
 

@@ -225,6 +225,22 @@ async def test_os8_a_list_whose_next_page_is_lost_is_no_list(fake: OpenStack, cl
         await renewed(cloud)
 
 
+async def test_a_server_that_is_told_of_as_deleted_is_gone(fake: OpenStack, cloud: OpenStackCloud) -> None:
+    made = await cloud.create(asked())
+    await cloud.servers()
+    body = b'{"server": {"id": "%s", "status": "DELETED", "metadata": {}}}' % made.cloud_id.encode()
+    fake.cloud.mishaps.next("GET", "/servers/[0-9a-f-]+$", Mishap(status=200, raw=body))
+    fake.cloud.mishaps.next("GET", "/servers/detail", Mishap(status=200, raw=b'{"servers": []}'))
+    with pytest.raises(Missing):
+        await cloud.server(ONE)
+
+
+async def test_a_server_without_a_console_has_an_empty_log(fake: OpenStack, cloud: OpenStackCloud) -> None:
+    fake.cloud.faults.stalled_builds = 1000
+    await cloud.create(asked())
+    assert await cloud.log(ONE, 10) == ""
+
+
 async def test_os9_a_name_is_no_identity(plain: Plain, fake: OpenStack, cloud: OpenStackCloud) -> None:
     made = await cloud.create(asked())
     record = fake.compute.servers.records[made.cloud_id]

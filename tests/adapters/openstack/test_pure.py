@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hfs_appliance.adapters.openstack import failures, servers
-from hfs_appliance.adapters.openstack.listing import Listing, first
+from hfs_appliance.adapters.openstack.listing import Listing, first, overlapped
 from hfs_appliance.adapters.openstack.pace import Pace
 from hfs_appliance.adapters.openstack.servers import Told, read
 from hfs_appliance.adapters.openstack.userdata import IDENTITY_FILE, user_data
@@ -191,11 +191,19 @@ def test_changes_add_mend_and_take_away_and_silence_takes_nothing_away() -> None
 def test_a_hidden_server_makes_the_list_incomplete_and_whole_lists_due() -> None:
     listing = Listing()
     listing.take_whole([told()], now=NOW, since=NOW)
-    hidden = Told(id=CloudId("c1"), status="UNKNOWN", project="p1", ours=None)
+    hidden = Told(id=CloudId("c1"), status="UNKNOWN", project="p1", updated_at=None, ours=None)
     listing.take_whole([hidden], now=NOW, since=NOW)
     assert not listing.is_complete
     assert listing.shown()[ONE].status is CloudStatus.UNKNOWN
     assert listing.changes_since(NOW) is None
+
+
+def test_the_time_of_a_list_is_the_clouds_own() -> None:
+    updated = told(updated="2023-11-14T22:13:20Z")
+    assert updated.updated_at == NOW
+    assert overlapped(NOW, []) == NOW - seconds(10)
+    assert overlapped(None, [told(), updated]) == NOW - seconds(10), "answers without a date tell of changes"
+    assert overlapped(None, [told()]) is None
 
 
 def config(text: str) -> dict[str, Any]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import TypeAlias
 
 import pytest
+import trio
 
 from hfs_appliance.adapters.clock import SystemClock
 from hfs_appliance.adapters.local.cloud import LocalCloud
@@ -19,8 +21,8 @@ from sim.cloud import SimCloud
 from sim.datacentre import Datacentre
 from sim.streams import Streams
 from sim.wire.openstack.whole import openstack
-from tests.support.clouds import IDLE_AGENT, kill_all
-from tests.support.openstacks import client, serving
+from tests.support.clouds import IDLE_AGENT, delete_all, kill_all
+from tests.support.openstacks import REAL, REAL_SETTINGS, client, serving
 from tests.support.simulated import CLOCK as SIMULATED_CLOCK
 from tests.support.simulated import in_virtual_time
 
@@ -55,8 +57,19 @@ async def _openstack(directory: Path) -> AsyncIterator[Door]:
         yield lambda: client(clouds_file, ENVIRONMENT)
 
 
+@asynccontextmanager
+async def _real(_directory: Path) -> AsyncIterator[Door]:
+    clouds_file = Path(os.environ[REAL])
+    try:
+        yield lambda: client(clouds_file, ENVIRONMENT, REAL_SETTINGS)
+    finally:
+        with trio.CancelScope(shield=True):
+            await delete_all(client(clouds_file, ENVIRONMENT, REAL_SETTINGS))
+
+
 @pytest.fixture(
     params=[
+        *([pytest.param(_real, id="real", marks=pytest.mark.openstack)] if REAL in os.environ else []),
         pytest.param(_openstack, id="openstack"),
         pytest.param(_local, id="local"),
         pytest.param(_simulated, id="simulated", marks=pytest.mark.trio(run=in_virtual_time)),

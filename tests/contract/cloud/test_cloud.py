@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -15,9 +16,10 @@ from hfs_appliance.ports.cloud import Cloud
 from hfs_appliance.ports.errors import Conflict, Fenced, Missing, Rejected, Unsupported
 from tests.contract.cloud.conftest import ENVIRONMENT, Door
 from tests.support.clouds import OWN_NONCE, spec, wait_gone, wait_status
+from tests.support.openstacks import REAL
 
 ONE = ServerId("small-0001")
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 200 if REAL in os.environ else 20
 
 
 def identity(server: CloudServer) -> tuple[str, ...]:
