@@ -60,7 +60,10 @@ def client(
 
 
 def octavia(
-    clouds_file: Path, environment: EnvironmentName, settings: desired.BalancerSettings = BALANCER
+    clouds_file: Path,
+    environment: EnvironmentName,
+    settings: desired.BalancerSettings = BALANCER,
+    cloud: desired.OpenStackCloud = SETTINGS,
 ) -> OctaviaBalancer:
     """Give a client of the load balancer, as a process of its own would be."""
-    return OctaviaBalancer(environment, settings, SETTINGS.networks, door_of(clouds_file), SystemClock())
+    return OctaviaBalancer(environment, settings, cloud.networks, door_of(clouds_file, cloud), SystemClock())

@@ -44,6 +44,11 @@ class _Found:
     address: str
     pools: Sequence[str]
 
+    @property
+    def is_pending(self) -> bool:
+        """Tell whether it is being changed."""
+        return _state(self.status) is BalancerState.PENDING
+
 
 class OctaviaBalancer:
     """The load balancer of one environment in one project; implements the port's LoadBalancer."""
@@ -71,9 +76,12 @@ class OctaviaBalancer:
         state = _state(found.status)
         try:
             told = await self._door.ask(_call("GET", f"/lbaas/pools/{self._pool(found)}/members"))
-        except Missing as error:
-            if await self._find() is None:  # its removal has ended in the meantime
+        except (Conflict, Missing) as error:  # while it is removed, its parts go before it does
+            again = await self._find()
+            if again is None:
                 return BalancerView(state=BalancerState.ABSENT)
+            if again.is_pending:
+                return BalancerView(state=BalancerState.PENDING, address=again.address, name=self.name)
             raise Transient(f"{self.name} is being changed: {error.words}") from error
         try:
             weights = {_place(item): int(item["weight"]) for item in told.body["members"]}
@@ -133,6 +141,8 @@ class OctaviaBalancer:
         return found
 
     def _pool(self, found: _Found) -> str:
+        if not found.pools and found.is_pending:
+            raise Conflict(f"load balancer {self.name} is being made or removed")
         if len(found.pools) != 1:
             raise Rejected(f"load balancer {self.name} has {len(found.pools)} pools in place of one: it is not ours")
         return found.pools[0]

@@ -49,6 +49,11 @@ class Record:
         return fixed_id(f"pool-{self.id}")
 
     @property
+    def is_leaving(self) -> bool:
+        """Tell whether it is being removed: its listener and its pool go before it does."""
+        return self.provisioning_status == "PENDING_DELETE"
+
+    @property
     def provisioning_status(self) -> str:
         """Its state as the API tells it."""
         state = self.octavia.state
@@ -192,7 +197,7 @@ class LoadBalancers:
 
     def _of_pool(self, request: Request, pool: str) -> Record:
         for record in self._of(request):
-            if record.pool == pool:
+            if record.pool == pool and not record.is_leaving:
                 return record
         raise ApiError(HTTPStatus.NOT_FOUND, f"Pool {pool} not found.")
 
@@ -204,8 +209,8 @@ class LoadBalancers:
             "provisioning_status": record.provisioning_status,
             "operating_status": "ONLINE",
             "vip_address": record.address,
-            "listeners": [{"id": fixed_id(f"listener-{record.id}")}],
-            "pools": [{"id": record.pool}],
+            "listeners": [] if record.is_leaving else [{"id": fixed_id(f"listener-{record.id}")}],
+            "pools": [] if record.is_leaving else [{"id": record.pool}],
         }
 
 

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    contextmanager,
+    suppress,
+)
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
 import pytest
+import trio
 
+from hfs_appliance.model.balancer import BalancerState
 from hfs_appliance.model.ids import EnvironmentName
 from hfs_appliance.ports.balancer import LoadBalancer
+from hfs_appliance.ports.errors import Conflict, Missing
 from sim.balancer import Octavia, SimBalancer
 from sim.streams import Streams
 from sim.wire.openstack.whole import openstack
-from tests.support.openstacks import octavia, serving
+from tests.support.openstacks import REAL, REAL_SETTINGS, octavia, serving
 from tests.support.simulated import CLOCK as SIMULATED_CLOCK
 from tests.support.simulated import in_virtual_time
 
@@ -51,8 +63,36 @@ async def _octavia(directory: Path) -> AsyncIterator[Site]:
         )
 
 
+@asynccontextmanager
+async def _real(_directory: Path) -> AsyncIterator[Site]:
+    clouds_file = Path(os.environ[REAL])
+    # What carries changes out; while it is stopped, Octavia accepts them and they stay pending.
+    worker = int((clouds_file.parent / "run" / "octavia-worker.pid").read_text())  # nobody waits
+
+    def door() -> LoadBalancer:
+        return octavia(clouds_file, ENVIRONMENT, cloud=REAL_SETTINGS)
+
+    try:
+        yield Site(
+            door=door,
+            stick=partial(os.killpg, worker, signal.SIGSTOP),
+            go_on=partial(os.killpg, worker, signal.SIGCONT),
+        )
+    finally:
+        with trio.CancelScope(shield=True):
+            await _remove(door())
+
+
+async def _remove(balancer: LoadBalancer) -> None:
+    while (await balancer.look()).state is not BalancerState.ABSENT:
+        with suppress(Conflict, Missing):
+            await balancer.delete()
+        await trio.sleep(0.2)
+
+
 @pytest.fixture(
     params=[
+        *([pytest.param(_real, id="real", marks=pytest.mark.openstack)] if REAL in os.environ else []),
         pytest.param(_octavia, id="octavia"),
         pytest.param(_simulated, id="simulated", marks=pytest.mark.trio(run=in_virtual_time)),
     ]

@@ -156,8 +156,19 @@ async def test_a_client_that_starts_later_finds_everything(door: Door) -> None:
     assert identity(await later.create(spec(ENVIRONMENT, ONE))) == identity(made)
 
 
+async def test_a_server_that_is_deleted_while_it_is_built_goes_too(cloud: Cloud) -> None:
+    # What is told of it meanwhile is the cloud's affair: nova ends the build first, and calls it ACTIVE for a moment.
+    await cloud.create(spec(ENVIRONMENT, ONE))
+    await cloud.delete(ONE)
+    with trio.fail_after(PATIENCE_SECONDS):
+        await wait_gone(cloud, ONE)
+    assert (await cloud.servers()).servers == {}
+
+
 async def test_a_deleted_server_is_on_its_way_out_until_it_is_gone(cloud: Cloud) -> None:
     await cloud.create(spec(ENVIRONMENT, ONE))
+    with trio.fail_after(PATIENCE_SECONDS):
+        await wait_status(cloud, ONE, CloudStatus.ACTIVE)
     await cloud.delete(ONE)
     left = (await cloud.servers()).servers
     assert all(server.status is CloudStatus.DELETING for server in left.values())
