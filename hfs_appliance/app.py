@@ -33,6 +33,7 @@ from hfs_appliance.adapters.http import HttpSpecSource
 from hfs_appliance.adapters.local.cloud import LocalCloud
 from hfs_appliance.adapters.nginx.load import NginxLoad
 from hfs_appliance.adapters.nginx.proxy import NginxProxy
+from hfs_appliance.adapters.openstack.balancer import OctaviaBalancer
 from hfs_appliance.adapters.openstack.cloud import OpenStackCloud
 from hfs_appliance.adapters.openstack.door import Door
 from hfs_appliance.adapters.openstack.session import Session
@@ -41,11 +42,14 @@ from hfs_appliance.adapters.process import own_command, replace_file
 from hfs_appliance.adapters.strain import HttpStrain
 from hfs_appliance.adapters.worker import ThreadWorker
 from hfs_appliance.adapters.zookeeper import connect
+from hfs_appliance.agent.address import own_address
 from hfs_appliance.config.spellings import Listen
+from hfs_appliance.model.balancer import Place
 from hfs_appliance.model.desired import CloudProvider, DesiredState
 from hfs_appliance.model.events import ApplianceStarted, ApplianceStopped
 from hfs_appliance.model.instants import seconds, to_seconds
 from hfs_appliance.model.leadership import Candidate
+from hfs_appliance.ports.balancer import LoadBalancer
 from hfs_appliance.ports.cloud import Cloud
 from hfs_appliance.ports.errors import PortError
 from hfs_appliance.ports.registry import Registry
@@ -186,21 +190,37 @@ async def _registry(
                 await embedded.stop()
 
 
-def _cloud(options: RunOptions, clock: SystemClock) -> Cloud:
+def _cloud(options: RunOptions, clock: SystemClock) -> tuple[Cloud, LoadBalancer | None]:
+    """Give where servers come from, and what stands before the proxies: both by one way into the cloud."""
     desired = options.desired
     match desired.cloud.provider:
         case CloudProvider.LOCAL:
-            return LocalCloud(desired.environment, options.state, desired.cloud.local, clock, own_command())
+            return LocalCloud(desired.environment, options.state, desired.cloud.local, clock, own_command()), None
         case CloudProvider.OPENSTACK:
             settings = desired.cloud.openstack
             session = Session(settings.cloud, settings.clouds_file)
             door = Door(session, clock, within=settings.call_within, writes=settings.writes)
-            return OpenStackCloud(desired.environment, settings, door, clock)
+            cloud = OpenStackCloud(desired.environment, settings, door, clock)
+            if desired.balancer is None:
+                return cloud, None
+            return cloud, OctaviaBalancer(desired.environment, desired.balancer, settings.networks, door, clock)
 
 
 def _admin(options: RunOptions) -> Listen:
     admin = options.desired.admin
     return options.admin or Listen(address=admin.address, port=admin.port)
+
+
+def _reached_at(options: RunOptions) -> Place:
+    """Give where a load balancer reaches the proxy of this host. Errors: CannotStart."""
+    endpoint = options.endpoint or options.desired.endpoint
+    address = endpoint.address
+    if ip_address(address).is_unspecified:
+        try:
+            address = own_address(options.desired.registry.hosts)
+        except OSError as error:
+            raise CannotStart(f"[balancer]: no way to the registry, so no address of this host: {error}") from error
+    return Place(address, endpoint.port)
 
 
 def _candidate(options: RunOptions) -> Candidate:
@@ -220,9 +240,9 @@ def _compose(
     options: RunOptions, registry: Registry, hosts: tuple[str, ...], bus: EventBus, clock: SystemClock
 ) -> _Appliance:
     settings = options.desired
-    if settings.balancer is not None:
-        raise CannotStart("[balancer]: a load balancer is not available in this version; take the table out")
-    cloud = _cloud(options, clock)
+    cloud, balancer = _cloud(options, clock)
+    if settings.balancer is not None and balancer is None:
+        raise CannotStart('[balancer]: only provider "openstack" has a load balancer; take the table out')
     listen = (options.endpoint.address, options.endpoint.port) if options.endpoint is not None else None
     nginx = NginxProxy(options.state / "nginx", listen=listen)
     metrics = Metrics()
@@ -243,6 +263,8 @@ def _compose(
         sink=bus,
         us=_candidate(options),
         listen=listen,
+        balancer=balancer,
+        reached_at=_reached_at(options) if balancer is not None else None,
     )
     decisions = DecisionLog(options.state / DECISIONS)
     # A worker of its own: a second's decisions do not wait for a plan that takes many.

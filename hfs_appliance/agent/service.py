@@ -19,9 +19,10 @@ from typing import Final
 import trio
 
 from hfs_appliance.adapters.marks import kill_marked
-from hfs_appliance.adapters.process import ProcessId, identify, terminate, wait_dead
+from hfs_appliance.adapters.process import ProcessId, identify, own_command, terminate, wait_dead
 from hfs_appliance.agent.site import Site
 from hfs_appliance.model.assignment import Assignment
+from hfs_appliance.model.instants import MILLISECOND
 from hfs_appliance.registry.paths import Layout
 
 INSTANCE_MARK: Final = "HFS_INSTANCE"
@@ -71,7 +72,7 @@ async def start_service(site: Site, assignment: Assignment) -> Service:
     address, port = site.identity.address, assignment.port
     _demand_free(address, port)
     places = _placeholders(site, assignment)
-    argv = [_expand(part, places) for part in assignment.run.command]
+    argv = [word for part in assignment.run.command for word in _words(part, places)]
     environment = {
         **outer_environment(),
         "HOST": address,
@@ -80,7 +81,9 @@ async def start_service(site: Site, assignment: Assignment) -> Service:
         "SERVICE": assignment.service,
         "SERVER": assignment.server,
         "SLOT": str(assignment.slot),
-        # For services that register themselves: where, and as what.
+        # For services that look into the registry or register themselves: where, and as what.
+        "HFS_ENVIRONMENT": site.identity.environment,
+        "HFS_SESSION_TIMEOUT_MS": str(site.identity.session_timeout // MILLISECOND),
         "HFS_REGISTRY": ",".join(site.identity.registry_hosts),
         "HFS_REGISTRATION": Layout(site.identity.environment).registration(assignment.service, assignment.server),
         **{name: _expand(value, places) for name, value in assignment.run.environment.items()},
@@ -120,6 +123,11 @@ def _placeholders(site: Site, assignment: Assignment) -> Mapping[str, str]:
         "venv": str(site.venv),
         "directory": str(site.home),
     }
+
+
+def _words(part: str, places: Mapping[str, str]) -> tuple[str, ...]:
+    """Give what a part of a command stands for; hfs itself may be more than one word."""
+    return own_command() if part == "{hfs}" else (_expand(part, places),)
 
 
 def _expand(text: str, places: Mapping[str, str]) -> str:

@@ -182,6 +182,9 @@ def _openstack_cloud(desired: DesiredState) -> Iterator[Finding]:
             if not common and not getattr(pool, key):
                 words = f"has no {key}, nor has [cloud.openstack]"
                 yield Finding(path=("pool", pool.name), words=words, others=((*table, key),))
+    if desired.balancer is not None and not desired.balancer.network and not settings.networks:
+        words = "is missing: in which network does the load balancer get its address?"
+        yield Finding(path=("balancer", "network"), words=words, others=((*table, "networks"),))
     if not desired.registry.hosts:
         words = "is missing: servers of a cloud do not reach the registry that is embedded in `hfs run`"
         yield Finding(path=("registry", "hosts"), words=words, hint='for example hosts = ["zk1:2181"]')

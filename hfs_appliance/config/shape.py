@@ -164,7 +164,7 @@ class Run(Table):
     """How an instance is started. No shell is involved."""
 
     command: Annotated[list[Template], Field(min_length=1)] = Field(examples=[["python3", "{directory}/service.py"]])
-    """Program and arguments. Placeholders: `{address} {port} {version} {service} {server} {venv} {directory}`."""
+    """Program and arguments. Placeholders: `{address} {port} {version} {service} {server} {venv} {directory} {hfs}`."""
     environment: dict[Annotated[str, spellings.VARIABLE], Template] = {}
     """Environment variables, with the same placeholders, beside those that docs/developing.md lists."""
     pip: list[Annotated[str, spellings.REQUIREMENT]] = []
@@ -296,6 +296,8 @@ class Service(Table):
 
     pool: Name = Field(examples=["small"])
     """Warm pool that gives its servers."""
+    role: Literal["service", "proxy"] = "service"
+    """`proxy`: its instances are reverse proxies before all others, and not routed themselves."""
     port: Port = Field(examples=[9000])
     """Port on which an instance listens, on its server's address."""
     document: Annotated[str, spellings.DOCUMENT] = default(desired.Service, "document")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 MISSPELT: Final = "hfs"
 """Type of pydantic error that carries `words` and `hint` of ours in its context."""
 
-PLACEHOLDERS: Final = ("address", "port", "version", "service", "server", "venv", "directory")
+PLACEHOLDERS: Final = ("address", "port", "version", "service", "server", "venv", "directory", "hfs")
 
 _LOOPBACK: Final = ipaddress.IPv4Network("127.0.0.0/8")
 # Server ids are `<pool>-<serial>` and names themselves: the serial needs room.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from hfs_appliance.config import rollout, shape
 from hfs_appliance.config.cloud import Cloud
@@ -26,6 +27,7 @@ from hfs_appliance.model.desired import (
     Reserve,
     RunSpec,
     Service,
+    ServiceRole,
 )
 from hfs_appliance.model.guard import (
     DestroyBudget,
@@ -37,7 +39,12 @@ from hfs_appliance.model.guard import (
     Storm,
 )
 from hfs_appliance.model.ids import AvailabilityZone, EnvironmentName, PoolName, ServiceName, Version
+from hfs_appliance.model.instants import seconds
 from hfs_appliance.model.rollout import Wish
+from hfs_appliance.proxy.render import HEALTH_PATH
+
+PROXY_DRAIN: Final = seconds(30)
+"""A load balancer takes seconds to send a proxy nothing new, and clients keep their connections."""
 
 
 def to_model(file: shape.File, *, generation: int, base: Path) -> DesiredState:
@@ -142,23 +149,30 @@ def _stricter(guard: shape.ServiceGuard) -> ServiceGuard:
 
 
 def _service(name: ServiceName, service: shape.Service, base: Path) -> Service:
-    health = service.health
+    health, role = service.health, ServiceRole(service.role)
+    path, document, drain = health.path, service.document, service.drain
+    if role is ServiceRole.PROXY:
+        # No document, health at a path of ours, time for a load balancer: unless the file says otherwise.
+        path = path if "path" in health.model_fields_set else HEALTH_PATH
+        document = document if "document" in service.model_fields_set else ""
+        drain = drain if "drain" in service.model_fields_set else PROXY_DRAIN
     return Service(
         name=name,
         pool=PoolName(service.pool),
         port=service.port,
         run=_run(service.run, base),
         versions={Version(text): version.instances for text, version in sorted(service.version.items())},
+        role=role,
         health=Health(
-            path=health.path,
+            path=path,
             interval=health.interval,
             timeout=health.timeout,
             unhealthy_after=health.unhealthy_after,
             ready_within=health.ready_within,
         ),
-        document=service.document or None,
+        document=document or None,
         base_path=service.base_path,
-        drain=service.drain,
+        drain=drain,
         suspect_grace=service.suspect_grace,
         registrar=Registrar(service.registrar),
         floor=service.floor,

@@ -163,6 +163,15 @@ class Pool:
     """What its servers are made of, where the cloud has a choice; empty: what the cloud's own settings say."""
 
 
+class ServiceRole(StrEnum):
+    """What instances of a service are there for."""
+
+    SERVICE = "service"
+    """They answer at `/<name>/` of the endpoint."""
+    PROXY = "proxy"
+    """They are the endpoint: reverse proxies, which follow the routes to all others."""
+
+
 class Registrar(StrEnum):
     """Who writes an instance's registration."""
 
@@ -188,6 +197,7 @@ class RunSpec:
     """How an agent starts an instance. Placeholders in `command` and `environment` values:
 
     `{address} {port} {version} {service} {server} {venv} {directory}`; nothing else is expanded, no shell is involved.
+    A part of the command that is `{hfs}` stands for hfs itself.
     """
 
     command: tuple[str, ...]
@@ -210,6 +220,7 @@ class Service:
     run: RunSpec
     versions: Mapping[Version, int]
     """Instances wanted of each version."""
+    role: ServiceRole = ServiceRole.SERVICE
     health: Health = Health()
     document: str | None = "/openapi.json"
     """Path of the service's own Swagger/OpenAPI document; None when it has none."""

@@ -10,11 +10,12 @@ their traffic whatever is believed of them. While no proxy tells that it serves,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple, TypeAlias
 
 from hfs_appliance.model.balancer import FULL_WEIGHT, BalancerMember, BalancerState, BalancerView, Place, member_set
 from hfs_appliance.model.instants import Duration, Instant, after, seconds
+from hfs_appliance.model.observed import InstanceStatus, RegistryView
 from hfs_appliance.model.plan import Hold
 from hfs_appliance.model.probes import Probe
 from hfs_appliance.model.traffic import ProxyServes, ProxyState
@@ -167,6 +168,20 @@ def balance(sight: Sight, memory: Memory) -> Balance:
         memory=memory,
         requeue_at=min(_moments(sight, memory, facts), default=None),
     )
+
+
+def told_of(view: RegistryView) -> Mapping[str, ProxyServes]:
+    """Give what proxies tell, those that drain as such: servers with the role of a proxy drain as all others do."""
+    leaving = {
+        name
+        for entries in view.registrations.values()
+        for name in view.proxies
+        if name in entries and entries[name].status is InstanceStatus.DRAINING
+    }
+    return {
+        name: replace(proxy, state=ProxyState.LEAVING) if name in leaving else proxy
+        for name, proxy in view.proxies.items()
+    }
 
 
 def _heard(proxies: Iterable[ProxyServes]) -> Mapping[Place, ProxyServes]:

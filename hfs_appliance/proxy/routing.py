@@ -15,7 +15,7 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from hfs_appliance.model.desired import DesiredState, Service
+from hfs_appliance.model.desired import DesiredState, Service, ServiceRole
 from hfs_appliance.model.ids import ServiceName
 from hfs_appliance.model.observed import InstanceStatus, Registration
 from hfs_appliance.model.traffic import EACH_REQUEST, WHOLE, Share, Traffic
@@ -114,6 +114,8 @@ def next_route(
     `known` are its registrations, `taken` the places of everybody's. Only when members of `former` are not in `known`,
     `former`, `taken` and `removals_believed` matter: the Router relies on it.
     """
+    if service.role is ServiceRole.PROXY:
+        return None, ""  # they lead to the others
     if service.name in RESERVED:
         return None, f"not routed: /{service.name}/ belongs to the endpoint itself"
     up = _up(known.values())

@@ -53,6 +53,10 @@ class Acknowledgement:
             self._serves, self._is_told = serves, True
             self._presence.want(write(serves))
 
+    async def withdraw(self) -> None:
+        """Take the entry back; needs no task that keeps it."""
+        await self._presence.withdraw()
+
     async def keep(self) -> None:
         """Keep the entry until cancelled."""
         await self._presence.keep()

@@ -27,7 +27,7 @@ from hfs_appliance.ports.clock import Clock
 from hfs_appliance.ports.errors import Exhausted, Fenced, Missing, PortError
 from hfs_appliance.ports.events import EventSink
 from hfs_appliance.ports.probe import Prober
-from hfs_appliance.proxy.balance import SCOPE, Balance, Memory, Sight, balance
+from hfs_appliance.proxy.balance import SCOPE, Balance, Memory, Sight, balance, told_of
 from hfs_appliance.proxy.render import HEALTH_PATH
 from hfs_appliance.runtime.dirty import Dirty
 from hfs_appliance.runtime.leadership import Leadership
@@ -143,7 +143,7 @@ class BalancerPublisher:
             sight = Sight(
                 now=self._clock.now(),
                 balancer=view,
-                proxies=registry.value.proxies,
+                proxies=told_of(registry.value),
                 is_whole=self._around.registry.are_removals_believed(),
                 drain=self._around.settings.drain,
                 probes=self._probes.probes,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeAlias
 
+from hfs_appliance.model.desired import DesiredState, ServiceRole
 from hfs_appliance.model.events import ConvergedChanged
 from hfs_appliance.model.ids import ServiceName, Version
 from hfs_appliance.model.instants import between, format_duration
@@ -63,7 +64,7 @@ class Convergence:
             return False
         routes = self._routes.served.routes if self._routes.served is not None else {}
         self._compare(plan.counts, routes)
-        return not self._short
+        return all(_is_proxy(desired, name) for name in self._short)
 
     def _compare(self, counts: Counts, routes: Routes) -> None:
         """Compare what serves with what is routed, where either has changed."""
@@ -94,3 +95,8 @@ class Convergence:
                 left_at = self._clock.now()
                 was_reached = is_reached
             await self._dirty.wait()
+
+
+def _is_proxy(desired: DesiredState, name: ServiceName) -> bool:
+    service = desired.services.get(name)
+    return service is not None and service.role is ServiceRole.PROXY

@@ -7,6 +7,7 @@ from typing import Final
 
 import trio
 
+from hfs_appliance.model.desired import DesiredState, ServiceRole
 from hfs_appliance.model.events import HoldChanged, ProxyRestarted, RoutesPublished, RoutesRefused
 from hfs_appliance.model.ids import ServiceName
 from hfs_appliance.model.instants import (
@@ -138,7 +139,7 @@ class ProxyPublisher:
                 self._tell_withheld({note.service: note.words for note in routing.withheld})
                 is_new = self.served is None or routing.table.digest() != self.served.digest()
                 wait = after(published_at, desired.endpoint.reload_interval) - self._clock.now()
-                epochs = _epochs(routing.table, view.value.traffic)
+                epochs = _epochs(desired, routing.table, view.value.traffic)
                 # A new epoch goes out at once: there are few of them, and a rollback must not wait.
                 if is_new and wait > 0 and epochs == self._epochs:
                     self.is_in_step = False
@@ -213,9 +214,13 @@ class ProxyPublisher:
             self._acknowledgement.describe(ProxyState.SERVES, "")
 
 
-def _epochs(table: RouteTable, traffic: Mapping[ServiceName, Traffic]) -> Mapping[ServiceName, int]:
-    """Give the traffic epochs that a table follows."""
-    return {name: table.routes[name].epoch for name in sorted(traffic) if name in table.routes}
+def _epochs(
+    desired: DesiredState, table: RouteTable, traffic: Mapping[ServiceName, Traffic]
+) -> Mapping[ServiceName, int]:
+    """Give the traffic epochs that a table follows; those of proxies, which nobody routes, are followed at once."""
+    routed = {name: table.routes[name].epoch for name in sorted(traffic) if name in table.routes}
+    proxies = {name for name, service in desired.services.items() if service.role is ServiceRole.PROXY}
+    return routed | {name: traffic[name].epoch for name in sorted(proxies & traffic.keys())}
 
 
 def _describe(before: RouteTable | None, table: RouteTable) -> str:

@@ -91,6 +91,7 @@ flavor = "m1.large"
 size = 2
 build_within = "1m30s"
 [service.dns]
+role = "proxy"
 pool = "small"
 port = 9000
 document = "/d"

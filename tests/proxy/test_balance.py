@@ -7,11 +7,13 @@ from collections.abc import Mapping
 import pytest
 
 from hfs_appliance.model.balancer import BalancerMember, BalancerState, BalancerView, Place, member_set
+from hfs_appliance.model.ids import ServiceName, Version
 from hfs_appliance.model.instants import Instant, after, seconds
+from hfs_appliance.model.observed import InstanceStatus, Registration, RegistryView
 from hfs_appliance.model.plan import Hold
 from hfs_appliance.model.probes import Answer, Probe, Pulse
 from hfs_appliance.model.traffic import ProxyServes, ProxyState
-from hfs_appliance.proxy.balance import Balance, Memory, Sight, balance
+from hfs_appliance.proxy.balance import Balance, Memory, Sight, balance, told_of
 
 NOW = Instant(1_000_000_000_000)
 DRAIN = seconds(30)
@@ -251,3 +253,17 @@ def test_what_does_not_change_gives_equal_answers() -> None:
     looks.hear(A)
     assert looks.look().members == looks.look(1).members
     assert looks.memory.conditions == {A: ("serves", NOW)}
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [(InstanceStatus.UP, ProxyState.SERVES), (InstanceStatus.DRAINING, ProxyState.LEAVING)],
+)
+def test_a_server_that_drains_is_a_proxy_that_leaves(status: InstanceStatus, state: ProxyState) -> None:
+    edge = ServiceName("edge")
+    entry = Registration(
+        service=edge, instance="edge-1", version=Version("1"), address=A.address, port=A.port, status=status
+    )
+    proxies = {name: ProxyServes(proxy=name, address=A.address, port=A.port) for name in ("edge-1", "mcp")}
+    told = told_of(RegistryView(proxies=proxies, registrations={edge: {"edge-1": entry}}))
+    assert (told["edge-1"].state, told["mcp"].state) == (state, ProxyState.SERVES)
