@@ -1,7 +1,7 @@
 """`hfs proxy`: the composition root of an edge, which the agent of a server with the role of a proxy runs.
 
 It finds its place in the environment, as every service does. It ends nginx with itself; after kill -9 nginx goes on,
-and the agent ends it before it starts the next one.
+and the next life takes it over.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ from hfs_appliance.runtime.edge import Edge, EdgeParts
 from hfs_appliance.telemetry.bus import EventBus
 from hfs_appliance.telemetry.words import words
 
+STOP_WITHIN_S: Final = 3.0
+"""Requests have had the server's time to drain; the agent gives its service 5 s before it makes it end."""
 LEAVE_WITHIN: Final = seconds(1)
 """A registry that is away may not hold up the end: the entry then goes with the session."""
 
@@ -75,7 +77,7 @@ async def _run(found: Surroundings, directory: Path) -> None:
     clock = SystemClock()
     bus = EventBus(clock)
     bus.subscribe("log", _log)
-    nginx = NginxProxy(directory, listen=(found.place.address, found.place.port))
+    nginx = NginxProxy(directory, listen=(found.place.address, found.place.port), stays_in_group=True)
     async with connect(found.hosts, session_timeout=found.session_timeout, clock=clock) as registry:
         parts = EdgeParts(
             registry=registry,
@@ -97,7 +99,7 @@ async def _run(found: Surroundings, directory: Path) -> None:
             nursery.cancel_scope.cancel()
         with trio.move_on_after(to_seconds(LEAVE_WITHIN)):
             await edge.leave()
-        await nginx.stop()
+        await nginx.stop(STOP_WITHIN_S)
 
 
 def _log(recorded: Recorded) -> None:

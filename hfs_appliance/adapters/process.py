@@ -61,10 +61,12 @@ def spawn_detached(
     environment: Mapping[str, str] | None = None,
     directory: Path | None = None,
     inherited: Sequence[int] = (),
+    stays_in_group: bool = False,
 ) -> ProcessId:
-    """Start a process in a session (and process group) of its own; its output is appended to `log`.
+    """Start a process that outlives us, its output appended to `log`.
 
-    Of our file descriptors it gets those `inherited`. Errors: OSError when it cannot be started.
+    It gets a session (and process group) of its own, unless it is to end with our group; of our file descriptors those
+    `inherited`. Errors: OSError when it cannot be started.
     """
     with log.open("ab") as output:
         child = subprocess.Popen(
@@ -75,7 +77,7 @@ def spawn_detached(
             env=None if environment is None else dict(environment),
             cwd=directory,
             pass_fds=inherited,
-            start_new_session=True,
+            start_new_session=not stays_in_group,
         )
     # The object is dropped on purpose: the process belongs to nobody. identify() reaps it if it dies as our child.
     child.returncode = 0

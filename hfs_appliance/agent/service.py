@@ -26,6 +26,8 @@ from hfs_appliance.model.instants import MILLISECOND
 from hfs_appliance.registry.paths import Layout
 
 INSTANCE_MARK: Final = "HFS_INSTANCE"
+OURSELVES: Final = "{hfs}"
+"""Stands for hfs itself in a command."""
 
 _GRACE_SECONDS: Final = 5.0
 """How long a service may take to end after SIGTERM."""
@@ -70,11 +72,14 @@ async def start_service(site: Site, assignment: Assignment) -> Service:
     """Start the service, after ending whatever an earlier start of it left behind. Errors: StartError."""
     await trio.to_thread.run_sync(kill_marked, INSTANCE_MARK, site.mark)
     address, port = site.identity.address, assignment.port
-    _demand_free(address, port)
+    if assignment.run.command[0] != OURSELVES:  # hfs knows its own nginx, which serves on while hfs is started again
+        _demand_free(address, port)
     places = _placeholders(site, assignment)
     argv = [word for part in assignment.run.command for word in _words(part, places)]
+    # What steers our own interpreter is right for hfs itself.
+    outer = dict(os.environ) if assignment.run.command[0] == OURSELVES else outer_environment()
     environment = {
-        **outer_environment(),
+        **outer,
         "HOST": address,
         "PORT": str(port),
         "VERSION": assignment.version,
@@ -127,7 +132,7 @@ def _placeholders(site: Site, assignment: Assignment) -> Mapping[str, str]:
 
 def _words(part: str, places: Mapping[str, str]) -> tuple[str, ...]:
     """Give what a part of a command stands for; hfs itself may be more than one word."""
-    return own_command() if part == "{hfs}" else (_expand(part, places),)
+    return own_command() if part == OURSELVES else (_expand(part, places),)
 
 
 def _expand(text: str, places: Mapping[str, str]) -> str:

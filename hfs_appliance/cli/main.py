@@ -334,11 +334,7 @@ def agent(identity: Path) -> None:
     sys.exit(main(identity))
 
 
-cli.add_command(
-    program_of(
-        "proxy", "hfs_appliance.edge", "Be the proxy of a server with that role; its agent starts it.", hidden=True
-    )
-)
+cli.add_command(program_of("proxy", "hfs_appliance.edge", "Be a server's proxy; its agent starts it.", hidden=True))
 cli.add_command(
     program_of(
         "registry", "sim.wire.zookeeper.__main__", "Run the embedded registry; `hfs run` starts it.", hidden=True

@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 
 import trio
 
-from hfs_appliance.model.desired import DesiredState, Service
+from hfs_appliance.model.desired import DesiredState, Service, ServiceRole
 from hfs_appliance.model.events import DocumentRefused, DocumentsMerged
 from hfs_appliance.model.ids import ServiceName
 from hfs_appliance.model.instants import Duration, Instant, after, between, seconds, to_seconds
@@ -129,7 +129,7 @@ class DocumentPublisher:
         services, known = self._looked_at
         touched = differing(services, desired.services) | differing(known, registrations)
         for name in touched:
-            if name in desired.services:
+            if _is_merged(desired, name):
                 self._origins[name] = _origin(desired.services[name], registrations.get(name, {}))
             elif self._held.pop(name, None) is not None:
                 del self._origins[name]
@@ -137,7 +137,7 @@ class DocumentPublisher:
         self._looked_at = (desired.services, registrations)
         touched |= self._due()
         async with trio.open_nursery() as nursery:
-            for name in sorted(touched & desired.services.keys()):
+            for name in sorted(name for name in touched if _is_merged(desired, name)):
                 service, origin = desired.services[name], self._origins[name]
                 if self._is_due(service, origin):
                     nursery.start_soon(self._fetch, service, origin)
@@ -254,3 +254,8 @@ def _last_good(held: _Held | None) -> bytes | None:
     if held is None:
         return None
     return held.document.content if held.prepared.status.state is DocumentState.CURRENT else held.document.last_good
+
+
+def _is_merged(desired: DesiredState, name: ServiceName) -> bool:
+    """Tell whether a service is part of the document: proxies lead to the others."""
+    return name in desired.services and desired.services[name].role is not ServiceRole.PROXY

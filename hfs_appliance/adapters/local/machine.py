@@ -24,6 +24,7 @@ from typing import Final
 from pydantic import TypeAdapter
 
 from hfs_appliance.adapters.marks import SERVER_MARK, find_marked, kill_marked
+from hfs_appliance.adapters.nginx.workers import find_below
 from hfs_appliance.adapters.process import (
     ProcessId,
     identify,
@@ -123,6 +124,8 @@ class Machine:
         if init is not None:
             _kill_group(init)
         kill_marked(SERVER_MARK, self.facts.mark)
+        for process in find_below(self.place):
+            send_signal(process, signals.SIGKILL)
 
     def begin_deletion(self, patience_ends: Instant) -> None:
         """Accept deletion, and ask all processes to end."""
@@ -164,7 +167,8 @@ class Machine:
         return self.place / "deleting"
 
     def _members(self) -> tuple[ProcessId, ...]:
-        return find_marked(SERVER_MARK, self.facts.mark)
+        # nginx writes its title over its environment, mark and all.
+        return (*find_marked(SERVER_MARK, self.facts.mark), *find_below(self.place))
 
 
 def make_machine(root: Path, facts: Facts, identity: Identity) -> Machine:

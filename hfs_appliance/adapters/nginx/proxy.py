@@ -65,8 +65,17 @@ class _Log:
 class NginxProxy:
     """One nginx on this host, with all its files below one directory."""
 
-    def __init__(self, directory: Path, executable: str = "nginx", *, listen: tuple[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        executable: str = "nginx",
+        *,
+        listen: tuple[str, int] | None = None,
+        stays_in_group: bool = False,
+    ) -> None:
         self._files = Files(directory)
+        self._stays_in_group = stays_in_group
+        """Whether nginx ends with the process group that we are in: with the server, where that is one."""
         self._listen = listen
         """Where this host's nginx listens, if not where the tables say."""
         self._executable = executable
@@ -121,8 +130,8 @@ class NginxProxy:
         if self._files.rotate_logs():
             process.send_signal(master, signals.SIGUSR1)
 
-    async def stop(self) -> None:
-        """Let open requests end and stop nginx; whatever is left after `STOP_WITHIN_S` is killed."""
+    async def stop(self, within_s: float = STOP_WITHIN_S) -> None:
+        """Let open requests end and stop nginx; whatever is left after `within_s` is killed."""
         async with self._lock:
             self._hold(None)
             master = self._master()
@@ -130,7 +139,7 @@ class NginxProxy:
             members = [*([] if master is None else [master]), *find_workers(self._files.root)]
             for member in members:
                 process.send_signal(member, signals.SIGQUIT)
-            with trio.move_on_after(STOP_WITHIN_S):
+            with trio.move_on_after(within_s):
                 for member in members:
                     await process.wait_dead(member)
             for member in members:
@@ -196,6 +205,7 @@ class NginxProxy:
             environment={**os.environ, "NGINX": f"{self._listener.fileno()};"},
             directory=self._files.root,
             inherited=(self._listener.fileno(),),
+            stays_in_group=self._stays_in_group,
         )
         if not await self._is_served(rendered.revision, (), by=master, log=log):
             self._hold(None)

@@ -38,6 +38,16 @@ def find_workers(root: Path) -> list[ProcessId]:
     return [worker for worker in found if worker is not None]
 
 
+def find_below(directory: Path) -> tuple[ProcessId, ...]:
+    """Give every process of every nginx that runs below a directory, masters first: they start new workers."""
+    inside = f"{directory.resolve()}/"
+    pids = sorted(int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
+    titled = [(pid, title) for pid in pids if (title := _title(pid)).startswith((_MASTER, _WORKER))]
+    ordered = sorted(titled, key=lambda each: (each[1].startswith(_WORKER), each[0]))
+    found = (identify(pid) for pid, _ in ordered if _working_directory(pid).startswith(inside))
+    return tuple(process for process in found if process is not None)
+
+
 def is_accepting(worker: ProcessId) -> bool:
     """Tell whether a worker takes new connections: it changes its title as it closes its listening sockets."""
     return identify(worker.pid) == worker and not _title(worker.pid).startswith(_LEAVING)
@@ -66,6 +76,13 @@ def _title(pid: int) -> bytes:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
         return b""
+
+
+def _working_directory(pid: int) -> str:
+    try:
+        return str(Path(f"/proc/{pid}/cwd").readlink())
+    except OSError:  # gone, or somebody else's
+        return ""
 
 
 def _is_in(pid: int, root: Path) -> bool:

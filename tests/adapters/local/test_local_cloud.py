@@ -14,12 +14,15 @@ import trio
 from hfs_appliance.adapters.clock import SystemClock
 from hfs_appliance.adapters.local.cloud import LocalCloud
 from hfs_appliance.adapters.marks import SERVER_MARK, find_marked
+from hfs_appliance.adapters.nginx.proxy import NginxProxy
+from hfs_appliance.adapters.nginx.workers import find_below
 from hfs_appliance.adapters.process import ProcessId, read_pidfile, wait_dead, write_pidfile
 from hfs_appliance.model import desired
 from hfs_appliance.model.ids import EnvironmentName, ServerId
 from hfs_appliance.model.instants import seconds
 from hfs_appliance.model.observed import CloudStatus
 from hfs_appliance.ports.errors import Exhausted, Transient
+from hfs_appliance.proxy.table import RouteTable
 from hfs_appliance.registry.formats import read_identity
 from tests.support.clouds import IDLE_AGENT, OWN_NONCE, kill_all, spec, wait_gone, wait_status
 
@@ -174,6 +177,30 @@ async def test_deletion_is_patient_and_then_firm(state: Path) -> None:
     with trio.fail_after(20):
         await wait_gone(cloud, ONE)
     assert members(ONE) == ()
+
+
+@pytest.mark.nginx
+@pytest.mark.parametrize("is_killed", [True, False])
+async def test_an_nginx_ends_with_its_server_though_it_carries_no_mark(state: Path, *, is_killed: bool) -> None:
+    cloud = provider(state)
+    await cloud.create(spec(ENVIRONMENT, ONE))
+    place = state / "servers" / ONE / "home"
+    place.mkdir()
+    proxy = NginxProxy(place / "nginx", listen=("127.77.0.1", 18080))
+    timeouts = {"connect_timeout": seconds(1), "response_timeout": seconds(1)}
+    await proxy.publish(RouteTable(address="127.77.0.1", port=18080, **timeouts))
+    assert len(find_below(state)) >= 2
+    if is_killed:
+        await cloud.kill(ONE)
+    else:
+        await cloud.delete(ONE)
+        with trio.fail_after(20):
+            await wait_gone(cloud, ONE)
+    with trio.fail_after(20):
+        while True:
+            if not find_below(state):
+                return
+            await trio.sleep(0.05)
 
 
 async def test_a_server_whose_init_is_dead_is_off(state: Path) -> None:
