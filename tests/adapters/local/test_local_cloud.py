@@ -187,8 +187,8 @@ async def test_an_nginx_ends_with_its_server_though_it_carries_no_mark(state: Pa
     place = state / "servers" / ONE / "home"
     place.mkdir()
     proxy = NginxProxy(place / "nginx", listen=("127.77.0.1", 18080))
-    timeouts = {"connect_timeout": seconds(1), "response_timeout": seconds(1)}
-    await proxy.publish(RouteTable(address="127.77.0.1", port=18080, **timeouts))
+    table = RouteTable(address="127.77.0.1", port=18080, connect_timeout=seconds(1), response_timeout=seconds(1))
+    await proxy.publish(table)
     assert len(find_below(state)) >= 2
     if is_killed:
         await cloud.kill(ONE)
@@ -199,8 +199,9 @@ async def test_an_nginx_ends_with_its_server_though_it_carries_no_mark(state: Pa
     with trio.fail_after(20):
         while True:
             if not find_below(state):
-                return
+                break
             await trio.sleep(0.05)
+    await proxy.stop()
 
 
 async def test_a_server_whose_init_is_dead_is_off(state: Path) -> None:
