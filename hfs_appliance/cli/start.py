@@ -62,8 +62,7 @@ def start(
         state=(state or default_state(desired.environment)).absolute(),
         admin=_listen("--admin", admin),
         endpoint=_listen("--endpoint", endpoint),
-        # What somebody pays for, and serves from, does not end with a terminal: only `hfs down` retires it.
-        is_keeping=is_keeping or desired.cloud.provider is not CloudProvider.LOCAL,
+        is_keeping=is_keeping or outlives_us(desired),
         is_json=is_json,
         began_s=began_s,
     )
@@ -73,6 +72,11 @@ def start(
     from hfs_appliance.cli.run import run
 
     run(starting)
+
+
+def outlives_us(desired: DesiredState) -> bool:
+    """Tell whether servers go on running unasked: what somebody pays for does not end with a terminal."""
+    return desired.cloud.provider is not CloudProvider.LOCAL
 
 
 def _listen(option: str, text: str | None) -> Listen | None:

@@ -9,6 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from hfs_appliance import app
+from hfs_appliance.adapters.clock import SystemClock
+from hfs_appliance.cli.start import outlives_us
+from hfs_appliance.config import load_file
+
 HEAVY = ("trio", "httpx", "rich", "pydantic", "kazoo", "starlette", "hypercorn", "jinja2", "prometheus_client", "sim")
 
 
@@ -185,3 +190,17 @@ main.main()
         env={**os.environ, "HFS_DEBUG": "1"},
     )
     assert "Traceback" in loud.stderr
+
+
+@pytest.mark.parametrize(("file", "outlives"), [("local.toml", False), ("openstack.toml", True)])
+def test_only_servers_of_this_machine_end_with_a_terminal(file: str, *, outlives: bool) -> None:
+    desired, _ = load_file(Path(__file__).parents[2] / "configs" / file)
+    assert outlives_us(desired) is outlives
+
+
+@pytest.mark.parametrize(("file", "kind"), [("local.toml", "LocalCloud"), ("openstack.toml", "OpenStackCloud")])
+def test_the_provider_is_the_one_that_the_file_names(file: str, kind: str, tmp_path: Path) -> None:
+    path = Path(__file__).parents[2] / "configs" / file
+    desired, source = load_file(path)
+    options = app.RunOptions(file=path, source=source, desired=desired, state=tmp_path, keep=False)
+    assert type(app._cloud(options, SystemClock())).__name__ == kind

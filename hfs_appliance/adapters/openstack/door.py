@@ -50,22 +50,29 @@ class _Lane:
 
 
 class _Gate:
-    """Whether a call may still be sent."""
+    """How far a call has come, and whether it may go on."""
 
     def __init__(self, permit: Permit) -> None:
         self._permit: Final = permit
-        self.is_closed = False
-        self.is_logging_in = False
-        """Whether a thread is at it and has not come to the sending."""
+        self._is_closed = False
+        self.has_begun = False
+        """Whether a thread is at it."""
+        self.has_left = False
+        """Whether it may have been sent."""
 
-    def approach(self) -> None:
-        """Hear that a thread has begun."""
-        self.is_logging_in = True
+    @property
+    def is_logging_in(self) -> bool:
+        """Tell whether a thread is at it and has not come to the sending."""
+        return self.has_begun and not self.has_left
+
+    def close(self) -> None:
+        """Let it not be sent, unless it has been."""
+        self._is_closed = True
 
     def pass_through(self) -> None:
         """Be asked at the last instant, in the thread. Errors: NotSent; what the permit raises."""
-        self.is_logging_in = False
-        if self.is_closed:
+        self.has_left = True  # first: whoever closes the gate and does not see this is sure of it
+        if self._is_closed:
             raise NotSent("whoever has asked for it does not wait any more")
         self._permit()
 
@@ -124,14 +131,16 @@ class Door:
                 raise Transient(str(error)) from error
             except Refused as error:
                 raise Rejected(str(error)) from error
+        if not gate.has_begun:
+            raise Transient(f"{words}: it waited for others for {to_seconds(self._within):g} s, and was not sent")
         self._note_overload(lane)
-        raise unknown(f"{words}: no answer within {to_seconds(self._within):g} s")
+        raise (unknown if gate.has_left else Transient)(f"{words}: no answer within {to_seconds(self._within):g} s")
 
     async def _in_thread(self, work: Callable[[float], T], lane: _Lane, gate: _Gate) -> T:
         left_s = max(0.1, trio.current_effective_deadline() - trio.current_time())
 
         def begin() -> T:
-            gate.approach()
+            gate.has_begun = True
             return work(left_s)
 
         try:
@@ -143,7 +152,7 @@ class Door:
                 self._session.reopen()
             raise
         finally:
-            gate.is_closed = True
+            gate.close()
 
     def _read(self, call: Call, answer: Answer, lane: _Lane, *, is_mutation: bool) -> Told:
         now = self._clock.now()

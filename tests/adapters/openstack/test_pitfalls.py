@@ -22,6 +22,7 @@ from hfs_appliance.adapters.openstack.servers import metadata_of
 from hfs_appliance.model.ids import AvailabilityZone
 from hfs_appliance.model.instants import MINUTE, SECOND, seconds
 from hfs_appliance.model.observed import CloudStatus
+from hfs_appliance.ports.cloud import unconditional
 from hfs_appliance.ports.errors import Ambiguous, Conflict, Exhausted, Missing, Rejected, Transient
 from sim.wire.openstack.compute import FLAVORS
 from sim.wire.openstack.http import Ending
@@ -327,6 +328,25 @@ async def test_os15_calls_that_are_stuck_stay_few(fake: OpenStack, cloud: OpenSt
             nursery.start_soon(give_up_on, cloud)
     assert len(fake.cloud.calls) <= 4
     fake.cloud.faults.hangs = False
+
+
+async def test_os15_what_only_waited_for_others_was_not_sent(fake: OpenStack, clouds_file: Path) -> None:
+    cloud = client(clouds_file, ENVIRONMENT, replace(SETTINGS, call_within=seconds(0.5), writes=1))
+    made = await cloud.create(asked())
+    fake.cloud.mishaps.next("DELETE", "/servers/", Mishap(ending=Ending.SILENCE))
+    errors: list[Exception] = []
+
+    async def delete() -> None:
+        try:
+            await cloud._delete(made.cloud_id, unconditional)
+        except (Ambiguous, Transient) as error:
+            errors.append(error)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(delete)
+        nursery.start_soon(delete)
+    assert {type(error) for error in errors} == {Ambiguous, Transient}
+    assert [method for method, _ in fake.cloud.calls].count("DELETE") == 1
 
 
 async def give_up_on(cloud: OpenStackCloud) -> None:
