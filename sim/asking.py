@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 AUTHOR: Final = "simulated operator"
 ASKS_AGAIN: Final = seconds(10)
 """Well within the time that a story gives hfs to notice its end."""
+WAITS: Final = seconds(60)
+"""Longer than hfs itself waits for anything on the way to an answer."""
 
 Request = Callable[[ApplianceControl], Awaitable[object]]
 
@@ -38,9 +40,13 @@ async def _is_done(sim: Simulation, what: str, request: Request) -> bool:
         sim.note(f"asked to {what}: nobody answers")
         return False
     try:
-        await request(sim.now.control)
+        with trio.move_on_after(to_seconds(WAITS)) as waiting:
+            await request(sim.now.control)
     except (PortError, ConfigError, UnknownName, trio.TooSlowError) as error:
         sim.note(f"asked to {what}: {type(error).__name__} {error}")
+        return False
+    if waiting.cancelled_caught:  # killed with the question, as often as not
+        sim.note(f"asked to {what}: no answer")
         return False
     sim.note(f"asked to {what}: done")
     return True

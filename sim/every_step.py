@@ -3,27 +3,27 @@
     python -m sim.every_step                    all stories, all steps
     python -m sim.every_step grow --each 10     one of them, every tenth step
 
-Each run kills the control plane once, starts it again a millisecond later, and is judged by all checkers.
+Each run kills the control plane once, starts it again a millisecond later, and is judged by all checkers. A story is
+played once without a kill; at each step a copy of the process goes on with one (sim/forking.py), so that what came
+before the step costs nothing.
 """
 
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from hfs_appliance.model.instants import MINUTE, Duration, seconds
-from sim.fleet import Simulation
+from sim.forking import ForkAtSteps
 from sim.killing import KillAtStep
 from sim.outcome import Outcome, Violation
 from sim.play import Playing, play
 from sim.scenario import Beginning, Bounds, Fault, Layout, Scenario
-from sim.truth import Fact, Settled
+from sim.truth import Settled
 
 SMALL: Final = Layout(servers=4, per_service=2, zones=2, pool=1, poll=seconds(10))
 
@@ -48,6 +48,18 @@ def _fault(kind: str, at: float, lasts: float = 0, *, target: int = 0, amount: i
     return Fault(kind=kind, at=seconds(at), lasts=seconds(lasts), target=target, amount=amount)
 
 
+def _takeover() -> Scenario:
+    """Play beside a second appliance, which takes over from the one that is killed."""
+    story = _story(
+        "takeover: of two appliances one takes over from the other, again and again, while a server dies",
+        _fault("server-dies", 5),
+        _fault("leader-frozen", 20, 20),
+        _fault("leader-silent", 60, 20),
+        lasts=2,
+    )
+    return replace(story, layout=replace(SMALL, appliances=2))
+
+
 STORIES: Final = {
     story.name: story
     for story in (
@@ -62,7 +74,16 @@ STORIES: Final = {
             _fault("scale-out", 5, 60, amount=2),
             _fault("scale-in", 100, 30, target=1),
         ),
-        _story("change: a service gets another version", _fault("version-changed", 5)),
+        _story("upgrade: a service gets another version", _fault("version-changed", 5)),
+        _story("revert: a release crashes once it serves and is taken back", _fault("upgrade-bad", 5, amount=1)),
+        _takeover(),
+        _story(
+            "adopt: the registry is emptied, hfs restarted, and an operator adopts the fleet",
+            _fault("registry-wiped", 5),
+            _fault("mcp-killed", 10, 1),
+            _fault("fleet-adopted", 30),
+            lasts=1,
+        ),
         _story("retire: a service is left out of the file and comes back", _fault("service-removed", 5, 60)),
         _story(
             "lost-answers: creations and writes lose their answers",
@@ -119,54 +140,32 @@ class Row:
 
 def steps_of(story: Scenario, seed: int) -> int:
     """Count the steps of a story until it has settled."""
-    return _play(story, seed, 0)[0]
+    return _play(story, seed, KillAtStep(0))[0]
 
 
 def crash(story: Scenario, seed: int, step: int) -> Outcome:
-    """Play a story and kill the control plane at one step."""
-    return _play(story, seed, step)[1]
+    """Play a story from its beginning, and kill the control plane at one step."""
+    return _play(story, seed, KillAtStep(step))[1]
 
 
-def _play(story: Scenario, seed: int, step: int) -> tuple[int, Outcome]:
-    killer = KillAtStep(step)
-
+def _play(story: Scenario, seed: int, counter: KillAtStep | ForkAtSteps) -> tuple[int, Outcome]:
     def watch(playing: Playing) -> None:
-        sim: Simulation = playing.sim
-        killer.watch(sim)
-        sim.truth.listen(_stop, (Settled,))
+        counter.watch(playing.sim)
+        playing.sim.truth.listen(lambda _now, _fact: counter.stop(), (Settled,))
 
-    def _stop(now: object, fact: Fact) -> None:  # noqa: ARG001  # a witness's signature
-        killer.stop()
-
-    outcome = play(story, seed, watch=watch, instruments=[killer])
-    return killer.steps, outcome
-
-
-def _first_violation(story: Scenario, seed: int, step: int) -> tuple[int, Violation | None]:
-    violations = crash(story, seed, step).violations
-    return step, violations[0] if violations else None
-
-
-def crash_at_each(
-    story: Scenario, seed: int, steps: Iterable[int], *, workers: int | None = None
-) -> Iterator[tuple[int, Violation | None]]:
-    """Play a story once for each of these steps, on all cores; give the first violation of each."""
-    at_once = workers or len(os.sched_getaffinity(0))
-    judge = partial(_first_violation, story, seed)
-    if at_once == 1:
-        yield from map(judge, steps)
-        return
-    with multiprocessing.get_context("fork").Pool(at_once) as pool:
-        yield from pool.imap(judge, steps, chunksize=8)
+    ended = counter.answer if isinstance(counter, ForkAtSteps) else None
+    outcome = play(story, seed, watch=watch, instruments=[counter], ended=ended)
+    return counter.steps, outcome
 
 
 def row(story: Scenario, seed: int, *, each: int = 1, workers: int | None = None) -> Row:
-    """Play a story once for every `each`-th step."""
-    total = steps_of(story, seed)
-    steps = range(1 + seed % each, total + 1, each)
-    found = crash_at_each(story, seed, steps, workers=workers)
-    failures = tuple((step, violation) for step, violation in found if violation is not None)
-    return Row(story=story.name, steps=total, runs=len(steps), failures=failures)
+    """Play a story once for every `each`-th step, on all cores."""
+    first = 1 + seed % each
+    fork = ForkAtSteps(lambda step: step % each == first % each, workers or len(os.sched_getaffinity(0)))
+    steps, _ = _play(story, seed, fork)
+    runs = sorted(fork.collected())
+    failures = tuple((step, violations[0]) for step, violations in runs if violations)
+    return Row(story=story.name, steps=steps, runs=len(runs), failures=failures)
 
 
 def main(arguments: Sequence[str]) -> int:

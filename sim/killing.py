@@ -35,7 +35,7 @@ class KillAtStep(trio.abc.Instrument):
             return
         self.steps += 1
         if self.steps == self._step:
-            _kill(sim)
+            kill_for_a_moment(sim)
 
 
 class KillAtEveryStep(trio.abc.Instrument):
@@ -65,9 +65,10 @@ class KillAtEveryStep(trio.abc.Instrument):
             self._steps = 0
             self._limit += 1
             self.lives += 1
-            _kill(sim)
+            kill_for_a_moment(sim)
 
 
-def _kill(sim: Simulation) -> None:
+def kill_for_a_moment(sim: Simulation) -> None:
+    """Kill the control plane, and start it again a millisecond later."""
     end = sim.overlaps.during("control plane", sim.kill, sim.start)
     sim.clock.after(MILLISECOND, end)

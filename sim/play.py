@@ -54,11 +54,13 @@ def play(
     watch: Callable[[Playing], None] | None = None,
     instruments: Sequence[trio.abc.Instrument] = (),
     until: Callable[[Violation], bool] | None = None,
+    ended: Callable[[Docket, BaseException | None], None] | None = None,
 ) -> Outcome:
     """Play a scenario; a run that cannot go on is a violation like any other. Errors: OSError of those who watch.
 
     `watch` is given the run before it begins, to listen to it; `instruments` see each step of trio's scheduler.
-    The run ends at the first violation of which `until` says so: for those who need to see no more.
+    The run ends at the first violation of which `until` says so: for those who need to see no more. `ended` is called
+    at the end of the story, before the run is wound up, with what it broke off with, if it did.
     """
     scenario = unrolled(scenario, seed)
     sim = Simulation(
@@ -79,18 +81,15 @@ def play(
     began_ns = time.process_time_ns()
 
     async def story(sim: Simulation) -> None:
-        with trio.CancelScope() as scope:
-            docket.is_enough, docket.stop = until, scope.cancel
-            try:
-                await _tell(sim, scenario)
-            except TooLate as error:
-                docket.accuse("settled", str(error))
-            finally:
-                docket.is_enough = None
-        if scope.cancelled_caught:
-            return
-        sim.flows.finish()
-        panel.finish(sim.clock.now())
+        failed: BaseException | None = None
+        try:
+            await _judged(sim, scenario, panel, until)
+        except BaseException as error:
+            failed = sim.clock.failure or error
+            raise
+        finally:
+            if ended is not None:
+                ended(docket, failed)
 
     try:
         simulate(sim, story, instruments)
@@ -165,6 +164,23 @@ def _place(error: BaseException) -> str:
     """Say where an error was raised, without where the code lies on this machine."""
     frames = traceback.extract_tb(error.__traceback__)
     return f"in {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "nowhere"
+
+
+async def _judged(sim: Simulation, scenario: Scenario, panel: Panel, until: Callable[[Violation], bool] | None) -> None:
+    """Tell the story, and judge what can only be judged at its end, if it gets there."""
+    docket = panel.docket
+    with trio.CancelScope() as scope:
+        docket.is_enough, docket.stop = until, scope.cancel
+        try:
+            await _tell(sim, scenario)
+        except TooLate as error:
+            docket.accuse("settled", str(error))
+        finally:
+            docket.is_enough = None
+    if scope.cancelled_caught:
+        return
+    sim.flows.finish()
+    panel.finish(sim.clock.now())
 
 
 async def _tell(sim: Simulation, scenario: Scenario) -> None:

@@ -20,11 +20,12 @@ from hfs_appliance.model.observed import CloudView, RegistryView
 from hfs_appliance.model.plan import Adopt, Cause, Reason
 from hfs_appliance.model.reports import Adopted
 from hfs_appliance.ports.clock import Entropy
+from hfs_appliance.ports.errors import PortError
 from hfs_appliance.ports.events import EventSink
 from hfs_appliance.ports.registry import Entries
 from hfs_appliance.registry.formats import write
 from hfs_appliance.registry.paths import Layout
-from hfs_appliance.runtime.acts import Acts
+from hfs_appliance.runtime.acts import Acts, CloudFailed
 from hfs_appliance.runtime.desired import DesiredStore
 from hfs_appliance.runtime.ledger import LedgerStore
 
@@ -94,16 +95,25 @@ class Anchoring:
         return adopted
 
     async def _record(self, servers: Iterable[ServerId]) -> None:
+        """Record them all, or as many as can be: the same again takes up where this ended. Errors: PortError."""
+        failures: list[PortError | trio.TooSlowError] = []
         limiter = trio.CapacityLimiter(AT_ONCE)
         reason = Reason(cause=Cause.ADOPTION, words="an operator has adopted the fleet")
 
         async def record(server: ServerId) -> None:
             async with limiter:
-                await self._acts.adopt(Adopt(server=server, reason=reason))
+                try:
+                    await self._acts.adopt(Adopt(server=server, reason=reason))
+                except CloudFailed as error:
+                    failures.append(error.error)
+                except (PortError, trio.TooSlowError) as error:
+                    failures.append(error)
 
         async with trio.open_nursery() as nursery:
             for server in servers:
                 nursery.start_soon(record, server)
+        if failures:
+            raise failures[0]
 
     def _uuid(self) -> EnvironmentUuid:
         return EnvironmentUuid(f"{self._entropy.nonce()}{self._entropy.nonce()}")

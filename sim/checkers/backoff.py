@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from hfs_appliance.model.events import HoldChanged, Recorded, SetbackNoted
-from hfs_appliance.model.instants import MINUTE, Duration, Instant, after
+from hfs_appliance.model.instants import MINUTE, Duration, Instant, after, seconds
 from sim.census import Recent
 from sim.checkers.base import Case, Checker
 from sim.truth import ApiCalled, Condition, ConditionChanged, Fact
@@ -30,6 +30,8 @@ class BacksOff(Checker):
     """A build takes its time: so long after the first creation, none having come up is no accident."""
     TOLD_AFTER: Final = 6
     """Refusals in a row."""
+    TOLD_WITHIN: Final = seconds(10)
+    """Of the first of them: many are asked for at one time, and refused before anybody has looked."""
 
     def __init__(self, case: Case) -> None:
         super().__init__(case)
@@ -38,6 +40,8 @@ class BacksOff(Checker):
         """When the first of them was asked for."""
         self._is_accused = False
         self._refusals = 0
+        self._refused_at = Instant(0)
+        """When the first of them came."""
         self._is_told = False
         self._limit = self.ROUNDS * case.scenario.layout.at_once + self.SPARED
 
@@ -64,6 +68,9 @@ class BacksOff(Checker):
             self._is_accused = True
             self.accuse(f"{count} creations within ten minutes, and not one server came up since the first of them")
         if fact.refusal:
+            self._refused_at = self._refused_at if self._refusals else now
             self._refusals += 1
-            if self._refusals == self.TOLD_AFTER and not self._is_told:
+            is_late = now >= after(self._refused_at, self.TOLD_WITHIN)
+            if self._refusals >= self.TOLD_AFTER and is_late and not self._is_told:
+                self._is_told = True
                 self.accuse(f"{self._refusals} creations in a row were refused, and no setback was told")

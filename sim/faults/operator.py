@@ -82,7 +82,7 @@ def service_removed(sim: Simulation, fault: Fault) -> Struck:
 @kind("fleet-adopted", words="an operator adopts the fleet into the registry as it is (hfs adopt)", is_drawn=False)
 def fleet_adopted(sim: Simulation, fault: Fault) -> Struck:  # noqa: ARG001  # every kind has this signature
     """Ask for what only a person may decide: that registry and fleet belong together."""
-    sim.ask("adopt the fleet", lambda control: control.adopt(AUTHOR))
+    sim.ask("adopt the fleet", lambda control: control.adopt(AUTHOR), insists=True)
     return Struck(words="an operator adopts the fleet")
 
 

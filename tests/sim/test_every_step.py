@@ -36,6 +36,14 @@ def test_a_row_names_the_steps_that_broke_a_promise() -> None:
     assert {step for step, _ in told.failures} <= set(range(2, told.steps + 1, 400))
 
 
+def test_a_copy_that_goes_on_from_a_step_sees_what_a_run_from_the_beginning_sees() -> None:
+    impossible = replace(STORIES["build"], lasts=seconds(1), bounds=Bounds(settle=seconds(0.001)))
+    told = row(impossible, 1, each=300, workers=2)
+    assert len(told.failures) == told.runs > 1
+    for step, violation in told.failures:
+        assert crash(impossible, 1, step).violations[0] == violation
+
+
 def test_the_command_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["build", "--each", "600"]) == 0
     head, line = capsys.readouterr().out.splitlines()

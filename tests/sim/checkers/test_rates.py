@@ -54,8 +54,15 @@ def test_refusals_in_a_row_are_told(*, is_told: bool) -> None:
     calls(stage, "create", 5, refusal="Exhausted")
     if is_told:
         stage.hear(SetbackNoted(scope="pool/small", failures=5, words="no room"))
+    stage.wait(10)
     calls(stage, "create", 1, refusal="Exhausted")
     assert bool(stage.accused) is not is_told
+
+
+def test_what_is_asked_for_at_one_time_is_refused_before_anybody_can_tell() -> None:
+    stage = Stage(BacksOff, scenario=SMALL)
+    calls(stage, "create", 20, refusal="Exhausted")
+    assert not stage.accused
 
 
 @pytest.mark.parametrize(("number", "is_wrong"), [(44, False), (45, True)])

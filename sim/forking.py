@@ -1,0 +1,91 @@
+"""Forking: at steps of trio's scheduler a copy of the process goes on with a control plane that is killed there.
+
+A simulation is one thread without sockets, so that a copy of the process is a copy of the world. The copy plays its
+story to the end and answers through a pipe; the process that it was copied from goes on as if nothing had happened.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Final
+
+import trio
+
+from sim.checkers import Docket
+from sim.killing import kill_for_a_moment
+from sim.outcome import Violation
+
+if TYPE_CHECKING:
+    from sim.fleet import Simulation
+
+MOST_WORDS: Final = 1000
+
+
+class ForkAtSteps(trio.abc.Instrument):
+    """X1: as KillAtStep, at each of the steps that are due, in so many copies at the same time."""
+
+    def __init__(self, is_due: Callable[[int], bool], at_once: int) -> None:
+        self._is_due = is_due
+        self._at_once = at_once
+        self._simulation: Simulation | None = None
+        self._answer_to: int | None = None
+        """In a copy: where its answer goes."""
+        self._copies: dict[int, tuple[int, int]] = {}
+        """By the copy's process: its step, and where its answer comes from."""
+        self._collected: Final[list[tuple[int, tuple[Violation, ...]]]] = []
+        self.steps = 0
+
+    def watch(self, simulation: Simulation) -> None:
+        """Count from now on."""
+        self._simulation = simulation
+
+    def stop(self) -> None:
+        """Count no more."""
+        self._simulation = None
+
+    def after_task_step(self, task: trio.lowlevel.Task) -> None:  # noqa: ARG002  # trio's signature
+        """Count, and copy when it is time."""
+        sim = self._simulation
+        if sim is None or sim.now is None:
+            return
+        self.steps += 1
+        if not self._is_due(self.steps):
+            return
+        if len(self._copies) >= self._at_once:
+            self._collect_one()
+        source, target = os.pipe()
+        process = os.fork()
+        if process:
+            os.close(target)
+            self._copies[process] = (self.steps, source)
+        else:
+            self.stop()
+            self._answer_to = target
+            kill_for_a_moment(sim)
+
+    def answer(self, docket: Docket, failed: BaseException | None) -> None:
+        """End a copy with its answer, at the end of its story; does nothing in the process that copies are made of.
+
+        trio is not wound up in a copy: the pipes over which it does so are those of the first process.
+        """
+        if self._answer_to is None:
+            return
+        if failed is not None:
+            docket.accuse("alive", f"the run ended with {type(failed).__name__}: {failed}"[:MOST_WORDS])
+        with os.fdopen(self._answer_to, "wb") as pipe:
+            pickle.dump(tuple(docket.violations[:1]), pipe)  # small enough for a pipe that nobody reads yet
+        os._exit(0)
+
+    def collected(self) -> Iterable[tuple[int, tuple[Violation, ...]]]:
+        """Wait for all copies; give the first violation of each, by its step. Errors: EOFError, a copy has died."""
+        while self._copies:
+            self._collect_one()
+        return self._collected
+
+    def _collect_one(self) -> None:
+        process, _ = os.wait()
+        step, source = self._copies.pop(process)
+        with os.fdopen(source, "rb") as pipe:
+            self._collected.append((step, pickle.load(pipe)))  # noqa: S301  # our own copy wrote it
