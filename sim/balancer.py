@@ -94,7 +94,9 @@ class Octavia:
         """Tell how it stands."""
         if self.state is BalancerState.ABSENT:
             return BalancerView(state=self.state)
-        well = (member.place for member in self.members if self.faults.monitor_lies or self._answers(member.place))
+        # Of members without weight Octavia says that they drain, whether they answer or not.
+        asked = (member.place for member in self.members if member.weight)
+        well = (place for place in asked if self.faults.monitor_lies or self._answers(place))
         return BalancerView(
             state=self.state, members=self.members, answering=frozenset(well), address=ADDRESS, name=NAME
         )

@@ -23,6 +23,8 @@ from hfs_appliance.model.traffic import ProxyServes, ProxyState
 SCOPE: Final = "balancer"
 SILENT: Final = "silent"
 """The condition of a place of which nothing is heard, for certain: the registry is in sight and whole."""
+LEFT: Final = "left"
+"""The condition of such a place of which the last that was heard is that it leaves."""
 UNSEEN: Final = "unseen"
 """The condition of such a place while the registry is not."""
 
@@ -124,6 +126,7 @@ def _is_adrift(facts: _Facts) -> bool:
 _ROWS: Final = (
     # An ordered end: its own word, and its process ends when the drain is over.
     _Row("leaving", _is(ProxyState.LEAVING), seconds(0), "it is about to end", is_certain=True, is_for_good=True),
+    _Row("left", _is(LEFT), seconds(0), "it has left", is_certain=True, is_for_good=True),
     # G6: its own agent says that nothing answers there; a proxy that has just died is started again within a second.
     _Row("down", _is(ProxyState.DOWN), seconds(5), "its proxy does not run", is_certain=True),
     # G2, G3: it serves, but not what it should. All of them at once would be a fault of the table, not of the proxies.
@@ -198,6 +201,8 @@ def _remembered(
         silence = SILENT if sight.is_whole else UNSEEN
         condition = heard[place].state.value if place in heard else silence
         former, since = memory.conditions.get(place, ("", now))
+        if condition == SILENT and former in (ProxyState.LEAVING, LEFT):
+            condition = LEFT
         conditions[place] = (condition, since if former == condition else now)
     for place, weight in weights.items():
         # While a change is under way, what is told may be what is wanted: not what is in force.

@@ -209,6 +209,19 @@ def test_whoever_leaves_in_order_is_drained_and_gone() -> None:
     assert looks.look(30).members == ((A, 1),)
 
 
+def test_who_has_left_is_out_whatever_the_monitor_says() -> None:
+    looks = Looks(p1=1, p2=1)
+    looks.hear(A)
+    looks.hear(B, state=ProxyState.LEAVING)
+    looks.look()
+    looks.lose(B, answer=GOOD)
+    looks.answering = frozenset({B})
+    looks.look()
+    answer = looks.look(30)
+    assert answer.members == ((A, 1),)
+    assert looks.rules(answer) == ["serves", "left"]
+
+
 def test_weight_0_counts_only_once_it_is_in_force() -> None:
     looks = Looks(p1=1, p2=0)
     looks.hear(A)

@@ -170,7 +170,7 @@ class LoadBalancers:
                 "address": place.address,
                 "protocol_port": place.port,
                 "weight": weight,
-                "operating_status": "ONLINE" if place in well else "ERROR",
+                "operating_status": "ONLINE" if place in well else "ERROR" if weight else "DRAINING",
                 "provisioning_status": "ACTIVE",
             }
             for place, weight in record.octavia.members
