@@ -207,14 +207,14 @@ digests() {
     xargs -P "${#pythons[@]}" -I '{}' env PYTHONPATH="$root" '{}' -m sim.digests "$recorded"
 }
 
-# other_virtualenv VERSION PYTHON: have what hfs needs at run time in a virtual environment of another Python.
+# other_virtualenv VERSION PYTHON: have what simulations need in a virtual environment of another Python: no OpenStack.
 other_virtualenv() {
   local made=.venv-$1/made
   [[ ! -e $made || $(<"$made") != "$(sha256sum <requirements.lock)" ]] || return 0
   say "installing Python packages: run, for Python $1"
   "$2" -m venv --clear ".venv-$1"
   ".venv-$1/bin/python" -m pip install --quiet --disable-pip-version-check --constraint requirements.lock \
-    --requirement <(dependencies) >&2
+    --requirement <(dependencies | grep --invert-match ^openstacksdk) >&2
   sha256sum <requirements.lock >"$made"
 }
 
