@@ -3,6 +3,10 @@
 On the local environment, with wrk as the crowd (Debian package `wrk`). The service answers at once, so that the machine
 is not what is measured: seconds from the step until the instances that it needs serve, requests that failed, and
 seconds until it is small again. Servers build in 4 s here, and six wait in the pool.
+
+`cut off` are connections that nginx closed while they were idle, at a reload, when wrk had just sent a request over
+them: a client may send such a request again (RFC 9112, 9.3.1), wrk does not. nginx has a remedy from 1.27.4 on
+(`keepalive_min_timeout`).
 """
 
 from __future__ import annotations
@@ -177,7 +181,8 @@ async def crowd(wrk: str, url: str, rate: int, seconds: int) -> Mapping[str, Any
 
 def added(reports: list[Mapping[str, Any]]) -> Mapping[str, Any]:
     """Put the reports of crowds that followed each other together."""
-    total = {key: sum(report[key] for report in reports) for key in ("requests", "seconds", "failed")}
+    counts = ("requests", "seconds", "no answer", "cut off", "errors")
+    total = {key: sum(report[key] for report in reports) for key in counts}
     rate = round(total["requests"] / max(1, total["seconds"]))
     worst = {key: max((report[key] for report in reports), default=0.0) for key in ("p95_ms", "p99_ms")}
     return {"requests/s": rate, **total, **worst}

@@ -21,14 +21,18 @@ SEED: Final = 1
 BUILD: Final = seconds(300)
 MOST: Final = 100
 POOLS: Final = (0, 4, 8)
+FORECAST: Final = (1, 20)
+"""A pool that follows what is claimed from it: from and to."""
 
 
 def run() -> dict[str, object]:
     """Play the day without a pool, and with one of each size."""
     requests = read(TRACE)
     cases = {f"pool of {pool}" if pool else "no pool": day(requests, pool) for pool in POOLS}
-    largest = day(requests, POOLS[-1])
+    least, largest = day(requests, 0), day(requests, POOLS[-1])
     cases[f"pool of {POOLS[-1]}, by cpu"] = replace(largest, layout=replace(largest.layout, follows=Follows.CPU))
+    follows = replace(least.layout, pool=FORECAST[0], pool_max=FORECAST[1])
+    cases[f"pool of {FORECAST[0]} to {FORECAST[1]}, by forecast"] = replace(least, layout=follows)
     return {name: figures(play(story, SEED)) for name, story in cases.items()}
 
 

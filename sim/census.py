@@ -141,6 +141,7 @@ class Census:
         """The last one that could be read, with the sizes of the services that scale themselves."""
         self._stored: DesiredState | None = None
         self._sizes: Mapping[ServiceName, int] = {}
+        self._stocks: Mapping[PoolName, int] = {}
         self.groups: dict[Key, Group] = {}
         self.services: dict[ServiceName, Whole] = {}
         self._formerly: deque[tuple[Instant, DesiredState]] = deque()
@@ -332,13 +333,19 @@ class Census:
             self._want(now, fact.desired)
 
     def _ledger(self, now: Instant, fact: LedgerWritten) -> None:
-        if fact.sizes != self._sizes:
-            self._sizes = fact.sizes
+        if (fact.sizes, fact.stocks) != (self._sizes, self._stocks):
+            self._sizes, self._stocks = fact.sizes, fact.stocks
             if self._stored is not None:
                 self._want(now, self._stored)
 
     def _want(self, now: Instant, stored: DesiredState) -> None:
-        """Take what is desired, with the sizes of the services that scale themselves."""
+        """Take what is desired, with the sizes of the services and pools that scale themselves."""
+        pools = {
+            name: replace(pool, size=self._stocks[name])
+            for name, pool in stored.pools.items()
+            if name in self._stocks and pool.max is not None
+        }
+        stored = replace(stored, pools={**stored.pools, **pools}) if pools else stored
         services = {
             name: replace(service, versions=split(self._sizes[name], service.versions))
             for name, service in stored.services.items()

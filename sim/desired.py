@@ -12,6 +12,7 @@ def configuration(
     services: Mapping[str, Mapping[str, int]],
     *,
     pool_size: int = 2,
+    pool_max: int | None = None,
     zones: int = 3,
     max_servers: int = 100_000,
     at_once: int = 50,
@@ -32,7 +33,7 @@ def configuration(
         f'cloud = {{ provider = "local", azs = [{azs}], poll = "{poll}", local = {{ network = "127.0.0.0/8" }} }}',
         'endpoint = { listen = "127.0.0.1:8080" }',
         f"quota = {{ max_servers = {max_servers}, max_creating = {at_once}, max_deleting = {at_once} }}",
-        f"pool = {{ small = {{ size = {pool_size} }} }}",
+        f"pool = {{ small = {{ size = {pool_size}{'' if pool_max is None else f', max = {pool_max}'} }} }}",
         *(['balancer = { drain = "30s" }'] if balancer else []),
     ]
     for name, versions in services.items():

@@ -141,6 +141,8 @@ class LedgerWritten(Fact):
     next_serial: int
     sizes: Mapping[ServiceName, int] = field(default_factory=dict)
     """Instances of the services that scale themselves."""
+    stocks: Mapping[PoolName, int] = field(default_factory=dict)
+    """Warm servers of the pools that follow what is claimed from them."""
     tokens: frozenset[ServerId] = frozenset()
     """Servers that have been taken away from the destruction budget."""
 
@@ -288,8 +290,13 @@ def _meaning(room: list[str], entry: Mapping[str, Any], author: Author) -> Fact 
             return _upgrade(room[0], name, entry, author)
         case _:
             sizes = {ServiceName(name): int(size["total"]) for name, size in entry.get("sizes", {}).items()}
-            tokens = frozenset(map(ServerId, entry.get("tokens", {})))
-            return LedgerWritten(author=author, next_serial=int(entry["next_serial"]), sizes=sizes, tokens=tokens)
+            return LedgerWritten(
+                author=author,
+                next_serial=int(entry["next_serial"]),
+                sizes=sizes,
+                stocks={PoolName(name): int(rush["size"]) for name, rush in entry.get("rushes", {}).items()},
+                tokens=frozenset(map(ServerId, entry.get("tokens", {}))),
+            )
 
 
 def _gone(path: str, author: Author) -> Fact | None:

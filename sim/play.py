@@ -125,6 +125,7 @@ def source(scenario: Scenario) -> str:
     return configuration(
         services,
         pool_size=layout.pool,
+        pool_max=layout.pool_max,
         zones=layout.zones,
         max_servers=layout.max_servers,
         at_once=layout.at_once,

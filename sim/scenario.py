@@ -86,6 +86,8 @@ class Layout:
     zones: int = 3
     pool: int = 4
     """Warm servers."""
+    pool_max: int | None = None
+    """Most of them, where the pool follows what is claimed; None: always `pool`."""
     max_servers: int = 100_000
     at_once: int = 50
     """Creations, and deletions, that go on at the same time."""

@@ -60,6 +60,8 @@ class LayoutTable(Table):
     """Availability zones."""
     pool: Count = _default(scenario.Layout, "pool")
     """Warm servers."""
+    pool_max: Count | None = _default(scenario.Layout, "pool_max")
+    """Most warm servers, where the pool follows what is claimed from it; left out, it does not."""
     max_servers: AtLeastOne = _default(scenario.Layout, "max_servers")
     """Servers that may exist at one time."""
     at_once: AtLeastOne = _default(scenario.Layout, "at_once")

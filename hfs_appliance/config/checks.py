@@ -26,6 +26,7 @@ def contradictions(desired: DesiredState) -> Iterator[Finding]:
     yield from capacity(desired)
     yield from floors(desired)
     yield from scaling(desired)
+    yield from _pools(desired)
     yield from _repetitions(desired)
     yield from _listeners(desired)
     yield from _local_cloud(desired)
@@ -44,7 +45,10 @@ def contradictions(desired: DesiredState) -> Iterator[Finding]:
 
 def capacity(desired: DesiredState) -> Iterator[Finding]:
     """Check that everything wanted fits below the limit."""
-    wanted: dict[KeyPath, int] = {("pool", name, "size"): pool.size for name, pool in desired.pools.items()}
+    wanted: dict[KeyPath, int] = {
+        ("pool", name, "size" if pool.max is None else "max"): max(pool.size, pool.max or 0)
+        for name, pool in desired.pools.items()
+    }
     for service in desired.services.values():
         if service.autoscale is not None:
             wanted["service", service.name, "autoscale", "max"] = service.autoscale.max
@@ -96,6 +100,14 @@ def scaling(desired: DesiredState) -> Iterator[Finding]:
             counts = tuple(("service", service.name, "version", version, "instances") for version in service.versions)
             words = f"from {scale.min} to {scale.max} leaves out the {usual} that its versions begin with"
             yield Finding(path=path, words=words, others=counts)
+
+
+def _pools(desired: DesiredState) -> Iterator[Finding]:
+    """Check that no pool is to have fewer servers at most than at least."""
+    for name, pool in desired.pools.items():
+        if pool.max is not None and pool.max < pool.size:
+            words = f"{pool.max} is below the size of {pool.size}"
+            yield Finding(path=("pool", name, "max"), words=words, others=(("pool", name, "size"),))
 
 
 def _repetitions(desired: DesiredState) -> Iterator[Finding]:

@@ -151,7 +151,11 @@ class Pool(Table):
     """A warm pool: servers built ahead of time, waiting for a role."""
 
     size: Count = Field(examples=[2])
-    """Warm servers to keep ready, beyond what the services use."""
+    """Warm servers to keep ready, beyond what the services use; with `max`, so many at least."""
+    max: Count | None = None
+    """With it the pool follows what is claimed from it: most warm servers to keep ready."""
+    remember: Annotated[Duration, span("1h", "30d")] = default(desired.Pool, "remember")
+    """How long the greatest rush on a pool with `max` counts."""
     build_within: Annotated[Duration, span("1s", "1d")] = default(desired.Pool, "build_within")
     """A server that is not ready by then counts as failed and is replaced."""
     image: Text = default(desired.Pool, "image")

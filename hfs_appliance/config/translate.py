@@ -81,6 +81,8 @@ def to_model(file: shape.File, *, generation: int, base: Path) -> DesiredState:
             PoolName(name): Pool(
                 name=PoolName(name),
                 size=pool.size,
+                max=pool.max,
+                remember=pool.remember,
                 build_within=pool.build_within,
                 image=pool.image,
                 flavor=pool.flavor,

@@ -23,6 +23,7 @@ from hfs_appliance.mcp.retire import close, finish, leavers
 from hfs_appliance.mcp.rollout.overview import Outlook, Overview, Trust
 from hfs_appliance.mcp.sizing import Sizer
 from hfs_appliance.mcp.standings import Standings
+from hfs_appliance.mcp.stocks import remembered
 from hfs_appliance.mcp.storm import Barometer
 from hfs_appliance.mcp.tally import PoolTally, Standing
 from hfs_appliance.model.desired import DesiredState
@@ -88,6 +89,7 @@ class Decider:
         draft.look_again(self._standings.next_until())
         for demand in demands.values():
             draft.look_again(demand.until)
+        draft.look_again(self._sizer.pools_until)
         _tell_rollouts(draft, outlook)
         _take_away(draft)
         if not is_registry_fresh:
@@ -116,6 +118,7 @@ class Decider:
             moves=tuple(outlook.moves),
             waiting=outlook.waiting,
             is_converged=self._overview.is_settled and _is_converged(draft, pools),
+            rushes=remembered(draft, wanted, demands),
             demands=demands,
             to_anchor=is_registry_fresh and found.is_new,
             to_probe=self._targets,

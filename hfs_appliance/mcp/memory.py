@@ -19,5 +19,6 @@ def ledger_after(before: Ledger, plan: Plan) -> Ledger:
         version_setbacks=plan.version_setbacks,
         tokens=plan.tokens,
         storms=plan.storms,
+        rushes=plan.rushes,
         sizes={name: demand.size for name, demand in plan.demands.items()},
     )

@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from hfs_appliance.mcp.demand import STALE, demand
+from hfs_appliance.mcp.stocks import stocked
 from hfs_appliance.model.autoscale import Demand, Size
-from hfs_appliance.model.desired import DesiredState, Service
-from hfs_appliance.model.ids import ServiceName, Version
-from hfs_appliance.model.instants import after
+from hfs_appliance.model.desired import DesiredState, Pool, Service
+from hfs_appliance.model.ids import PoolName, ServiceName, Version
+from hfs_appliance.model.instants import Instant, after
 from hfs_appliance.model.load import LoadView
 from hfs_appliance.model.observed import Observation
 from hfs_appliance.model.world import World
@@ -79,7 +80,10 @@ class Sizer:
         self._desired: DesiredState | None = None
         self._scaled: tuple[Service, ...] = ()
         self._sizes: Mapping[ServiceName, Size] = {}
+        self._pools: Mapping[PoolName, Pool] = {}
         self._sized: DesiredState | None = None
+        self.pools_until: Instant | None = None
+        """When time alone may change the size of a pool."""
 
     def look(self, world: World, desired: DesiredState) -> Mapping[ServiceName, Demand]:
         """Give the demand for each service that scales itself."""
@@ -93,9 +97,10 @@ class Sizer:
                 self._answers[service.name] = _Answer(service=service, load=world.load, before=before, demand=found)
         demands = {name: answer.demand for name, answer in self._answers.items()}
         sizes = {name: found.size for name, found in demands.items()}
-        if desired is not self._desired or sizes != self._sizes:
-            self._sized = sized(desired, sizes)
-        self._desired, self._sizes = desired, sizes
+        pools, self.pools_until = stocked(desired.pools, world.ledger.rushes, world.now)
+        if desired is not self._desired or sizes != self._sizes or pools != self._pools:
+            self._sized = replace(sized(desired, sizes), pools=pools)
+        self._desired, self._sizes, self._pools = desired, sizes, pools
         return demands
 
     @property

@@ -13,7 +13,7 @@ from enum import StrEnum
 from hfs_appliance.model.autoscale import Autoscale
 from hfs_appliance.model.guard import Guard, ServiceGuard
 from hfs_appliance.model.ids import AvailabilityZone, EnvironmentName, PoolName, ServiceName, Version
-from hfs_appliance.model.instants import SECOND, Duration, seconds
+from hfs_appliance.model.instants import HOUR, SECOND, Duration, seconds
 from hfs_appliance.model.rollout import ROLLOUT, RolloutSettings, Wish
 from hfs_appliance.model.shares import Share, percent
 
@@ -155,7 +155,11 @@ class Pool:
 
     name: PoolName
     size: int
-    """Warm servers to keep ready, beyond what services are short of."""
+    """Warm servers to keep ready, beyond what services are short of; with `max`, at least."""
+    max: int | None = None
+    """Most to keep ready, by what has been claimed while one is built; None: always `size`."""
+    remember: Duration = Duration(24 * HOUR)
+    """How long the greatest rush counts."""
     build_within: Duration = seconds(600)
     """A server that has not announced itself by then counts as failed."""
     image: str = ""

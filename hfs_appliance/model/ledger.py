@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from hfs_appliance.model.autoscale import Size
 from hfs_appliance.model.ids import AvailabilityZone, PoolName, ServerId, ServiceName, Version
-from hfs_appliance.model.instants import Instant
+from hfs_appliance.model.instants import Duration, Instant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +59,28 @@ class Storm:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """So many were claimed from a pool."""
+
+    at: Instant
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rush:
+    """What was claimed from a pool that follows it, and how long building takes (`factory/forecast.py`)."""
+
+    size: int = 0
+    """Warm servers that it is to have now."""
+    rebuild: Duration | None = None
+    """How long a build takes, at the worst of late; None: none was seen yet."""
+    recent: tuple[Taken, ...] = ()
+    """Within the last two such times: one rush."""
+    peaks: tuple[Taken, ...] = ()
+    """Most within one rush, by the hour that it was in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
     """What policy must remember between two reconciles; kept in the registry (`ledger/<scope>`)."""
 
@@ -76,3 +98,5 @@ class Ledger:
     """Those that rage, by scope: `environment` or `service/<name>`."""
     sizes: Mapping[ServiceName, Size] = field(default_factory=dict)
     """Of the services that scale themselves."""
+    rushes: Mapping[PoolName, Rush] = field(default_factory=dict)
+    """Of the pools that follow what is claimed from them."""

@@ -13,7 +13,7 @@ from typing import ClassVar, Final, NamedTuple, TypeAlias
 from hfs_appliance.model.autoscale import Demand
 from hfs_appliance.model.ids import AvailabilityZone, PoolName, ServerId, ServiceName, Version
 from hfs_appliance.model.instants import Instant
-from hfs_appliance.model.ledger import Setback, Storm, Token
+from hfs_appliance.model.ledger import Rush, Setback, Storm, Token
 from hfs_appliance.model.maps import Map
 from hfs_appliance.model.probes import Target
 from hfs_appliance.model.rollout import Move, Waiting
@@ -237,6 +237,8 @@ class Plan:
     """The tokens of the destruction budget that it should hold."""
     storms: Mapping[str, Storm] = field(default_factory=dict)
     """What is lost that is not believed."""
+    rushes: Mapping[PoolName, Rush] = field(default_factory=dict)
+    """What is to be remembered of the pools that follow what is claimed from them."""
     demands: Mapping[ServiceName, Demand] | None = None
     """What is to be of the services that scale themselves; None: the plan was made blind."""
     moves: tuple[Move, ...] = ()

@@ -17,7 +17,7 @@ from hfs_appliance.model.autoscale import Size
 from hfs_appliance.model.identity import Identity
 from hfs_appliance.model.ids import AvailabilityZone, PoolName, ServerId, ServiceName, Version
 from hfs_appliance.model.leadership import Candidate, Tenure
-from hfs_appliance.model.ledger import Ledger, Setback, Storm, Token
+from hfs_appliance.model.ledger import Ledger, Rush, Setback, Storm, Token
 from hfs_appliance.model.observed import PoolEntry, ServerRecord, Trouble
 from hfs_appliance.model.orders import Orders
 from hfs_appliance.model.rollout import Rollout
@@ -44,6 +44,7 @@ class _LedgerEntry:
     tokens: Mapping[ServerId, Token] = field(default_factory=dict)
     storms: Mapping[str, Storm] = field(default_factory=dict)
     sizes: Mapping[ServiceName, Size] = field(default_factory=dict)
+    rushes: Mapping[PoolName, Rush] = field(default_factory=dict)
 
 
 _ANCHOR: Final = TypeAdapter(Anchor)
@@ -144,6 +145,7 @@ def read_ledger(content: bytes) -> Ledger:
         tokens=entry.tokens,
         storms=entry.storms,
         sizes=entry.sizes,
+        rushes=entry.rushes,
     )
 
 
@@ -158,6 +160,7 @@ def write_ledger(ledger: Ledger) -> bytes:
             tokens=ledger.tokens,
             storms=ledger.storms,
             sizes=ledger.sizes,
+            rushes=ledger.rushes,
         )
     )
 

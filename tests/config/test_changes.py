@@ -89,6 +89,8 @@ max = 2
 image = "debian-13"
 flavor = "m1.large"
 size = 2
+max = 9
+remember = "7d"
 build_within = "1m30s"
 [service.dns]
 role = "proxy"

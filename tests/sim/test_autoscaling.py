@@ -7,11 +7,14 @@ from dataclasses import replace
 import pytest
 
 from hfs_appliance.model.events import DemandChanged, Recorded
+from hfs_appliance.model.ids import PoolName
 from hfs_appliance.model.instants import HOUR, MINUTE, Duration, seconds
+from sim.entries import LedgerWritten
 from sim.outcome import Outcome
 from sim.play import Playing, play
 from sim.scenario import Bounds, Fault, Follows, Layout, Scenario, Traffic
 
+POOL = PoolName("small")
 CROWD = Scenario(
     name="crowd",
     words="twice as much is asked for a quarter of an hour",
@@ -61,6 +64,20 @@ def test_agents_that_say_nothing_let_nobody_go() -> None:
     assert outcome.violations == ()
     assert max(change.after for change in changes) >= 7
     assert changes[-1].after == 4, "it shrinks once they speak again"
+
+
+def test_a_pool_grows_for_the_crowds_that_come() -> None:
+    pools: list[int] = []
+    first, second = CROWD.faults[0], replace(CROWD.faults[0], at=Duration(100 * MINUTE))
+    layout = replace(CROWD.layout, pool=1, pool_max=9)
+    story = replace(CROWD, lasts=Duration(2 * HOUR), layout=layout, faults=(first, second))
+
+    def watch(playing: Playing) -> None:
+        playing.sim.truth.listen(lambda _, fact: pools.append(fact.stocks.get(POOL, 0)), (LedgerWritten,))
+
+    outcome = play(story, 1, watch=watch)
+    assert outcome.violations == ()
+    assert (pools[1], pools[-1]) == (1, 3), "three were claimed for each crowd"
 
 
 def test_a_kill_of_the_control_plane_changes_no_size() -> None:
