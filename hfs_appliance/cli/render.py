@@ -43,6 +43,7 @@ def status(report: Status) -> RenderableType:
         _pools(report),
         Text(),
         servers_line(report),
+        *balancer(report),
         *scaling(report),
         *holds(report.holds),
     )
@@ -88,6 +89,19 @@ def servers_line(report: Status) -> Text:
             line.append("  ")
             line.append(f"{number} {phase}", PHASE_STYLES.get(phase, "blue"))
     return line
+
+
+def balancer(report: Status) -> list[Text]:
+    """Say how the load balancer stands, and of each proxy that gets no requests why not."""
+    found = report.balancer
+    if found is None:
+        return []
+    reached = sum(bool(proxy.weight) for proxy in found.proxies)
+    style = "green" if found.state == "active" else "yellow"
+    line = Text.assemble(("balancer", "bold"), f"  {found.name} {found.address}  ", (found.state, style))
+    line.append(f"  {reached} of {len(found.proxies)} proxies get requests")
+    out = [Text(f"  {each.place}: {each.words}", "yellow") for each in found.proxies if each.rule != "serves"]
+    return [line, *out]
 
 
 def scaling(report: Status) -> list[Text]:

@@ -23,6 +23,28 @@ class Scaling:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProxyReport:
+    """One proxy, as a load balancer's member or as one to be."""
+
+    place: str
+    """`address:port`."""
+    weight: int | None
+    """0: no new connections; null: it is no member."""
+    rule: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BalancerReport:
+    """The load balancer before the proxies, as whoever leads sees it."""
+
+    name: str
+    address: str
+    state: str
+    proxies: tuple[ProxyReport, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
     """`hfs status`: the environment at a glance."""
 
@@ -50,6 +72,8 @@ class Status:
     """The other appliances that live, by name."""
     scaling: Mapping[ServiceName, Scaling] = field(default_factory=dict)
     """Services that scale themselves."""
+    balancer: BalancerReport | None = None
+    """None: there is none, or this appliance does not lead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

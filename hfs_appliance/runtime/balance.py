@@ -22,6 +22,7 @@ from hfs_appliance.model.leadership import Term
 from hfs_appliance.model.ledger import Setback
 from hfs_appliance.model.plan import Hold
 from hfs_appliance.model.probes import Target
+from hfs_appliance.model.reports import BalancerReport, ProxyReport
 from hfs_appliance.ports.balancer import LoadBalancer
 from hfs_appliance.ports.clock import Clock
 from hfs_appliance.ports.errors import Exhausted, Fenced, Missing, PortError
@@ -111,6 +112,18 @@ class BalancerPublisher:
         if view is None or answer is None or not self._is_seen:
             return False
         return view.state is BalancerState.ACTIVE and view.members == answer.members
+
+    def report(self) -> BalancerReport | None:
+        """Tell how the load balancer stands; None before it was looked at in the present term."""
+        view, answer = self.view, self.answer
+        if view is None or answer is None:
+            return None
+        weights = dict(view.members)
+        proxies = (
+            ProxyReport(place=str(each.place), weight=weights.get(each.place), rule=each.rule, words=each.words)
+            for each in answer.standings
+        )
+        return BalancerReport(name=view.name, address=view.address, state=view.state.value, proxies=tuple(proxies))
 
     def holds(self) -> tuple[Hold, ...]:
         """Tell what the load balancer does not do though it should, and why."""

@@ -94,6 +94,7 @@ class ApplianceControl:
             holds=self._explainer.holds(plan),
             leader=leadership.leader if leadership.leader.name else None,
             standing_by=leadership.standing_by,
+            balancer=self._plane.balancer.report() if self._plane.balancer is not None else None,
             scaling={name: scaling(demand) for name, demand in (plan.demands or {}).items()},
         )
 

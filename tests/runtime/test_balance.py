@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from hfs_appliance.cli import render
 from hfs_appliance.model.balancer import BalancerState, Place, member_set
 from hfs_appliance.model.balancer_events import BalancerChanged, BalancerRefused
 from hfs_appliance.model.events import Event
@@ -118,6 +119,29 @@ def test_a_stuck_one_is_waited_for_and_told_of() -> None:
         await sim.pass_time(A_WHILE)
         assert sim.octavia.members == member_set({A: 1, B: 1})
         assert not rules(sim)
+
+    play(story)
+
+
+def test_the_status_tells_of_each_proxy() -> None:
+    async def story(sim: Simulation) -> None:
+        lose(sim, "mcp-3")
+        await sim.pass_time(seconds(45))
+        acting = sim.acting()
+        assert acting is not None
+        found = acting.control.status().balancer
+        assert found is not None
+        assert (found.name, found.address, found.state) == ("hfs-sim", "198.51.100.1", "active")
+        assert [(each.place, each.weight, each.rule) for each in found.proxies] == [
+            (str(A), 1, "serves"),
+            (str(B), 1, "serves"),
+            (str(C), 0, "dead"),
+        ]
+        lines = [text.plain for text in render.balancer(acting.control.status())]
+        assert lines == [
+            "balancer  hfs-sim 198.51.100.1  active  2 of 3 proxies get requests",
+            f"  {C}: nobody hears of it, and it does not answer",
+        ]
 
     play(story)
 
