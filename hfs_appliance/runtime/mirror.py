@@ -64,8 +64,8 @@ class Mirror:
         self._departed: _Part[ServerId, Instant] = _Part()
         self._registrations: dict[ServiceName, _Part[str, Registration]] = {}
         self._by_service: Map[ServiceName, Map[str, Registration]] = Map()
-        self._known: dict[str, set[str]] = {}
-        """Names of the entries that are there, readable or not, by their parent's path."""
+        self._known: dict[str, dict[str, int]] = {}
+        """The entries that are there, readable or not, by their parent's path and name, each with its imprint."""
         self._view: RegistryView | None = None
 
     def on_anchor(self, hear: Callable[[Anchor], None]) -> None:
@@ -79,10 +79,10 @@ class Mirror:
 
     def unlike(self, parent: str, listed: Sequence[str]) -> list[str]:
         """Name the children of `parent` that are listed or known, but not both, sorted."""
-        known = self._known.get(parent, set())
-        if len(listed) == len(known) and known.issuperset(listed):
+        known = self._known.get(parent, {}).keys()
+        if len(listed) == len(known) and known >= set(listed):
             return []
-        return sorted(known.symmetric_difference(listed))
+        return sorted(known ^ set(listed))
 
     def paths(self) -> list[str]:
         """Name all entries that are known, sorted."""
@@ -102,12 +102,12 @@ class Mirror:
                 self._take_anchor(self._read(path, znode, read_anchor))
                 continue
             if parent == self._servers:
-                record = self._read(path, znode, read_record)
+                record = self._read(path, znode, read_record, self._records.get(server))
                 self._records.put(server, record)
                 if record is None:
                     self._departed.put(server, None)
             elif parent == self._pool_root:
-                entry = self._read(path, znode, read_pool_entry)
+                entry = self._read(path, znode, read_pool_entry, self._pool.get(server))
                 self._note_presence(server, was=self._pool.has(server), entry=entry, now=now)
                 self._pool.put(server, entry)
             elif parent == self._troubles_root:
@@ -122,7 +122,7 @@ class Mirror:
                 changed.add(service)
             else:
                 continue
-            self._note(parent, name, is_there=znode is not None)
+            self._note(parent, name, znode)
         if changed:
             self._by_service = self._by_service.updated({service: self._entries(service) for service in changed})
 
@@ -157,10 +157,12 @@ class Mirror:
     def _take_registration(self, service: ServiceName, path: str, znode: Znode | None, now: Instant) -> None:
         name = path.rpartition("/")[2]
         czxid = znode.czxid if znode is not None else 0
-        registration = self._read(path, znode, lambda value: read_registration(service, name, value, czxid))
         entries = self._registrations.get(service)
         if entries is None:
             entries = self._registrations[service] = _Part()
+        registration = self._read(
+            path, znode, lambda value: read_registration(service, name, value, czxid), entries.get(name)
+        )
         self._note_presence(ServerId(name), was=entries.has(name), entry=registration, now=now)
         entries.put(name, registration)
 
@@ -185,11 +187,11 @@ class Mirror:
     def _take_proxy(self, path: str, name: str, znode: Znode | None) -> None:
         self._proxies.put(name, self._read(path, znode, read_proxy))
 
-    def _note(self, parent: str, name: str, *, is_there: bool) -> None:
-        if is_there:
-            self._known.setdefault(parent, set()).add(name)
+    def _note(self, parent: str, name: str, znode: Znode | None) -> None:
+        if znode is not None:
+            self._known.setdefault(parent, {})[name] = _imprint(znode)
         elif parent in self._known:
-            self._known[parent].discard(name)
+            self._known[parent].pop(name, None)
             if not self._known[parent]:
                 del self._known[parent]
 
@@ -199,14 +201,27 @@ class Mirror:
         elif was:
             self._departed.put(server, now)
 
-    def _read(self, path: str, znode: Znode | None, reader: Callable[[bytes], T]) -> T | None:
+    def _read(self, path: str, znode: Znode | None, reader: Callable[[bytes], T], before: T | None = None) -> T | None:
+        """Read an entry. What was read `before` of the very same content is not read again.
+
+        After each reconnection all entries are asked for, and nearly all are as they were.
+        """
         if znode is None:
             return None
+        if before is not None:
+            parent, _, name = path.rpartition("/")
+            if self._known.get(parent, {}).get(name) == _imprint(znode):
+                return before
         try:
             return reader(znode.value)
         except FormatError as error:
             self._sink.emit("registry", EntryRefused(path=path, words=str(error)))
             return None
+
+
+def _imprint(znode: Znode) -> int:
+    """Tell content from content. Not by the entry's version: a registry that was rolled back counts them anew."""
+    return hash((znode.value, znode.czxid))
 
 
 class _Part(Generic[K, V]):
@@ -229,7 +244,8 @@ class _Part(Generic[K, V]):
 
     def put(self, key: K, value: V | None) -> None:
         """Note another value, or that there is none; one that is equal changes nothing."""
-        if value != self.get(key):
+        known = self.get(key)
+        if value is not known and value != known:
             self._changes[key] = value
 
     def map(self) -> Map[K, V]:
