@@ -125,3 +125,12 @@ def one_at_a_time(wanted: DesiredState) -> DesiredState:
 
 def creations(fleet: Fleet) -> list[ServerId]:
     return [action.server for action in decide(fleet.world()).actions if isinstance(action, Create)]
+
+
+def test_a_rollout_goes_from_all_that_serve_recorded_or_not() -> None:
+    """Else it would keep fewer of the former version than have the requests, once the others are adopted."""
+    fleet = settled(2)
+    del fleet.records[fleet.serving("dns", "1")[0]]
+    fleet.desired = desired({"dns": {"2": 2}})
+    (move,) = decide(fleet.world()).moves
+    assert move.rollout.before == {"1": 2}

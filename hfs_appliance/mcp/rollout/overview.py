@@ -163,7 +163,7 @@ def _sight(world: World, view: RegistryView, desired: DesiredState, tally: Tally
         traffic=traffic,
         fleet={
             version: Fleet(
-                present=sum(map(len, (there.serving, there.starting, there.wavering, there.missing))),
+                present=sum(map(len, (there.serving, there.starting, there.wavering, there.missing, there.unrecorded))),
                 serving=len(there.serving),
                 wavering=len(there.wavering),
                 leaving=len(there.draining),
