@@ -121,9 +121,8 @@ class Draft:
             return False
         if self.weather.storms and self.weather.forbids(standing, departure.scope):
             return False
-        if not _is_there(standing.facts):
-            if isinstance(action, Delete):
-                action = replace(action, is_unlisted=True)
+        if isinstance(action, Delete) and not _is_there(standing.facts):
+            action = replace(action, is_unlisted=True)
         elif not self.budget.take(server, departure.scope, action.reason.cause):
             return False
         if service is not None:

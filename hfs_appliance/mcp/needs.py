@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import NamedTuple
 
-from hfs_appliance.mcp.slots import twins
+from hfs_appliance.mcp.slots import to_replace
 from hfs_appliance.mcp.tally import InstanceTally, Tally
 from hfs_appliance.model.desired import Service
 from hfs_appliance.model.ids import PoolName, ServiceName, Version
@@ -99,7 +99,7 @@ class Needs:
         counts = {
             version: tally.of(name, version).count(wanted.get(version, 0)) for version in sorted({*wanted, *there})
         }
-        if not all(_is_met(count) for count in counts.values()) or any(map(twins, there.values())):
+        if not all(_is_met(count) for count in counts.values()) or any(map(to_replace, there.values())):
             self.restless.add(name)
             if shortages := list(_shortages(service, tally)):
                 self._shortages[name] = shortages
@@ -127,7 +127,7 @@ def _shortages(service: Service | None, tally: Tally) -> Iterator[Shortage]:
         return
     for version, wanted in sorted(service.versions.items()):
         have = tally.of(service.name, version)
-        short = wanted - have.capacity() + len(twins(have))
+        short = wanted - have.capacity() + to_replace(have)
         if short > 0:
             yield Shortage(service, version, wanted, have, short, len(have.missing) + len(have.lost))
 

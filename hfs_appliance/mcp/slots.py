@@ -1,8 +1,8 @@
 """Slots: which instances share theirs with another one, and are to give way. Each slot of a version has one owner.
 
 Two have one slot when the registry has forgotten who had it: it was given away, and then its owner came back with it
-(Z15). What an instance was told stays true of it as long as it runs, so it cannot be given another slot: it is
-replaced, the new one first, like anything else that must go.
+(Z15); or when one that was lost is back after all. What an instance was told stays true of it as long as it runs, so it
+cannot be given another slot: it is replaced, the new one first, like anything else that must go.
 """
 
 from __future__ import annotations
@@ -17,11 +17,9 @@ def twins(have: InstanceTally) -> Mapping[ServerId, Standing]:
     """Give the instances that serve or start in a slot that another one has, all but its first owner.
 
     Serving comes before starting, starting before doubtful, and an older server before a younger one. Costs a look at
-    each instance of the version, unless none was adopted: then there are no twins.
+    each instance of the version.
     """
     found: dict[ServerId, Standing] = {}
-    if not have.adopted:
-        return found
     owned: set[int] = set()
     for group in (have.serving, have.starting, have.wavering, have.missing):
         for server in sorted(group, key=_by_age):
@@ -31,6 +29,11 @@ def twins(have: InstanceTally) -> Mapping[ServerId, Standing]:
             elif slot is not None:
                 owned.add(slot)
     return found
+
+
+def to_replace(have: InstanceTally) -> int:
+    """Count the twins in whose place others are needed; as long as none was adopted, one too many is there for each."""
+    return len(twins(have)) if have.adopted else 0
 
 
 def _by_age(server: ServerId) -> tuple[int, ServerId]:

@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from hfs_appliance.model.desired import DesiredState
 from hfs_appliance.model.ids import ServiceName, Version
 from hfs_appliance.model.instants import Instant, format_duration, seconds
 from sim.checkers.base import Case, Checker, Waiting
 from sim.entries import (
     Author,
+    DesiredStored,
     ProxyGone,
     ProxyTold,
     RoleGiven,
@@ -216,7 +218,7 @@ class RightVerdict(Checker):
     name = "right-verdict"
     ids = ("S17", "L9")
     promise = "a good version is never taken back, whatever single instances do; one that is no good is, by itself"
-    sees = (VersionOffered, RolloutWritten, Settled)
+    sees = (VersionOffered, RolloutWritten, DesiredStored, Settled)
 
     def __init__(self, case: Case) -> None:
         super().__init__(case)
@@ -230,16 +232,24 @@ class RightVerdict(Checker):
         match fact:
             case VersionOffered():
                 (self._good if fact.is_good else self._bad).add((fact.service, fact.version))
+            case DesiredStored():
+                # Whoever changes his mind meanwhile has it taken back, whatever it is worth.
+                self._good = {key for key in self._good if self._is_wanted(fact.desired, *key)}
             case RolloutWritten():
                 self._last[fact.service] = fact
                 if fact.is_reverting:
-                    for key in self._targets(fact) & self._good:
+                    for key in sorted(self._targets(fact) & self._good):
                         self._good.discard(key)
                         self.accuse(f"{' '.join(key)} is good, and is taken back")
             case _:
                 for _, rollout in sorted(self._last.items()):
-                    for key in self._targets(rollout) & self._bad if not rollout.is_reverting else ():
+                    for key in sorted(self._targets(rollout) & self._bad) if not rollout.is_reverting else ():
                         self.accuse(f"{' '.join(key)} is no good, and was never taken back")
+
+    @staticmethod
+    def _is_wanted(desired: DesiredState | None, service: ServiceName, version: Version) -> bool:
+        wanted = desired.services.get(service) if desired is not None else None
+        return wanted is not None and wanted.versions.get(version, 0) > 0
 
     def _targets(self, rollout: RolloutWritten) -> set[tuple[ServiceName, Version]]:
         return {(rollout.service, version) for version in rollout.target}

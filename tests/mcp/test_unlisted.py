@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hfs_appliance.mcp.decide import decide
+from hfs_appliance.mcp.enact import registered
 from hfs_appliance.model.desired import DesiredState
 from hfs_appliance.model.ids import ServerId, ServiceName
 from hfs_appliance.model.instants import HOUR, SECOND, Duration, after
@@ -134,3 +135,28 @@ def test_a_rollout_goes_from_all_that_serve_recorded_or_not() -> None:
     fleet.desired = desired({"dns": {"2": 2}})
     (move,) = decide(fleet.world()).moves
     assert move.rollout.before == {"1": 2}
+
+
+def test_of_two_in_one_slot_one_leaves_when_one_was_lost_and_is_back() -> None:
+    fleet = settled(2)
+    lost, stays = fleet.serving("dns", "1")
+    spare = sorted(fleet.pool)[0]
+    fleet.pool.pop(spare)
+    twin = replace(fleet.records[lost], server=spare, nonce=fleet.records[spare].nonce)
+    fleet.records[spare] = twin
+    fleet.registrations[ServiceName("dns")][spare] = registered(twin, fleet.cloud[spare].address, 8000)
+    (drained,) = (action.server for action in decide(fleet.world()).actions if isinstance(action, Drain))
+    assert drained == spare, f"not {stays}, though it has the highest slot"
+
+
+def test_a_drain_costs_a_token_though_no_source_shows_the_instance() -> None:
+    fleet = settled(4)
+    fleet.desired = desired({"dns": {"1": 2}})
+    starting = fleet.serving("dns", "1")[-1]
+    fleet.unregister(starting)
+    fleet.departed.pop(starting)
+    begun = {"created_at": fleet.now, "assigned_at": fleet.now, "ready_at": None}
+    fleet.records[starting] = replace(fleet.records[starting], **begun)
+    del fleet.cloud[starting]
+    plan = decide(fleet.world())
+    assert starting in {action.server for action in plan.actions if isinstance(action, Drain)} & plan.tokens.keys()
