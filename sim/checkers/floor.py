@@ -12,7 +12,6 @@ from sim.checkers.base import Case, Checker
 from sim.entries import Author, RecordWritten, RoleGiven
 from sim.truth import DeletionBegun, Fact, MachineGone
 
-
 DONE: Final = "done"
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from hfs_appliance.mcp import decide, needs, slots
+from hfs_appliance.mcp import decide, slots
 from hfs_appliance.mcp.draft import Draft
 from hfs_appliance.mcp.phases import Rule
 from hfs_appliance.mcp.tally import InstanceTally, Standing, slot_of
@@ -301,5 +301,4 @@ def _grown_meanwhile(seed: int) -> Scenario:
 def slot_given_twice(patch: Patch) -> None:
     """Count the slots of the recorded only, and call nobody a twin."""
     patch.set(InstanceTally, "slots", lambda self: {slot_of(standing) for standing in self.staying()})
-    for room in (needs, slots):
-        patch.set(room, "twins", lambda _have: {})
+    patch.set(slots, "twins", lambda _have: {})
