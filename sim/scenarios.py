@@ -51,15 +51,21 @@ def read(source: str, name: str, *, file: str) -> Scenario:
 
 
 def scaled(scenario: Scenario, *, servers: int | None = None, hours: float | None = None) -> Scenario:
-    """Give the same story for another number of servers (the pool keeps its share), or another length."""
-    layout, lasts = scenario.layout, scenario.lasts
+    """Give the same story for another number of servers (the pool keeps its share), or another length.
+
+    Where there are fewer than one service has, it has so much less traffic.
+    """
+    layout, lasts, traffic = scenario.layout, scenario.lasts, scenario.traffic
     if servers is not None:
+        if servers < layout.per_service:
+            base, peak = (rate * servers // layout.per_service for rate in (traffic.base, traffic.peak))
+            traffic = replace(traffic, base=base, peak=peak)
         pool = -(-layout.pool * servers // max(1, layout.servers))
         layout = replace(layout, servers=servers, pool=pool)
     if hours is not None:
         lasts = Duration(round(hours * HOUR))
     faults = tuple(fault for fault in scenario.faults if fault.at <= lasts)
-    return replace(scenario, layout=layout, lasts=lasts, faults=faults)
+    return replace(scenario, layout=layout, traffic=traffic, lasts=lasts, faults=faults)
 
 
 def _to_scenario(file: ScenarioFile, name: str) -> Scenario:

@@ -12,7 +12,7 @@ from sim.scenarios import load, scaled
 from sim.shelf import names, text
 
 SERVERS: Final = 20
-SHORTER: Final = {"fleet-day": 1.0, "mcp-killed-at-every-step": 0.15, "leader-loss-every-30s": 0.4}
+SHORTER: Final = {"fleet-day": 1.0, "quiet-day": 1.0, "mcp-killed-at-every-step": 0.15, "leader-loss-every-30s": 0.4}
 """Hours, of those that would take too long here."""
 
 

@@ -185,3 +185,9 @@ def test_scaling_keeps_the_pools_share_and_drops_what_comes_too_late() -> None:
     small = scaled(story, servers=10, hours=0.05)
     assert (small.layout.servers, small.layout.pool, small.lasts, small.faults) == (10, 1, 3 * MINUTE, ())
     assert scaled(story) == story
+
+
+def test_fewer_servers_than_a_service_has_get_so_much_less_traffic() -> None:
+    day = load("fleet-day")
+    assert scaled(day, servers=500).traffic == day.traffic
+    assert scaled(day, servers=day.layout.per_service // 5).traffic.peak == day.traffic.peak // 5
