@@ -41,7 +41,7 @@ from hfs_appliance.model.guard import (
 from hfs_appliance.model.ids import AvailabilityZone, EnvironmentName, PoolName, ServiceName, Version
 from hfs_appliance.model.instants import seconds
 from hfs_appliance.model.rollout import Wish
-from hfs_appliance.proxy.render import HEALTH_PATH
+from hfs_appliance.proxy.table import HEALTH_PATH
 
 PROXY_DRAIN: Final = seconds(30)
 """A load balancer takes seconds to send a proxy nothing new, and clients keep their connections."""

@@ -19,7 +19,7 @@ from jinja2 import Environment, StrictUndefined, Template
 from hfs_appliance.model.ids import is_name, is_version
 from hfs_appliance.model.instants import MILLISECOND, Duration
 from hfs_appliance.proxy.division import Reference, check_groups, division, upstreams
-from hfs_appliance.proxy.table import Member, OddField, Route, RouteTable
+from hfs_appliance.proxy.table import HEALTH_PATH, Member, OddField, Route, RouteTable
 
 _HARMLESS: Final = re.compile(r"[A-Za-z0-9/_.:=~%*\[\]+-]*")
 """What may stand between quotes: nothing that ends a string, a directive or a block, or that starts a variable."""
@@ -31,9 +31,6 @@ _REVISION_GAP: Final = ":revision:"
 """Stands for the revision while it is computed; no field's grammar allows it."""
 
 _REVISION_DIGITS: Final = 12
-
-HEALTH_PATH: Final = "/-/health"
-"""Answers 200 wherever nginx does: for load balancers, and for hfs itself. No service can have that name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,10 +9,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from hfs_appliance.model.ids import ServiceName, Version
 from hfs_appliance.model.instants import Duration
 from hfs_appliance.model.traffic import EACH_REQUEST, Match, SplitKey
+
+HEALTH_PATH: Final = "/-/health"
+"""Answers 200 wherever the proxy does: for load balancers, and for hfs itself. No service can have that name."""
 
 
 class OddField(ValueError):

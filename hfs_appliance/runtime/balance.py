@@ -29,7 +29,7 @@ from hfs_appliance.ports.errors import Exhausted, Fenced, Missing, PortError
 from hfs_appliance.ports.events import EventSink
 from hfs_appliance.ports.probe import Prober
 from hfs_appliance.proxy.balance import SCOPE, Balance, Memory, Sight, balance, told_of
-from hfs_appliance.proxy.render import HEALTH_PATH
+from hfs_appliance.proxy.table import HEALTH_PATH
 from hfs_appliance.runtime.dirty import Dirty
 from hfs_appliance.runtime.leadership import Leadership
 from hfs_appliance.runtime.observe_probes import ProbeObserver

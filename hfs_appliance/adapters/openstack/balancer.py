@@ -20,7 +20,7 @@ from hfs_appliance.model.ids import EnvironmentName
 from hfs_appliance.ports.clock import Clock
 from hfs_appliance.ports.cloud import Permit, unconditional
 from hfs_appliance.ports.errors import Conflict, Missing, Rejected, Transient
-from hfs_appliance.proxy.render import HEALTH_PATH
+from hfs_appliance.proxy.table import HEALTH_PATH
 
 _BALANCERS: Final = "/lbaas/loadbalancers"
 _ONLINE: Final = "ONLINE"

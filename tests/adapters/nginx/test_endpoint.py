@@ -14,8 +14,7 @@ from hfs_appliance.adapters.nginx.files import Files
 from hfs_appliance.model.ids import Version
 from hfs_appliance.model.instants import seconds
 from hfs_appliance.ports.errors import Rejected
-from hfs_appliance.proxy.render import HEALTH_PATH
-from hfs_appliance.proxy.table import Member
+from hfs_appliance.proxy.table import HEALTH_PATH, Member
 
 if TYPE_CHECKING:
     from tests.adapters.nginx.conftest import Site
