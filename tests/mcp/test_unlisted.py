@@ -155,8 +155,8 @@ def test_a_drain_costs_a_token_though_no_source_shows_the_instance() -> None:
     starting = fleet.serving("dns", "1")[-1]
     fleet.unregister(starting)
     fleet.departed.pop(starting)
-    begun = {"created_at": fleet.now, "assigned_at": fleet.now, "ready_at": None}
-    fleet.records[starting] = replace(fleet.records[starting], **begun)
+    begun = replace(fleet.records[starting], created_at=fleet.now, assigned_at=fleet.now)
+    fleet.records[starting] = replace(begun, ready_at=None)
     del fleet.cloud[starting]
     plan = decide(fleet.world())
     assert starting in {action.server for action in plan.actions if isinstance(action, Drain)} & plan.tokens.keys()
