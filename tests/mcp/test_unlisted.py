@@ -134,6 +134,7 @@ def test_a_rollout_goes_from_all_that_serve_recorded_or_not() -> None:
     del fleet.records[fleet.serving("dns", "1")[0]]
     fleet.desired = desired({"dns": {"2": 2}})
     (move,) = decide(fleet.world()).moves
+    assert move.rollout is not None
     assert move.rollout.before == {"1": 2}
 
 
