@@ -307,6 +307,8 @@ class Datacentre:
             return
         del self.machines[server]
         self._list(server)
+        if server in self.ghosts:  # made again under its name, and gone again
+            self._bury(self.ghosts[server])
         self.ghosts[server] = machine
         if not is_ghostly and not (machine.outages and machine.is_switched_on):
             self._bury(machine)
@@ -319,12 +321,15 @@ class Datacentre:
         self.clock.after(self.stream.between(MINUTE, self.pace.stalled), lambda: self._bury(machine))
 
     def _bury(self, machine: Machine) -> None:
-        if self.ghosts.pop(machine.spec.server, None) is None:
+        server = machine.spec.server
+        if self.ghosts.get(server) is not machine:
             return
+        del self.ghosts[server]
         self._end_life(machine)
         machine.is_switched_on = False
         del self.at_address[machine.listed.address]
-        self.truth.tell(MachineGone(server=machine.spec.server))
+        if server not in self.machines:  # else it is told of the one that is hidden, and the new one has the name
+            self.truth.tell(MachineGone(server=server))
         self._addresses.append(machine.listed.address)  # V11: given again, to whom is next
 
 
