@@ -180,7 +180,10 @@ class DestroyBudget(Checker):
         """Those that were taken away within the window, or are on their way out still."""
 
     def see(self, now: Instant, fact: Fact) -> None:
-        """Count each server once, when it is told to leave or deleted, whichever comes first."""
+        """Count each server once, when it is told to leave or deleted, whichever comes first.
+
+        One that a late creation makes again (O3) is the same server: its token counts anew, from its last end.
+        """
         match fact:
             case RegistryReplaced():
                 self._taken.clear()  # what it remembered is forgotten
@@ -191,6 +194,7 @@ class DestroyBudget(Checker):
             case RoleGiven(is_draining=True, author=Author.PLANE) | DeletionBegun():
                 if fact.server not in self._leaving and fact.server in self._census.machines:
                     self._leaving[fact.server] = None
+                    self._taken = deque(taken for taken in self._taken if taken[1] != fact.server)
                     self._taken.append((now, fact.server))
                     self._judge(now)
             case _:

@@ -37,6 +37,8 @@ class Surge(Checker):
     def __init__(self, case: Case) -> None:
         super().__init__(case)
         self._capacity = Capacity(case.census)
+        self._list_lasts = max(seconds(15), 5 * case.scenario.layout.poll)
+        """Nothing is taken away by an older list."""
         self._made: MachineMade | None = None
         self._too_many_since: dict[PoolName, Instant] = {}
         self._removed_at = Instant(0)
@@ -117,7 +119,7 @@ class Surge(Checker):
         for pool, size in self._capacity.sizes.items():
             # Those in building are left to finish first.
             too_many = min(self._capacity.spares_too_many(pool), self._census.warm[pool] - size)
-            if too_many <= 0 or now - self._weather.listed_at > LATELY:
+            if too_many <= 0 or now - self._weather.listed_at > self._list_lasts:
                 self._too_many_since.pop(pool, None)  # nothing leaves without a list
                 continue
             since = self._too_many_since.setdefault(pool, now)
