@@ -85,7 +85,8 @@ class ForkAtSteps(trio.abc.Instrument):
         return self._collected
 
     def _collect_one(self) -> None:
-        process, _ = os.wait()
-        step, source = self._copies.pop(process)
+        process, (step, source) = next(iter(self._copies.items()))  # the oldest; other children are not ours to reap
+        del self._copies[process]
+        os.waitpid(process, 0)
         with os.fdopen(source, "rb") as pipe:
             self._collected.append((step, pickle.load(pipe)))  # noqa: S301  # our own copy wrote it

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import subprocess
+import sys
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 
 import pytest
 
 from hfs_appliance.model.instants import seconds
-from sim.every_step import STORIES, crash, main, row, steps_of
-from sim.scenario import Bounds
+from sim.every_step import STORIES, Row, crash, main, row, steps_of
+from sim.scenario import Bounds, Scenario
 
 SLICE = 2
 """Kills in each story."""
+
+
+def played(story: Scenario, *, each: int, workers: int) -> Row:
+    """Play a row in a process of its own: copies are made of it, and threads of pytest's do not go into a copy."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
+        return process.submit(row, story, 1, each=each, workers=workers).result()
 
 
 @pytest.mark.parametrize("name", STORIES)
@@ -31,22 +41,22 @@ def test_each_kill_is_a_run_of_its_own() -> None:
 
 def test_a_row_names_the_steps_that_broke_a_promise() -> None:
     impossible = replace(STORIES["build"], bounds=Bounds(settle=seconds(0.001)))
-    told = row(impossible, 1, each=400, workers=1)
+    told = played(impossible, each=400, workers=1)
     assert told.runs == len(range(2, told.steps + 1, 400))
     assert {step for step, _ in told.failures} <= set(range(2, told.steps + 1, 400))
 
 
 def test_a_copy_that_goes_on_from_a_step_sees_what_a_run_from_the_beginning_sees() -> None:
     impossible = replace(STORIES["build"], lasts=seconds(1), bounds=Bounds(settle=seconds(0.001)))
-    told = row(impossible, 1, each=300, workers=2)
+    told = played(impossible, each=300, workers=2)
     assert len(told.failures) == told.runs > 1
     for step, violation in told.failures:
         assert crash(impossible, 1, step).violations[0] == violation
 
 
-def test_the_command_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["build", "--each", "600"]) == 0
-    head, line = capsys.readouterr().out.splitlines()
+def test_the_command_prints_a_table() -> None:
+    command = [sys.executable, "-m", "sim.every_step", "build", "--each", "600"]
+    head, line = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
     assert head.split() == ["story", "steps", "runs", "violations"]
     assert line.split()[0] == "build"
     assert line.split()[3] == "0"
