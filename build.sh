@@ -190,9 +190,10 @@ test_openstack() {
 
 recorded=tests/golden/simulation/digests.json
 
-# Play the recorded simulations on Debian's Python and on each other one that is found, all at the same time.
+# Play the recorded simulations on Debian's Python and on each other one that is found, all at the same time; with
+# --short, the largest one on Debian's only.
 digests() {
-  local version found pythons=("$venv")
+  local version found runs=("$venv -m sim.digests $recorded")
   say "recorded simulations"
   if [[ ${1-} == --write ]]; then
     "$venv" -m sim.digests "$recorded" --write
@@ -201,10 +202,9 @@ digests() {
   for version in 3.12 3.13; do
     found=$(find_python "$version") || continue
     other_virtualenv "$version" "$found"
-    pythons+=(".venv-$version/bin/python")
+    runs+=(".venv-$version/bin/python -m sim.digests $recorded${1:+ $1}") # no blank at the end: xargs would join lines
   done
-  printf '%s\n' "${pythons[@]}" |
-    xargs -P "${#pythons[@]}" -I '{}' env PYTHONPATH="$root" '{}' -m sim.digests "$recorded"
+  printf '%s\n' "${runs[@]}" | xargs -P "${#runs[@]}" -L 1 env PYTHONPATH="$root"
 }
 
 # other_virtualenv VERSION PYTHON: have what simulations need in a virtual environment of another Python: no OpenStack.
@@ -274,9 +274,9 @@ main() {
       prepare packages_for_test "virtualenv build test" zipapp
       check
       say "tests"
-      "$venv" -m pytest -n 3 --dist loadfile "$@" # three, for much of it waits; loadfile: tests of one file share an environment
+      "$venv" -m pytest -n 4 --dist loadfile "$@" # four, for much of it waits; loadfile: tests of one file share an environment
       if (($# == 0)); then
-        digests
+        digests --short
         sweep "$swarm_in_ci"
       fi
       ;;
