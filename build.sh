@@ -274,7 +274,7 @@ main() {
       prepare packages_for_test "virtualenv build test" zipapp
       check
       say "tests"
-      "$venv" -m pytest -n 4 --dist loadfile "$@" # four, for much of it waits; loadfile: tests of one file share an environment
+      "$venv" -m pytest -n 3 --dist loadfile "$@" # three, for much of it waits; loadfile: tests of one file share an environment
       if (($# == 0)); then
         digests --short
         sweep "$swarm_in_ci"
