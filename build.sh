@@ -18,7 +18,8 @@ Usage: ./build.sh COMMAND [ARGUMENT...]
   openstack up|down start that control plane on loopback, to play with, or end it
   check             lint, format, types and layers
   zipapp            make dist/hfs, the one executable file
-  digests [--write] play the recorded simulations on every Python from 3.11 to 3.13 that this machine has
+  digests [OPTION]  play the recorded simulations on every Python from 3.11 to 3.13 that this machine has; --short: the
+                    largest on Debian's only, as `test` does; --write: record what they give now
   sweep [N [FROM]]  play N (500) random simulations on all cores; exit code 1 when one breaks a promise
   mutants [NAME...] make hfs wrong in each way that is known, and see that the simulator's checkers notice
   bench [NAME...]   run the benchmarks, all or those named; results go to bench/results/

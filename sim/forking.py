@@ -11,10 +11,8 @@ import pickle
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
-import trio
-
 from sim.checkers import Docket
-from sim.killing import kill_for_a_moment
+from sim.killing import AtSteps, kill_for_a_moment
 from sim.outcome import Violation
 
 if TYPE_CHECKING:
@@ -23,34 +21,21 @@ if TYPE_CHECKING:
 MOST_WORDS: Final = 1000
 
 
-class ForkAtSteps(trio.abc.Instrument):
+class ForkAtSteps(AtSteps):
     """X1: as KillAtStep, at each of the steps that are due, in so many copies at the same time."""
 
     def __init__(self, is_due: Callable[[int], bool], at_once: int) -> None:
+        super().__init__()
         self._is_due = is_due
         self._at_once = at_once
-        self._simulation: Simulation | None = None
         self._answer_to: int | None = None
         """In a copy: where its answer goes."""
         self._copies: dict[int, tuple[int, int]] = {}
         """By the copy's process: its step, and where its answer comes from."""
         self._collected: Final[list[tuple[int, tuple[Violation, ...]]]] = []
-        self.steps = 0
 
-    def watch(self, simulation: Simulation) -> None:
-        """Count from now on."""
-        self._simulation = simulation
-
-    def stop(self) -> None:
-        """Count no more."""
-        self._simulation = None
-
-    def after_task_step(self, task: trio.lowlevel.Task) -> None:  # noqa: ARG002  # trio's signature
-        """Count, and copy when it is time."""
-        sim = self._simulation
-        if sim is None or sim.now is None:
-            return
-        self.steps += 1
+    def reached(self, sim: Simulation) -> None:
+        """Copy when it is time."""
         if not self._is_due(self.steps):
             return
         if len(self._copies) >= self._at_once:

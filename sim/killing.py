@@ -12,11 +12,10 @@ if TYPE_CHECKING:
     from sim.fleet import Simulation
 
 
-class KillAtStep(trio.abc.Instrument):
-    """X1: the control plane dies after so many steps since this began to watch; 0 only counts them."""
+class AtSteps(trio.abc.Instrument):
+    """Counts the steps of a simulation while there is a control plane."""
 
-    def __init__(self, step: int) -> None:
-        self._step = step
+    def __init__(self) -> None:
         self._simulation: Simulation | None = None
         self.steps = 0
 
@@ -29,11 +28,26 @@ class KillAtStep(trio.abc.Instrument):
         self._simulation = None
 
     def after_task_step(self, task: trio.lowlevel.Task) -> None:  # noqa: ARG002  # trio's signature
-        """Count, and kill when it is time."""
+        """Count."""
         sim = self._simulation
-        if sim is None or sim.now is None:
-            return
-        self.steps += 1
+        if sim is not None and sim.now is not None:
+            self.steps += 1
+            self.reached(sim)
+
+    def reached(self, sim: Simulation) -> None:
+        """Do what is to be done at the step that was counted last."""
+        raise NotImplementedError
+
+
+class KillAtStep(AtSteps):
+    """X1: the control plane dies after so many steps since this began to watch; 0 only counts them."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__()
+        self._step = step
+
+    def reached(self, sim: Simulation) -> None:
+        """Kill when it is time."""
         if self.steps == self._step:
             kill_for_a_moment(sim)
 

@@ -213,8 +213,8 @@ class Fleet:
         for server in servers:
             machine, record = self.cloud.get(server), self.records.get(server)
             is_running = machine is not None and machine.status is CloudStatus.ACTIVE
-            is_well = is_running and record is not None and record.version not in self.broken_versions
-            is_well = is_well and record is not None and record.drain_at is None
+            is_meant = record is not None and record.drain_at is None and record.version not in self.broken_versions
+            is_well = is_running and is_meant
             answer = Answer(pulse=Pulse.ALIVE if is_well else Pulse.DARK, words="asked")
             failures = 0 if is_well else times + (before[server].failures if server in before else 0)
             self.probes[server] = Probe(answer=answer, at=self.now, failures=failures, darks=failures)

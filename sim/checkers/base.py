@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar, Final, Generic, TypeVar
 
-from hfs_appliance.model.instants import Duration, Instant, format_duration
+from hfs_appliance.model.instants import Duration, Instant, format_duration, seconds
 from sim.census import Census
 from sim.clock import EPOCH
 from sim.folds import Fold
@@ -60,6 +60,11 @@ class Case:
     scenario: Scenario
     census: Census
     weather: Weather
+
+    @property
+    def list_lasts(self) -> Duration:
+        """How old the last list of servers may be for anything to be taken away."""
+        return Duration(max(seconds(15), 5 * self.scenario.layout.poll))
 
 
 class Checker(Fold):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from hfs_appliance.model.ids import ServerId, ServiceName
 from hfs_appliance.model.instants import Instant
 from hfs_appliance.model.traffic import WHOLE
@@ -11,8 +9,6 @@ from sim.census import Key
 from sim.checkers.base import Case, Checker
 from sim.entries import Author, RecordWritten, RoleGiven
 from sim.truth import DeletionBegun, Fact, MachineGone
-
-DONE: Final = "done"
 
 
 class Floor(Checker):
@@ -54,7 +50,7 @@ class Floor(Checker):
         floor = min(desired.services[key[0]].versions.get(key[1], 0) if key[0] in desired.services else 0
                     for desired in lately)  # fmt: skip
         rollout = self._census.rollouts.get(key[0])
-        if rollout is not None and rollout.phase != DONE:
+        if rollout is not None and not rollout.is_over:
             self._judge_service(now, server, key, what)  # how many each version has now is the rollout's to say
         elif floor and (left := self._left(now, key)) < floor:
             self.accuse(f"{server} of {' '.join(key)} is {what} though {left} others are registered, {floor} desired")

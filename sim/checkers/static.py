@@ -30,8 +30,8 @@ class FailStatic(Checker):
 
     def __init__(self, case: Case) -> None:
         super().__init__(case)
-        poll, timeout = case.scenario.layout.poll, case.scenario.layout.session_timeout
-        self._list_lasts = Duration(max(seconds(15), 5 * poll) + self.CARRIED_OUT_WITHIN)
+        timeout = case.scenario.layout.session_timeout
+        self._list_lasts = Duration(case.list_lasts + self.CARRIED_OUT_WITHIN)
         self._session_lasts = Duration(timeout + self.CARRIED_OUT_WITHIN)
         self._noticed_within = Duration(timeout * 2 // 3 + self.PUBLISHED_WITHIN)
         self._grace = Duration(timeout * 3 // 2 - seconds(1))

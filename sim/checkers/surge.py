@@ -37,8 +37,7 @@ class Surge(Checker):
     def __init__(self, case: Case) -> None:
         super().__init__(case)
         self._capacity = Capacity(case.census)
-        self._list_lasts = max(seconds(15), 5 * case.scenario.layout.poll)
-        """Nothing is taken away by an older list."""
+        self._list_lasts = case.list_lasts
         self._made: MachineMade | None = None
         self._too_many_since: dict[PoolName, Instant] = {}
         self._removed_at = Instant(0)
