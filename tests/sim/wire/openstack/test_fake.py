@@ -42,9 +42,18 @@ def visit(clouds_file: Path, fake: OpenStack) -> None:
     cloud.compute.delete_server(server)
     cloud.compute.wait_for_delete(server, interval=0.02, wait=20)
     assert list(cloud.compute.servers()) == list(cloud.network.ports()) == []
-    with pytest.raises(openstack.exceptions.NotFoundException):
-        cloud.compute.get_server(server.id)
+    wait_until_forgotten(cloud, server.id)
     assert fake.network.ports == {}
+
+
+def wait_until_forgotten(cloud: Any, server: str) -> None:
+    """Ask for a deleted server until it is not known any more: as DELETED, it is told of for a moment longer."""
+    while True:
+        try:
+            found = cloud.compute.get_server(server)
+        except openstack.exceptions.NotFoundException:
+            return
+        assert found.status == "DELETED"
 
 
 async def test_the_sdk_makes_a_server_and_takes_it_away(tmp_path: Path) -> None:
