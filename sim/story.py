@@ -198,6 +198,8 @@ class Story:
     def _begin(self, now: Instant, trouble: Trouble) -> None:
         self.faults += 1
         self.struck.setdefault(trouble.kind, Deed(trouble.words)).times += 1
+        if self._last_fault is None:
+            self.holds.clear()  # doubts of an appliance that meets its fleet for the first time answer no fault
         if self._last_fault is None or now - self._last_fault > _TOGETHER:
             self._chapter = Chapter()
             self._open.clear()  # what comes now may be because of it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, Self, TypeVar
@@ -17,6 +18,8 @@ from hfs_appliance.model.reports import EventReport, ServerReport, Status
 _BASE: Final = "/api/v1"
 _TIMEOUT: Final = httpx.Timeout(30, connect=5)
 """Seconds; the event stream has a heartbeat each 15 s."""
+_LEADER_WITHIN_S: Final = 15
+"""An appliance that has just begun leads after a session's time-out at the latest; until then a command waits."""
 _OURS: Final = frozenset({"application/json", "application/x-ndjson"})
 """What a page of somebody else's is not."""
 _ADVICE: Final[Mapping[str, str]] = {
@@ -49,9 +52,13 @@ class Api:
         self._http.close()
 
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> str:
-        """Ask for one thing and give the answer's JSON. Errors: Failure."""
+        """Ask for one thing, again while it is to be asked again, and give the answer's JSON. Errors: Failure."""
+        give_up_at = time.monotonic() + _LEADER_WITHIN_S
         with self._failures():
             response = self._http.request(method, path, json=body)
+            while "retry-after" in response.headers and time.monotonic() < give_up_at:
+                time.sleep(float(response.headers["retry-after"]))
+                response = self._http.request(method, path, json=body)
             self._check(response)
             return response.text
 

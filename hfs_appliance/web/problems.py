@@ -63,11 +63,16 @@ def _port_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, errors.PortError)
     status = _PORT_STATUS.get(type(error), HTTPStatus.INTERNAL_SERVER_ERROR)
     more: dict[str, Any] = {}
+    headers: dict[str, str] = {}
     if isinstance(error, errors.Standby):
         more = {"leader": error.leader and asdict(error.leader)}
+        if error.leader is None:  # nothing was changed, and somebody leads in a moment
+            status, headers = HTTPStatus.SERVICE_UNAVAILABLE, {"retry-after": "1"}
     elif isinstance(error, errors.Unconfirmed):
         more = {"hash": error.hash}
-    return problem(status, type(error).__name__.lower(), error.words, **more)
+    response = problem(status, type(error).__name__.lower(), error.words, **more)
+    response.headers.update(headers)
+    return response
 
 
 def _unknown_name(_: Request, error: Exception) -> Response:

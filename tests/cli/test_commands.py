@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import getpass
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 import trio
 from click.shell_completion import ShellComplete
 
-from hfs_appliance.cli import wait
+from hfs_appliance.cli import client, wait
 from hfs_appliance.cli.main import cli
 from hfs_appliance.model.events import CloudUnreachable, DocumentsMerged
 from hfs_appliance.model.instants import HOUR, to_seconds
@@ -85,8 +85,34 @@ async def test_who_stands_by_says_whom_to_ask(hfs: Commands) -> None:
     assert first == words
     assert second.startswith("ask it: ")
     assert "--api http://b:8081" in second
+
+
+async def test_a_command_waits_for_a_leader(hfs: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "time", clock := Waits())
     hfs.control.failure = Standby("no appliance leads the environment now", None)
-    assert "try again" in (await hfs("scale", "dns", "3")).stderr.splitlines()[1]
+    assert (await hfs("handover")).output == "b:8082 leads now, epoch 8: http://b:8082\n"
+    assert clock.waited == [1.0]
+    clock.passes = 60
+    hfs.control.failure = Standby("no appliance leads the environment now", None)
+    assert "try again" in (await hfs("handover")).stderr.splitlines()[1]
+    assert clock.waited == [1.0]
+
+
+@dataclass
+class Waits:
+    """A clock by which nobody waits."""
+
+    passes: float = 0
+    """Seconds from each look to the next."""
+    now: float = 0
+    waited: list[float] = field(default_factory=list)
+
+    def monotonic(self) -> float:
+        self.now += self.passes
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.waited.append(seconds)
 
 
 @pytest.mark.parametrize(

@@ -171,6 +171,16 @@ def test_what_was_done_is_counted_by_action_and_cause(told: Told) -> None:
     assert {rule: deed.times for rule, deed in told.story.holds.items()} == {"stale": 1}
 
 
+def test_what_was_held_back_before_anything_broke_answers_nothing(told: Told) -> None:
+    told.event(1, HoldChanged(scope="environment", rule="storm", words="41 of 99 are lost"))
+    told.event(2, HoldChanged(scope="environment", rule="storm", words=""))
+    assert {rule: deed.words for rule, deed in told.story.holds.items()} == {"storm": "41 of 99 are lost"}
+    told.begin(60, 1)
+    told.event(61, HoldChanged(scope="environment", rule="storm", words="30 of 99 are lost"))
+    told.begin(62, 2)
+    assert {rule: deed.words for rule, deed in told.story.holds.items()} == {"storm": "30 of 99 are lost"}
+
+
 def test_clocks() -> None:
     assert stopwatch(seconds(3_725)) == "1:02:05"
     assert stopwatch(seconds(90_061)) == "1d 01:01:01"

@@ -132,8 +132,9 @@ async def test_who_stands_by_names_the_leader(served: Served) -> None:
     told = is_problem(await served.client.post(f"{API}/handover", json={}), 409, "standby")
     assert told["leader"] == {"name": "b:8081", "address": "http://b:8081", "epoch": 7}
     served.control.failure = errors.Standby("nobody leads", None)
-    told = is_problem(await served.client.post(f"{API}/handover", json={}), 409, "standby")
-    assert told["leader"] is None
+    response = await served.client.post(f"{API}/handover", json={})
+    assert is_problem(response, 503, "standby")["leader"] is None
+    assert response.headers["retry-after"] == "1"
     handed = await served.client.post(f"{API}/handover", json={})
     assert handed.json() == {"leader": {"name": "b:8082", "address": "http://b:8082", "epoch": 8}}
 
