@@ -2,6 +2,7 @@
 
 run
 ├─ admin API, live view            outlive a broken control plane
+├─ executable                      (OpenStack) serves hfs itself to new servers
 ├─ embedded registry               (local) its process is kept running
 ├─ decision journal                writes down what was decided upon, and what was decided
 └─ control plane (runtime/plane.py)
@@ -37,8 +38,9 @@ from hfs_appliance.adapters.openstack.balancer import OctaviaBalancer
 from hfs_appliance.adapters.openstack.cloud import OpenStackCloud
 from hfs_appliance.adapters.openstack.door import Door
 from hfs_appliance.adapters.openstack.session import Session
+from hfs_appliance.adapters.openstack.userdata import Download
 from hfs_appliance.adapters.probe import HttpProber
-from hfs_appliance.adapters.process import own_command, replace_file
+from hfs_appliance.adapters.process import own_command, replace_file, zipapp_path
 from hfs_appliance.adapters.strain import HttpStrain
 from hfs_appliance.adapters.worker import ThreadWorker
 from hfs_appliance.adapters.zookeeper import connect
@@ -66,10 +68,15 @@ from hfs_appliance.telemetry.journal import Journal, newest
 from hfs_appliance.telemetry.metrics import Metrics
 from hfs_appliance.web.api import build
 from hfs_appliance.web.control import Control
+from hfs_appliance.web.executable import PATH as EXECUTABLE_PATH
+from hfs_appliance.web.executable import PORT as EXECUTABLE_PORT
+from hfs_appliance.web.executable import build as build_executable
+from hfs_appliance.web.executable import open_executable
 from hfs_appliance.web.listener import serve
 
 JOURNAL: Final = "journal"
 DECISIONS: Final = "decisions"
+_EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 - asked about, not listened on
 LOCK_WITHIN: Final = seconds(3)
 LOCK_AGAIN_AFTER: Final = seconds(0.1)
 
@@ -88,7 +95,8 @@ class RunOptions:
     """Leave servers, proxy and registry running at the end."""
     admin: Listen | None = None
     endpoint: Listen | None = None
-    """Where the admin API and the proxy of this appliance listen; None: where the file says."""
+    executable: Listen | None = None
+    """Where the admin API, the proxy and the server of hfs itself listen; None: where the file says."""
 
 
 class Unfinished(Exception):
@@ -126,9 +134,9 @@ async def _run_alone(options: RunOptions, signals: AsyncIterator[int], show: Vie
     bus = EventBus(clock, last_seq=journal.last_seq)
     bus.subscribe("journal", journal)
     bus.emit("appliance", ApplianceStarted(version=__version__, environment=options.desired.environment))
-    async with _registry(options, bus, clock) as (registry, embedded):
+    async with _registry(options, bus, clock) as (registry, embedded), _handing_out(options) as download:
         hosts = embedded.hosts if embedded is not None else options.desired.registry.hosts
-        appliance = _compose(options, registry, hosts, bus, clock)
+        appliance = _compose(options, registry, hosts, download, bus, clock)
         ending = await _live(options, appliance, embedded, signals, show)
         if embedded is not None:
             embedded.outlives_us = ending.keeps_servers
@@ -190,7 +198,39 @@ async def _registry(
                 await embedded.stop()
 
 
-def _cloud(options: RunOptions, clock: SystemClock) -> tuple[Cloud, LoadBalancer | None]:
+@asynccontextmanager
+async def _handing_out(options: RunOptions) -> AsyncIterator[Download | None]:
+    """Serve hfs to new servers if they have it from here, and give what they are told. Errors: CannotStart."""
+    settings, path = options.desired.cloud.openstack.executable, zipapp_path()
+    if options.desired.cloud.provider is not CloudProvider.OPENSTACK or settings.in_image:
+        yield None
+        return
+    if settings.sha256:
+        yield Download(url=settings.url, sha256=settings.sha256)
+        return
+    if path is None:
+        yield None  # from a source tree: there is no file that could be served, so the image must have one
+        return
+    listen = options.executable or settings.listen
+    address, port = (listen.address, listen.port) if listen is not None else ("", EXECUTABLE_PORT)
+    told = _told_address(address or _EVERYWHERE, options, "[cloud.openstack.executable]")
+    executable = await trio.to_thread.run_sync(open_executable, path)
+    shutdown = trio.Event()
+    try:
+        async with trio.open_nursery() as nursery:
+            server = partial(serve, build_executable(executable), address or told, port, shutdown=shutdown)
+            try:
+                port = await nursery.start(server)
+            except PortError as error:
+                words = f"{error.words}; set [cloud.openstack.executable] listen, or give --executable"
+                raise CannotStart(f"serving hfs to servers: {words}") from error
+            yield Download(url=settings.url or f"http://{told}:{port}{EXECUTABLE_PATH}", sha256=executable.sha256)
+            shutdown.set()
+    finally:
+        executable.close()
+
+
+def _cloud(options: RunOptions, download: Download | None, clock: SystemClock) -> tuple[Cloud, LoadBalancer | None]:
     """Give where servers come from, and what stands before the proxies: both by one way into the cloud."""
     desired = options.desired
     match desired.cloud.provider:
@@ -200,7 +240,7 @@ def _cloud(options: RunOptions, clock: SystemClock) -> tuple[Cloud, LoadBalancer
             settings = desired.cloud.openstack
             session = Session(settings.cloud, settings.clouds_file)
             door = Door(session, clock, within=settings.call_within, writes=settings.writes)
-            cloud = OpenStackCloud(desired.environment, settings, door, clock)
+            cloud = OpenStackCloud(desired.environment, settings, door, clock, download=download)
             if desired.balancer is None:
                 return cloud, None
             return cloud, OctaviaBalancer(desired.environment, desired.balancer, settings.networks, door, clock)
@@ -214,13 +254,17 @@ def _admin(options: RunOptions) -> Listen:
 def _reached_at(options: RunOptions) -> Place:
     """Give where a load balancer reaches the proxy of this host. Errors: CannotStart."""
     endpoint = options.endpoint or options.desired.endpoint
-    address = endpoint.address
-    if ip_address(address).is_unspecified:
-        try:
-            address = own_address(options.desired.registry.hosts)
-        except OSError as error:
-            raise CannotStart(f"[balancer]: no way to the registry, so no address of this host: {error}") from error
-    return Place(address, endpoint.port)
+    return Place(_told_address(endpoint.address, options, "[balancer]"), endpoint.port)
+
+
+def _told_address(address: str, options: RunOptions, table: str) -> str:
+    """Give where others reach what listens at an address of this host. Errors: CannotStart."""
+    if not ip_address(address).is_unspecified:
+        return address
+    try:
+        return own_address(options.desired.registry.hosts)
+    except OSError as error:
+        raise CannotStart(f"{table}: no way to the registry, so no address of this host: {error}") from error
 
 
 def _candidate(options: RunOptions) -> Candidate:
@@ -237,10 +281,15 @@ def _candidate(options: RunOptions) -> Candidate:
 
 
 def _compose(
-    options: RunOptions, registry: Registry, hosts: tuple[str, ...], bus: EventBus, clock: SystemClock
+    options: RunOptions,
+    registry: Registry,
+    hosts: tuple[str, ...],
+    download: Download | None,
+    bus: EventBus,
+    clock: SystemClock,
 ) -> _Appliance:
     settings = options.desired
-    cloud, balancer = _cloud(options, clock)
+    cloud, balancer = _cloud(options, download, clock)
     if settings.balancer is not None and balancer is None:
         raise CannotStart('[balancer]: only provider "openstack" has a load balancer; take the table out')
     listen = (options.endpoint.address, options.endpoint.port) if options.endpoint is not None else None

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from hfs_appliance import __version__
-from hfs_appliance.cli import upgrades
+from hfs_appliance.cli import environment, upgrades
 from hfs_appliance.cli.failures import FAILED, Failure
 from hfs_appliance.cli.guards import adopt, approve, hold, holds, release
 from hfs_appliance.cli.names import SERVER, SERVICE, TARGET
-from hfs_appliance.cli.options import as_json, confirm_hash, connect, no_wait, yes
+from hfs_appliance.cli.options import FILE, as_json, confirm_hash, connect, console, no_wait, yes
 from hfs_appliance.cli.replay_command import replay
 from hfs_appliance.cli.root import Lazy, Root, program_of
 from hfs_appliance.cli.simulation.command import simulate
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
 
 DEFAULT_API: Final = "http://127.0.0.1:8081"
-
-_FILE: Final = click.Path(exists=False, dir_okay=False, path_type=Path)
-_UNFOLDED: Final = 10_000
 
 
 @click.group(
@@ -72,29 +69,7 @@ def main() -> None:
         sys.exit(FAILED)
 
 
-@cli.command()
-@click.argument("file", type=_FILE)
-@click.option("--state", type=click.Path(file_okay=False, path_type=Path), help="State directory.")
-@click.option("--keep", "is_keeping", is_flag=True, help="Leave the servers running at the end.")
-@click.option("--admin", metavar="ADDRESS:PORT", help="Admin API of this appliance, if not as in FILE.")
-@click.option("--endpoint", metavar="ADDRESS:PORT", help="Endpoint of this appliance, if not as in FILE.")
-@as_json
-def run(
-    file: Path, state: Path | None, admin: str | None, endpoint: str | None, *, is_keeping: bool, is_json: bool
-) -> None:
-    """Build the environment FILE describes and keep it so, until Ctrl-C.
-
-    \b
-    Example:
-      hfs run configs/local.toml
-
-    On a terminal it shows the progress; elsewhere it writes one line for each event (--json: one JSON object).
-    The state directory is $XDG_STATE_HOME/hfs/ENVIRONMENT unless given.
-    A second hfs run of the environment stands by, and takes over when the first one dies.
-    """
-    from hfs_appliance.cli.start import start
-
-    start(file, state, admin=admin, endpoint=endpoint, is_keeping=is_keeping, is_json=is_json)
+cli.add_command(environment.run)
 
 
 @cli.command()
@@ -117,7 +92,7 @@ def status(url: str, *, is_watching: bool, is_json: bool) -> None:
         text = api.call("GET", "/status")
         return text if is_json else render.status(api.read(Status, text))
 
-    watch.show(draw, _console(), is_watching=is_watching)
+    watch.show(draw, console(), is_watching=is_watching)
 
 
 @cli.command()
@@ -140,7 +115,7 @@ def servers(url: str, *, is_json: bool) -> None:
 
 
 @cli.command()
-@click.argument("file", type=_FILE, required=False)
+@click.argument("file", type=FILE, required=False)
 @as_json
 @click.pass_obj
 def plan(url: str, file: Path | None, *, is_json: bool) -> None:
@@ -156,11 +131,11 @@ def plan(url: str, file: Path | None, *, is_json: bool) -> None:
     """
     from hfs_appliance.cli import change
 
-    change.plan(connect(url), file, _console(), is_json=is_json)
+    change.plan(connect(url), file, console(), is_json=is_json)
 
 
 @cli.command()
-@click.argument("file", type=_FILE)
+@click.argument("file", type=FILE)
 @yes
 @confirm_hash
 @no_wait
@@ -180,7 +155,7 @@ def apply(url: str, file: Path, confirm: str | None, *, is_sure: bool, is_impati
     change.apply(
         connect(url),
         file,
-        _console(),
+        console(),
         confirm=confirm,
         is_sure=is_sure,
         is_waiting=not is_impatient,
@@ -215,7 +190,7 @@ def scale(
     from hfs_appliance.cli import change
 
     wanted = change.Scale(service=service, version=version, instances=instances, confirm=confirm)
-    change.scale(connect(url), wanted, _console(), is_waiting=not is_impatient, is_json=is_json)
+    change.scale(connect(url), wanted, console(), is_waiting=not is_impatient, is_json=is_json)
 
 
 @cli.command()
@@ -233,9 +208,9 @@ def events(url: str, after: int, *, is_following: bool, is_json: bool) -> None:
     from hfs_appliance.cli import render
     from hfs_appliance.model.reports import EventReport
 
-    api, console = connect(url), _console()
+    api, out = connect(url), console()
     for text in api.stream(after, is_following=is_following):
-        _print(text if is_json else render.event(api.read(EventReport, text)), console)
+        _print(text if is_json else render.event(api.read(EventReport, text)), out)
 
 
 @cli.command()
@@ -280,48 +255,14 @@ def kill(url: str, server: str, *, is_json: bool) -> None:
     click.echo(answer if is_json else f"{server} is broken; watch it heal with: hfs events --follow")
 
 
-@cli.command()
-@as_json
-@click.pass_obj
-def handover(url: str, *, is_json: bool) -> None:
-    """Have another appliance lead the environment.
-
-    What is under way ends first, for 10 s at most. This appliance stands by from then on.
-
-    \b
-    Example:
-      hfs handover
-    """
-    from hfs_appliance.cli import change
-
-    change.handover(connect(url), is_json=is_json)
-
-
-@cli.command()
-@yes
-@no_wait
-@as_json
-@click.pass_obj
-def down(url: str, *, is_sure: bool, is_impatient: bool, is_json: bool) -> None:
-    """Retire everything and end `hfs run`.
-
-    \b
-    Example:
-      hfs down --yes
-    """
-    from hfs_appliance.cli import change
-
-    change.down(connect(url), _console(), is_sure=is_sure, is_waiting=not is_impatient, is_json=is_json)
-
-
-for command in (*upgrades.COMMANDS, holds, hold, release, approve, adopt):
+for command in (environment.handover, environment.down, *upgrades.COMMANDS, holds, hold, release, approve, adopt):
     cli.add_command(command)
 cli.add_command(replay)
 cli.add_command(simulate)
 
 
 @cli.command(hidden=True)
-@click.option("--identity", type=_FILE, required=True, help="Identity file of this server.")
+@click.option("--identity", type=FILE, required=True, help="Identity file of this server.")
 def agent(identity: Path) -> None:
     """Run what runs on every server; hfs starts it by itself.
 
@@ -384,16 +325,9 @@ def version() -> None:
     click.echo(f"hfs {__version__}")
 
 
-def _console() -> Console:
-    """Give the console of this process; a pipe or a file has no width, so nothing is folded or cut there."""
-    from hfs_appliance.cli.output import Output
-
-    return Output(highlight=False, width=None if sys.stdout.isatty() else _UNFOLDED)
-
-
-def _print(content: str | RenderableType, console: Console | None = None) -> None:
+def _print(content: str | RenderableType, out: Console | None = None) -> None:
     """Print JSON as it is, anything else through rich."""
     if isinstance(content, str):
         click.echo(content)
     else:
-        (console or _console()).print(content)
+        (out or console()).print(content)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import click
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from hfs_appliance.cli.client import Api
+
+FILE: Final = click.Path(exists=False, dir_okay=False, path_type=Path)
+_UNFOLDED: Final = 10_000
 
 as_json = click.option("--json", "is_json", is_flag=True, help="Print JSON for a machine.")
 yes = click.option("--yes", "is_sure", is_flag=True, help="Do not ask.")
@@ -20,3 +27,10 @@ def connect(url: str) -> Api:
     from hfs_appliance.cli.client import Api
 
     return click.get_current_context().with_resource(Api(url))
+
+
+def console() -> Console:
+    """Give the console of this process; a pipe or a file has no width, so nothing is folded or cut there."""
+    from hfs_appliance.cli.output import Output
+
+    return Output(highlight=False, width=None if sys.stdout.isatty() else _UNFOLDED)

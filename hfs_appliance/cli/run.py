@@ -30,6 +30,7 @@ def run(start: Start) -> None:
         keep=start.is_keeping,
         admin=start.admin,
         endpoint=start.endpoint,
+        executable=start.executable,
     )
     view = View(console=Output(highlight=False), is_json=start.is_json, began_s=start.began_s)
     failure: Failure | None = None

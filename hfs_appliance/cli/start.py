@@ -30,6 +30,7 @@ class Start:
     state: Path
     admin: Listen | None
     endpoint: Listen | None
+    executable: Listen | None
     """Where this appliance listens, if not where the file says."""
     is_keeping: bool
     is_json: bool
@@ -38,7 +39,7 @@ class Start:
 
     def take_over(self) -> str:
         """Give the command line that takes over, wherever it is typed, what this one leaves running."""
-        listen = (("--admin", self.admin), ("--endpoint", self.endpoint))
+        listen = (("--admin", self.admin), ("--endpoint", self.endpoint), ("--executable", self.executable))
         given = [text for option, place in listen if place is not None for text in (option, str(place))]
         return f"{program()} {shlex.join(['run', '--state', str(self.state), *given, '--keep', str(self.file)])}"
 
@@ -51,6 +52,7 @@ def start(
     is_json: bool,
     admin: str | None = None,
     endpoint: str | None = None,
+    executable: str | None = None,
 ) -> None:
     """Run the appliance until it is asked to end. Errors: ConfigError, Failure."""
     began_s = time.monotonic()
@@ -62,6 +64,7 @@ def start(
         state=(state or default_state(desired.environment)).absolute(),
         admin=_listen("--admin", admin),
         endpoint=_listen("--endpoint", endpoint),
+        executable=_listen("--executable", executable),
         is_keeping=is_keeping or outlives_us(desired),
         is_json=is_json,
         began_s=began_s,

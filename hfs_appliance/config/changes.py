@@ -76,6 +76,7 @@ _WRITERS: Final[Mapping[str, Callable[[Any], str]]] = {
     "PerMille": percents.write_tenths,
     "Factor": percents.write_factor,
     "tuple[Step, ...]": _steps,
+    "Place": str,
 }
 """How fields of these types are written; all others as their values are."""
 _WRITTEN_OTHERWISE: Final[Mapping[type, frozenset[str]]] = {

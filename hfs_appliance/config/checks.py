@@ -197,6 +197,10 @@ def _openstack_cloud(desired: DesiredState) -> Iterator[Finding]:
     if desired.balancer is not None and not desired.balancer.network and not settings.networks:
         words = "is missing: in which network does the load balancer get its address?"
         yield Finding(path=("balancer", "network"), words=words, others=((*table, "networks"),))
+    executable, path = settings.executable, (*table, "executable")
+    if executable.sha256 and not executable.url:
+        words = "is missing: where is the file that has this sha256?"
+        yield Finding(path=(*path, "url"), words=words, others=((*path, "sha256"),))
     if not desired.registry.hosts:
         words = "is missing: servers of a cloud do not reach the registry that is embedded in `hfs run`"
         yield Finding(path=("registry", "hosts"), words=words, hint='for example hosts = ["zk1:2181"]')

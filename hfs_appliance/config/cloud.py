@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field
 
 from hfs_appliance.config import spellings
-from hfs_appliance.config.spellings import span
+from hfs_appliance.config.spellings import Listen, span
 from hfs_appliance.config.table import Table, default
 from hfs_appliance.model import desired
 from hfs_appliance.model.instants import Duration
@@ -33,12 +33,16 @@ class LocalCloud(Table):
 
 
 class Executable(Table):
-    """Where a new server gets hfs itself."""
+    """Where a new server gets hfs itself: from the appliance, which serves the very file that it runs from."""
 
-    url: Annotated[str, spellings.HTTP_URL] = Field(examples=["http://10.0.0.5:8000/hfs"])
-    """Address of `dist/hfs`, on any web server that the servers reach."""
-    sha256: Annotated[str, spellings.SHA256] = Field(examples=["0" * 64])
-    """What `sha256sum dist/hfs` says: nothing else is started."""
+    listen: Annotated[Listen | None, spellings.LISTEN] = None
+    """Where each appliance serves it. Else: the address from which it reaches the registry, port 8082."""
+    url: Annotated[str | None, spellings.HTTP_URL] = None
+    """Where servers fetch it, if they reach the appliance by another address, or not at all."""
+    sha256: Annotated[str | None, spellings.SHA256] = None
+    """What `sha256sum` says of a file at `url` that is not the appliance's own; then the appliance serves nothing."""
+    in_image: bool = default(desired.Executable, "in_image")
+    """Whether the image has hfs at `/usr/local/bin/hfs`, whatever its version: then nothing is fetched."""
 
 
 class OpenStackCloud(Table):
@@ -62,7 +66,7 @@ class OpenStackCloud(Table):
     """Server group, by name or id, whose policy spreads the servers over hosts (`soft-anti-affinity`)."""
     config_drive: bool = default(desired.OpenStackCloud, "config_drive")
     """Whether servers get their user data on a drive, too: for networks without a metadata service."""
-    executable: Executable | None = None
+    executable: Executable = Executable()
     call_within: Annotated[Duration, span("1s", "5m")] = default(desired.OpenStackCloud, "call_within")
     """How long one call of the cloud's API may take."""
     writes: Annotated[int, Field(ge=1, le=64)] = default(desired.OpenStackCloud, "writes")

@@ -7,8 +7,10 @@ from typing import Final
 
 from hfs_appliance.config import rollout, shape
 from hfs_appliance.config.cloud import Cloud
+from hfs_appliance.config.cloud import Executable as ExecutableTable
 from hfs_appliance.config.cloud import OpenStackCloud as OpenStackTable
 from hfs_appliance.model.autoscale import Autoscale, NoData, Stride, WhenBlind
+from hfs_appliance.model.balancer import Place
 from hfs_appliance.model.desired import (
     Admin,
     BalancerSettings,
@@ -114,7 +116,6 @@ def _cloud(cloud: Cloud, base: Path) -> CloudSettings:
 
 
 def _openstack(cloud: OpenStackTable, base: Path) -> OpenStackCloud:
-    executable = cloud.executable
     return OpenStackCloud(
         cloud=cloud.cloud,
         clouds_file=None if cloud.clouds_file is None else str(base / cloud.clouds_file),
@@ -125,9 +126,19 @@ def _openstack(cloud: OpenStackTable, base: Path) -> OpenStackCloud:
         keypair=cloud.keypair,
         server_group=cloud.server_group,
         config_drive=cloud.config_drive,
-        executable=None if executable is None else Executable(url=executable.url, sha256=executable.sha256),
+        executable=_executable(cloud.executable),
         call_within=cloud.call_within,
         writes=cloud.writes,
+    )
+
+
+def _executable(executable: ExecutableTable) -> Executable:
+    listen = executable.listen
+    return Executable(
+        in_image=executable.in_image,
+        listen=Place(listen.address, listen.port) if listen is not None else None,
+        url=executable.url or "",
+        sha256=executable.sha256 or "",
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from hfs_appliance.model.autoscale import Autoscale
+from hfs_appliance.model.balancer import Place
 from hfs_appliance.model.guard import Guard, ServiceGuard
 from hfs_appliance.model.ids import AvailabilityZone, EnvironmentName, PoolName, ServiceName, Version
 from hfs_appliance.model.instants import HOUR, SECOND, Duration, seconds
@@ -87,8 +88,14 @@ class LocalCloud:
 class Executable:
     """Where a new server gets hfs itself, and how it knows that it is the right file."""
 
-    url: str
-    sha256: str
+    in_image: bool = False
+    """Whether the image has it, so that nothing is fetched, whatever the rest says."""
+    listen: Place | None = None
+    """Where each appliance serves it; None: at the address from which it reaches the registry."""
+    url: str = ""
+    """What servers are told in place of that address."""
+    sha256: str = ""
+    """Of the file at `url`; empty: that is what the appliance itself runs from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,8 +115,7 @@ class OpenStackCloud:
     keypair: str | None = None
     server_group: str | None = None
     config_drive: bool = False
-    executable: Executable | None = None
-    """None: the image has hfs in it."""
+    executable: Executable = Executable()
     call_within: Duration = seconds(15)
     """How long one call of the cloud's API may take."""
     writes: int = 8

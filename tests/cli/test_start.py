@@ -203,5 +203,5 @@ def test_the_provider_is_the_one_that_the_file_names(file: str, kind: str, tmp_p
     path = Path(__file__).parents[2] / "configs" / file
     desired, source = load_file(path)
     options = app.RunOptions(file=path, source=source, desired=desired, state=tmp_path, keep=False)
-    cloud, _ = app._cloud(options, SystemClock())
+    cloud, _ = app._cloud(options, None, SystemClock())
     assert type(cloud).__name__ == kind

@@ -50,6 +50,8 @@ config_drive = true
 call_within = "20s"
 writes = 9
 [cloud.openstack.executable]
+listen = "0.0.0.0:8092"
+in_image = true
 url = "http://10.0.0.5/hfs"
 sha256 = "abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789"
 [endpoint]

@@ -21,7 +21,7 @@ from hfs_appliance.adapters.openstack.door import Door
 from hfs_appliance.adapters.openstack.listing import Listing, first, overlapped
 from hfs_appliance.adapters.openstack.names import Names
 from hfs_appliance.adapters.openstack.servers import Told, name_of
-from hfs_appliance.adapters.openstack.userdata import user_data
+from hfs_appliance.adapters.openstack.userdata import Download, user_data
 from hfs_appliance.model.desired import OpenStackCloud as Settings
 from hfs_appliance.model.ids import CloudId, EnvironmentName, ServerId
 from hfs_appliance.model.instants import Instant, between
@@ -48,7 +48,17 @@ class _Turn:
 class OpenStackCloud:
     """Servers of one environment in one project; implements the port's Cloud."""
 
-    def __init__(self, environment: EnvironmentName, settings: Settings, door: Door, clock: Clock) -> None:
+    def __init__(
+        self,
+        environment: EnvironmentName,
+        settings: Settings,
+        door: Door,
+        clock: Clock,
+        *,
+        download: Download | None = None,
+    ) -> None:
+        """`download` is how servers get hfs; None: their image has it."""
+        self._download: Final = download
         self._environment: Final = environment
         self._settings: Final = settings
         self._door: Final = door
@@ -231,7 +241,7 @@ class OpenStackCloud:
             "flavorRef": await names.flavor(flavor),
             "metadata": servers.metadata_of(spec),
             "availability_zone": spec.az,
-            "user_data": user_data(spec, settings.executable),
+            "user_data": user_data(spec, self._download),
             "networks": [{"uuid": await names.network(name)} for name in settings.networks] or "auto",
         }
         if settings.config_drive:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import dataclass
 from typing import Final
 
-from hfs_appliance.model.desired import Executable
 from hfs_appliance.model.identity import Identity
 from hfs_appliance.model.instants import MILLISECOND, Duration
 from hfs_appliance.ports.cloud import ServerSpec
@@ -20,7 +20,7 @@ IDENTITY_FILE: Final = "/var/lib/hfs/identity.json"
 
 _HEAD: Final = "#cloud-config\n"
 _UNIT: Final = "/etc/systemd/system/hfs-agent.service"
-_FETCH: Final = "/usr/local/sbin/hfs-fetch"
+FETCH: Final = "/usr/local/sbin/hfs-fetch"
 
 _SERVICE: Final = f"""[Unit]
 Description=hfs agent
@@ -47,23 +47,34 @@ set -eu
 hfs=/usr/local/bin/hfs
 is_meant() {{ echo "{sha256}  $1" | sha256sum --check --status; }}
 [ ! -e "$hfs" ] || ! is_meant "$hfs" || exit 0
-python3 -c 'import sys, urllib.request; urllib.request.urlretrieve(sys.argv[1], sys.argv[2])' '{url}' "$hfs.new"
+# Whoever serves it may die in the midst of it: then this ends, and is begun again.
+python3 -c 'import socket, sys, urllib.request
+socket.setdefaulttimeout(20)
+urllib.request.urlretrieve(sys.argv[1], sys.argv[2])' '{url}' "$hfs.new"
 is_meant "$hfs.new"
 chmod 755 "$hfs.new"
 mv "$hfs.new" "$hfs"
 """
 
 
-def user_data(spec: ServerSpec, executable: Executable | None) -> str:
-    """Give the user data of a server, encoded as nova wants it."""
-    fetch = "" if executable is None else f"ExecStartPre={_FETCH}\n"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Download:
+    """What a new server fetches before its agent starts: hfs itself."""
+
+    url: str
+    sha256: str
+
+
+def user_data(spec: ServerSpec, download: Download | None) -> str:
+    """Give the user data of a server, encoded as nova wants it; None: it has hfs already."""
+    fetch = "" if download is None else f"ExecStartPre={FETCH}\n"
     files = [
         _file(IDENTITY_FILE, formats.write(identity(spec)).decode(), "0600"),
         _file(_UNIT, _SERVICE.format(fetch=fetch)),
     ]
-    if executable is not None:
-        script = _FETCHER.format(sha256=executable.sha256, url=executable.url)
-        files.append(_file(_FETCH, script, "0755"))
+    if download is not None:
+        script = _FETCHER.format(sha256=download.sha256, url=download.url)
+        files.append(_file(FETCH, script, "0755"))
     start = [["systemctl", "daemon-reload"], ["systemctl", "enable", "--now", "--no-block", "hfs-agent.service"]]
     config = {"write_files": files, "runcmd": start}
     return base64.b64encode((_HEAD + json.dumps(config)).encode()).decode()

@@ -12,8 +12,7 @@ from hfs_appliance.adapters.openstack import failures, servers
 from hfs_appliance.adapters.openstack.listing import Listing, first, overlapped
 from hfs_appliance.adapters.openstack.pace import Pace
 from hfs_appliance.adapters.openstack.servers import Told, read
-from hfs_appliance.adapters.openstack.userdata import IDENTITY_FILE, user_data
-from hfs_appliance.model.desired import Executable
+from hfs_appliance.adapters.openstack.userdata import IDENTITY_FILE, Download, user_data
 from hfs_appliance.model.ids import CloudId
 from hfs_appliance.model.instants import SECOND, Instant, seconds
 from hfs_appliance.model.observed import CloudStatus
@@ -226,9 +225,9 @@ def test_user_data_carries_the_identity_and_starts_the_agent() -> None:
 
 
 def test_user_data_fetches_the_very_file_that_is_meant() -> None:
-    executable = Executable(url="http://10.0.0.1:8081/hfs", sha256="0" * 64)
-    files = {file["path"]: file["content"] for file in config(user_data(asked(), executable))["write_files"]}
+    download = Download(url="http://10.0.0.1:8081/hfs", sha256="0" * 64)
+    files = {file["path"]: file["content"] for file in config(user_data(asked(), download))["write_files"]}
     (script,) = [text for path, text in files.items() if path.endswith("hfs-fetch")]
-    assert executable.url in script
-    assert executable.sha256 in script
+    assert download.url in script
+    assert download.sha256 in script
     assert any("ExecStartPre=/usr/local/sbin/hfs-fetch" in text for text in files.values())
