@@ -13,6 +13,7 @@ from typing import Final
 
 from hfs_appliance.model.ids import ServiceName, Version
 from hfs_appliance.model.instants import Duration
+from hfs_appliance.model.maps import differing
 from hfs_appliance.model.traffic import EACH_REQUEST, Match, SplitKey
 
 HEALTH_PATH: Final = "/-/health"
@@ -89,6 +90,20 @@ class RouteTable:
         lines = [f"{self.address} {self.port} {self.connect_timeout} {self.response_timeout}"]
         lines += [f"{name} {route.digest}" for name, route in sorted(self.routes.items())]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
+
+
+def is_urgent(before: RouteTable | None, after: RouteTable) -> bool:
+    """Tell whether requests go wrong for as long as `after` is not served: then clients are not waited for.
+
+    So it is for a new traffic epoch, for it may be a rollback, and for a service that nobody could answer for.
+    """
+    if before is None:
+        return True
+    for name in differing(before.routes, after.routes):
+        old, new = before.routes.get(name), after.routes.get(name)
+        if new is not None and (old is None or old.epoch != new.epoch or (new.members and not old.members)):
+            return True
+    return False
 
 
 def _lines(route: Route) -> Iterator[str]:

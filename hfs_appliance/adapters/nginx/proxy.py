@@ -3,6 +3,9 @@
 A configuration is written beside the present one, checked by `nginx -t`, put in place by one rename, and counts as
 served when a worker says so and no former worker accepts connections any more; otherwise the former file is put back.
 
+A reload closes idle connections, and what a client sends on one at that moment is lost to it. So clients are told to
+leave first (`Connection: close`), and are waited for where nothing else is at stake: see `is_urgent`.
+
 We listen, nginx inherits the socket and we keep ours: when nginx dies, new connections wait in the kernel until the
 next nginx takes them, and a port in use shows before anything is changed.
 """
@@ -25,17 +28,19 @@ import trio
 
 from hfs_appliance.adapters import process
 from hfs_appliance.adapters.nginx.files import Files
-from hfs_appliance.adapters.nginx.workers import ask_revision, find_master, find_workers, is_accepting
+from hfs_appliance.adapters.nginx.workers import ask_idle, ask_revision, find_master, find_workers, is_accepting
 from hfs_appliance.adapters.process import ProcessId
 from hfs_appliance.ports.errors import Rejected, Transient
 from hfs_appliance.proxy.render import Host, Rendered, endpoint_of, render
-from hfs_appliance.proxy.table import OddField, RouteTable
+from hfs_appliance.proxy.table import OddField, RouteTable, is_urgent
 
 CHECK_WITHIN_S: Final = 20.0
 SERVE_WITHIN_S: Final = 20.0
 """1,000 APIs take 0.2 s on an idle machine."""
 STOP_WITHIN_S: Final = 10.0
 """Requests that are open when the proxy is stopped have this long to end."""
+LEAVE_WITHIN_S: Final = 0.5
+"""Clients that ask more often than that, each on its connection, never meet one that a reload closes."""
 HOUSEKEEPING_EVERY_S: Final = 60.0
 
 _POLL_S: Final = 0.005
@@ -72,8 +77,10 @@ class NginxProxy:
         *,
         listen: tuple[str, int] | None = None,
         stays_in_group: bool = False,
+        leave_within_s: float = LEAVE_WITHIN_S,
     ) -> None:
         self._files = Files(directory)
+        self._leave_within_s = leave_within_s
         self._stays_in_group = stays_in_group
         """Whether nginx ends with the process group that we are in: with the server, where that is one."""
         self._listen = listen
@@ -218,14 +225,16 @@ class NginxProxy:
         is_moved = known is not None and (known.address, known.port) != (table.address, table.port)
         if is_moved:
             _listen(table.address, table.port).close()  # nginx would try for 2.5 s, and only its log would tell why
-        workers = [worker for worker in find_workers(self._files.root) if is_accepting(worker)]
-        log = _Log(self._files.errors)
-        self._files.switch(rendered.revision)
         if former is not None:
-            # The master gives the new workers 100 ms before it sends the old ones away: so long do clients have to go.
             self._files.leave(former)
-        process.send_signal(master, signals.SIGHUP)
         try:
+            if not is_urgent(known, table):
+                await self._wait_until_clients_have_left()
+            workers = [worker for worker in find_workers(self._files.root) if is_accepting(worker)]
+            log = _Log(self._files.errors)
+            self._files.switch(rendered.revision)
+            # The master gives the new workers 100 ms before it sends the old ones away: so long do all clients have.
+            process.send_signal(master, signals.SIGHUP)
             is_served = await self._is_served(rendered.revision, workers, by=master, log=log)
         finally:
             if former is not None:
@@ -239,6 +248,12 @@ class NginxProxy:
         if is_moved:
             self._hold(None)
         self._files.forget_all_but(rendered.revision, former)
+
+    async def _wait_until_clients_have_left(self) -> None:
+        """Wait until no connection is idle, but not for those who ask seldom: they hardly meet a closing."""
+        with trio.move_on_after(self._leave_within_s):
+            while await ask_idle(self._files.root) != 0:  # noqa: ASYNC110  # see _POLL_S
+                await trio.sleep(_POLL_S)
 
     async def _is_served(self, revision: str, former: Sequence[ProcessId], *, by: ProcessId, log: _Log) -> bool:
         """Wait until new connections are served by that revision alone; False when it comes to nothing in time."""

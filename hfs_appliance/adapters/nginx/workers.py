@@ -6,6 +6,7 @@ So nothing is lost when we are killed at any instant, and workers whose master w
 from __future__ import annotations
 
 import os
+import re
 import socket
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +21,8 @@ _WORKER: Final = b"nginx: worker process"
 _LEAVING: Final = b"nginx: worker process is shutting down"
 _ANSWER_MAX: Final = 1024
 _ANSWER_WITHIN_S: Final = 1.0
+_IDLE: Final = re.compile(r"Waiting: (\d+)")
+"""Of ngx_http_stub_status_module: connections on which no request is under way, of all workers together."""
 
 
 def find_master(root: Path, pid_file: Path) -> ProcessId | None:
@@ -55,13 +58,23 @@ def is_accepting(worker: ProcessId) -> bool:
 
 async def ask_revision(root: Path) -> str | None:
     """Ask whichever worker answers for the revision that it serves; None when none does."""
+    return await _ask(root, "/revision")
+
+
+async def ask_idle(root: Path) -> int | None:
+    """Ask how many clients keep a connection without asking anything now; None when nobody can say."""
+    found = _IDLE.search(await _ask(root, "/connections") or "")
+    return int(found[1]) if found is not None else None
+
+
+async def _ask(root: Path, target: str) -> str | None:
     # The path of a socket has 107 bytes at most; by way of a descriptor the directory may lie as deep as it likes.
     with suppress(OSError), trio.move_on_after(_ANSWER_WITHIN_S):
         directory = os.open(root, os.O_PATH)
         try:
             with trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as control:
                 await control.connect(f"/proc/self/fd/{directory}/control.sock")
-                await control.send(b"GET /revision HTTP/1.0\r\n\r\n")
+                await control.send(f"GET {target} HTTP/1.0\r\n\r\n".encode())
                 answer = b""
                 while len(answer) < _ANSWER_MAX and (part := await control.recv(_ANSWER_MAX)):
                     answer += part

@@ -8,6 +8,7 @@ import signal
 import socket
 import stat
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -260,6 +261,44 @@ async def test_reloads_under_load_lose_no_request(site: Site) -> None:
         stop.set()
     assert reports[0].failures == ()
     assert reports[0].ok > 50
+
+
+async def test_a_reload_waits_until_a_client_has_been_told_to_leave(site: Site) -> None:
+    first, second = await site.upstream("127.0.0.2"), await site.upstream("127.0.0.3")
+    site.proxy = NginxProxy(site.directory, leave_within_s=math.inf)
+    await site.publish(dns=(first.member,))
+    async with await trio.open_tcp_stream("127.0.0.1", site.port) as stream, trio.open_nursery() as nursery:
+        assert b"Connection: keep-alive" in await asked(stream)
+        nursery.start_soon(partial(site.publish, dns=(first.member, second.member)))
+        with trio.fail_after(60):
+            while not list((site.directory / "conf").glob("*.leaving")):  # noqa: ASYNC110
+                await trio.sleep(0.01)
+            assert b"Connection: close" in await asked(stream)
+            assert await stream.receive_some() == b""
+    assert not list((site.directory / "conf").glob("*.leaving"))
+
+
+async def test_a_new_traffic_epoch_waits_for_no_client(site: Site) -> None:
+    first, second = await site.upstream("127.0.0.2"), await site.upstream("127.0.0.3")
+    site.proxy = NginxProxy(site.directory, leave_within_s=math.inf)
+    await site.publish(dns=(first.member,))
+    table = site.table({"dns": (second.member,)})
+    moved = {name: replace(route, epoch=1) for name, route in table.routes.items()}
+    async with await trio.open_tcp_stream("127.0.0.1", site.port) as stream:
+        assert b"Connection: keep-alive" in await asked(stream)
+        with trio.fail_after(60):
+            await site.proxy.publish(replace(table, routes=moved))
+        assert await stream.receive_some() == b""
+    assert (await site.get("/dns/")).json()["by"] == "127.0.0.3"
+
+
+async def asked(stream: trio.SocketStream) -> bytes:
+    """Ask over a connection that is kept, and give all of the answer: its body is JSON without an end of line."""
+    await stream.send_all(b"GET /dns/ HTTP/1.1\r\nHost: x\r\n\r\n")
+    answer = b""
+    while not answer.endswith(b"}"):
+        answer += await stream.receive_some()
+    return answer
 
 
 async def test_long_logs_are_put_aside(site: Site) -> None:
