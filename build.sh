@@ -8,6 +8,9 @@ cd "$root"
 python=/usr/bin/python3 # Debian's own: the first line of dist/hfs names it, so everything is made and tested with it
 venv=.venv/bin/python
 
+# Hundreds of short processes run here: a module is compiled when it is first used, and never again.
+unset PYTHONDONTWRITEBYTECODE
+
 usage() {
   cat <<'END'
 Usage: ./build.sh COMMAND [ARGUMENT...]
@@ -34,6 +37,22 @@ say() { printf '==> %s\n' "$*" >&2; }
 die() {
   printf 'build.sh: %s\n' "$*" >&2
   exit 1
+}
+
+# together STEP...: carry out steps at the same time; show what each wrote once it is over, and fail if one did.
+together() {
+  local step logs running=() result=0
+  logs=$(mktemp -d)
+  for step; do
+    $step >"$logs/${#running[@]}" 2>&1 &
+    running+=($!)
+  done
+  for step in "${!running[@]}"; do
+    wait "${running[step]}" || result=$?
+    cat "$logs/$step" >&2
+  done
+  rm -r "$logs"
+  return "$result"
 }
 
 # ---- Debian packages
@@ -91,11 +110,11 @@ virtualenv() {
     say "installing Python packages: $group"
     case $group in
       build)
-        pip install --upgrade pip # Debian's own is too old to know groups
-        pip install --group build
+        pip install --no-compile --upgrade pip # Debian's own is too old to know groups
+        pip install --no-compile --group build
         ;;
       test)
-        pip install --requirement requirements.lock
+        pip install --no-compile --requirement requirements.lock
         echo "$root" >"$("$venv" -c 'import site; print(site.getsitepackages()[0])')/hfs.pth" # our own packages
         ;;
     esac
@@ -103,7 +122,7 @@ virtualenv() {
   done
 }
 
-pip() { "$venv" -m pip --quiet --disable-pip-version-check "$1" --constraint requirements.lock "${@:2}" >&2; }
+pip() { "$venv" -m pip --quiet --disable-pip-version-check "$@" --constraint requirements.lock >&2; }
 
 lock() {
   say "choosing versions"
@@ -191,32 +210,37 @@ test_openstack() {
 
 recorded=tests/golden/simulation/digests.json
 
-# Play the recorded simulations on Debian's Python and on each other one that is found, all at the same time; with
+# Play the recorded simulations on Debian's Python and on each other one that there is, all at the same time; with
 # --short, the largest one on Debian's only.
 digests() {
-  local version found runs=("$venv -m sim.digests $recorded")
+  local version runs=("$venv -m sim.digests $recorded")
   say "recorded simulations"
   if [[ ${1-} == --write ]]; then
     "$venv" -m sim.digests "$recorded" --write
     return
   fi
-  for version in 3.12 3.13; do
-    found=$(find_python "$version") || continue
-    other_virtualenv "$version" "$found"
+  for version in "${other_pythons[@]}"; do
+    [[ -e .venv-$version/made ]] || continue
     runs+=(".venv-$version/bin/python -m sim.digests $recorded${1:+ $1}") # no blank at the end: xargs would join lines
   done
   printf '%s\n' "${runs[@]}" | xargs -P "${#runs[@]}" -L 1 env PYTHONPATH="$root"
 }
 
-# other_virtualenv VERSION PYTHON: have what simulations need in a virtual environment of another Python: no OpenStack.
-other_virtualenv() {
-  local made=.venv-$1/made
-  [[ ! -e $made || $(<"$made") != "$(sha256sum <requirements.lock)" ]] || return 0
-  say "installing Python packages: run, for Python $1"
-  "$2" -m venv --clear ".venv-$1"
-  ".venv-$1/bin/python" -m pip install --quiet --disable-pip-version-check --constraint requirements.lock \
-    --requirement <(dependencies | grep --invert-match ^openstacksdk) >&2
-  sha256sum <requirements.lock >"$made"
+other_pythons=(3.12 3.13)
+
+# Have what simulations need in a virtual environment of each other Python that this machine has: no OpenStack.
+other_virtualenvs() {
+  local version found made
+  for version in "${other_pythons[@]}"; do
+    found=$(find_python "$version") || continue
+    made=.venv-$version/made
+    [[ ! -e $made || $(<"$made") != "$(sha256sum <requirements.lock)" ]] || continue
+    say "installing Python packages: run, for Python $version"
+    "$found" -m venv --clear --without-pip ".venv-$version"
+    dependencies | grep --invert-match ^openstacksdk |
+      pip --python ".venv-$version/bin/python" install --no-compile --requirement /dev/stdin
+    sha256sum <requirements.lock >"$made"
+  done
 }
 
 known=tests/golden/simulation/known-seeds.txt
@@ -253,6 +277,9 @@ prepare() (
   for step; do $step; done
 ) 9<"$root"
 
+# Compile all tests in a fresh checkout: the processes that run them begin at the same time, and each would do it for itself.
+warm_up() { [[ -e tests/tidy/__pycache__ ]] || "$venv" -m pytest --quiet --collect-only >/dev/null; }
+
 packages_for_run() { packages "${for_run[@]}"; }
 packages_for_openstack() { packages python3-venv=/usr/share/doc/python3-venv "${for_openstack[@]}"; }
 packages_for_test() { packages "${for_test[@]}"; }
@@ -272,13 +299,11 @@ main() {
         test_openstack "${@:2}"
         return
       fi
-      prepare packages_for_test "virtualenv build test" zipapp
-      check
+      prepare packages_for_test "virtualenv build test" "together check zipapp other_virtualenvs warm_up"
       say "tests"
       "$venv" -m pytest -n 3 --dist loadfile "$@" # three, for much of it waits; loadfile: tests of one file share an environment
       if (($# == 0)); then
-        digests --short
-        sweep "$swarm_in_ci"
+        together "digests --short" "sweep $swarm_in_ci"
       fi
       ;;
     openstack)
@@ -294,7 +319,7 @@ main() {
       say "dist/hfs: $(du -h dist/hfs | cut -f1), sha256 $(sha256sum dist/hfs | cut -d' ' -f1)"
       ;;
     digests)
-      prepare packages_for_run "virtualenv build test"
+      prepare packages_for_run "virtualenv build test" other_virtualenvs
       digests "$@"
       ;;
     sweep)
