@@ -24,6 +24,7 @@ Usage: ./build.sh COMMAND [ARGUMENT...]
   digests [OPTION]  play the recorded simulations on every Python from 3.11 to 3.13 that this machine has; --short: the
                     largest on Debian's only, as `test` does; --write: record what they give now
   sweep [N [FROM]]  play N (500) random simulations on all cores; exit code 1 when one breaks a promise
+  kills [OPTION...] kill hfs at 1,000 random steps of larger stories, and see that nothing is left over or there twice
   mutants [NAME...] make hfs wrong in each way that is known, and see that the simulator's checkers notice
   bench [NAME...]   run the benchmarks, all or those named; results go to bench/results/
   lock              choose the versions of all packages anew and write them to requirements.lock
@@ -325,6 +326,11 @@ main() {
     sweep)
       prepare packages_for_run "virtualenv build test"
       sweep "${1:-500}" --from "${2:-0}"
+      ;;
+    kills)
+      prepare packages_for_run "virtualenv build test"
+      say "kills"
+      "$venv" -m sim.kill_points "$@"
       ;;
     mutants)
       prepare packages_for_run "virtualenv build test"

@@ -29,19 +29,20 @@ WAITS: Final = seconds(60)
 Request = Callable[[ApplianceControl], Awaitable[object]]
 
 
-async def ask(sim: Simulation, what: str, request: Request, *, insists: bool = False) -> None:
-    """Ask, and note in the journal what became of it; who insists asks again until it is done."""
-    while not await _is_done(sim, what, request) and insists:  # noqa: ASYNC110  # a person asks again, nothing tells
+async def ask(sim: Simulation, what: str, request: Request, *, insists: bool, whom: str) -> None:
+    """Ask an appliance, and note in the journal what became of it; who insists asks again until it is done."""
+    while not await _is_done(sim, what, request, whom) and insists:  # noqa: ASYNC110  # a person asks again, nothing tells
         await trio.sleep(to_seconds(ASKS_AGAIN))
 
 
-async def _is_done(sim: Simulation, what: str, request: Request) -> bool:
-    if sim.now is None or not sim.now.is_alive:
+async def _is_done(sim: Simulation, what: str, request: Request, whom: str) -> bool:
+    asked = sim.appliances.get(whom)
+    if asked is None or not asked.is_alive:
         sim.note(f"asked to {what}: nobody answers")
         return False
     try:
         with trio.move_on_after(to_seconds(WAITS)) as waiting:
-            await request(sim.now.control)
+            await request(asked.control)
     except (PortError, ConfigError, UnknownName, trio.TooSlowError) as error:
         sim.note(f"asked to {what}: {type(error).__name__} {error}")
         return False

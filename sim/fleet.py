@@ -206,6 +206,11 @@ class Simulation:
         believers = [appliance for appliance in self.appliances.values() if appliance.is_acting]
         return max(believers, key=lambda one: one.plane.leadership.leader.epoch, default=None)
 
+    def leading(self) -> str:
+        """Name the appliance that leads; when nobody believes that it does, the first one."""
+        acting = self.acting()
+        return acting.place.name if acting is not None else FIRST
+
     def _place(self, name: str) -> Place:
         if name not in self.places:
             entropy = SimEntropy(self.streams.named(f"entropy/{name}"))
@@ -215,9 +220,9 @@ class Simulation:
             self.places[name] = Place(name, at, proxy, entropy, Uplink())
         return self.places[name]
 
-    def ask(self, what: str, request: Request, *, insists: bool = False) -> None:
-        """Ask the control plane for something, as an operator does; its answer is noted in the journal."""
-        self._nursery.start_soon(partial(ask, self, what, request, insists=insists))
+    def ask(self, what: str, request: Request, *, insists: bool = False, whom: str = FIRST) -> None:
+        """Ask an appliance for something, as an operator does; its answer is noted in the journal."""
+        self._nursery.start_soon(partial(ask, self, what, request, insists=insists, whom=whom))
 
     def calm(self) -> None:
         """Let no mischief strike any more."""

@@ -1,4 +1,4 @@
-"""Killing the control plane at steps of trio's scheduler, and starting it again a moment later."""
+"""Killing an appliance at steps of trio's scheduler, and starting it again a moment later."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from hfs_appliance.model.instants import MILLISECOND
+from sim.incarnation import FIRST
 
 if TYPE_CHECKING:
     from sim.fleet import Simulation
@@ -40,7 +41,7 @@ class AtSteps(trio.abc.Instrument):
 
 
 class KillAtStep(AtSteps):
-    """X1: the control plane dies after so many steps since this began to watch; 0 only counts them."""
+    """X1: whoever leads dies after so many steps since this began to watch; 0 only counts them."""
 
     def __init__(self, step: int) -> None:
         super().__init__()
@@ -49,7 +50,7 @@ class KillAtStep(AtSteps):
     def reached(self, sim: Simulation) -> None:
         """Kill when it is time."""
         if self.steps == self._step:
-            kill_for_a_moment(sim)
+            kill_for_a_moment(sim, sim.leading())
 
 
 class KillAtEveryStep(trio.abc.Instrument):
@@ -82,7 +83,8 @@ class KillAtEveryStep(trio.abc.Instrument):
             kill_for_a_moment(sim)
 
 
-def kill_for_a_moment(sim: Simulation) -> None:
-    """Kill the control plane, and start it again a millisecond later."""
-    end = sim.overlaps.during("control plane", sim.kill, sim.start)
+def kill_for_a_moment(sim: Simulation, name: str = FIRST) -> None:
+    """Kill an appliance, and start it again a millisecond later."""
+    what = "control plane" if name == FIRST else f"{name} killed"
+    end = sim.overlaps.during(what, lambda: sim.kill(name), lambda: sim.start(name))
     sim.clock.after(MILLISECOND, end)

@@ -253,6 +253,13 @@ class VersionOffered(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VersionTakenBack(Fact):
+    """An operator takes back what is rolled out of a service, whatever it is worth."""
+
+    service: ServiceName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ControlPlaneKilled(Fact):
     """A control plane ended as kill -9 ends it."""
 

@@ -23,7 +23,7 @@ from sim.entries import (
     TrafficGone,
     TrafficWritten,
 )
-from sim.truth import ApiCalled, Fact, RegistryReplaced, Settled, VersionOffered
+from sim.truth import ApiCalled, Fact, RegistryReplaced, Settled, VersionOffered, VersionTakenBack
 
 WHOLE: Final = 1000
 GIVEN_UP: Final = "abort"
@@ -218,7 +218,7 @@ class RightVerdict(Checker):
     name = "right-verdict"
     ids = ("S17", "L9")
     promise = "a good version is never taken back, whatever single instances do; one that is no good is, by itself"
-    sees = (VersionOffered, RolloutWritten, DesiredStored, Settled)
+    sees = (VersionOffered, VersionTakenBack, RolloutWritten, DesiredStored, Settled)
 
     def __init__(self, case: Case) -> None:
         super().__init__(case)
@@ -232,6 +232,8 @@ class RightVerdict(Checker):
         match fact:
             case VersionOffered():
                 (self._good if fact.is_good else self._bad).add((fact.service, fact.version))
+            case VersionTakenBack():
+                self._good = {key for key in self._good if key[0] != fact.service}
             case DesiredStored():
                 # Whoever changes his mind meanwhile has it taken back, whatever it is worth.
                 self._good = {key for key in self._good if self._is_wanted(fact.desired, *key)}

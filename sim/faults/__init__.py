@@ -10,6 +10,7 @@ from sim.faults import (  # noqa: F401  # each puts its kinds on the menu
     load,
     network,
     operator,
+    orders,
     plane,
     proxy,
     registry,

@@ -18,7 +18,7 @@ AWAY = (SECOND, Duration(5 * MINUTE))
 @kind("leader-frozen", "X5", "Z2", "N6", words="whoever leads stands still, as under SIGSTOP, and goes on", spans=AWAY)
 def leader_frozen(sim: Simulation, fault: Fault) -> Struck:  # noqa: ARG001  # every kind has this signature
     """Stop the process; when it goes on, it believes what it believed before."""
-    name = _leader(sim)
+    name = sim.leading()
 
     def freeze() -> None:
         if sim.appliances[name].is_alive:
@@ -31,7 +31,7 @@ def leader_frozen(sim: Simulation, fault: Fault) -> Struck:  # noqa: ARG001  # e
 @kind("leader-killed", "X1", "Z2", "N6", words="whoever leads is killed, and started again at the end", spans=AWAY)
 def leader_killed(sim: Simulation, fault: Fault) -> Struck:  # noqa: ARG001  # every kind has this signature
     """Kill it as kill -9 does."""
-    name = _leader(sim)
+    name = sim.leading()
     what = "control plane" if name == FIRST else f"{name} killed"
     end = sim.overlaps.during(what, lambda: sim.kill(name), lambda: sim.start(name))
     return Struck(words=f"{name} is killed", end=end)
@@ -48,12 +48,7 @@ def leader_killed(sim: Simulation, fault: Fault) -> Struck:  # noqa: ARG001  # e
 )
 def leader_silent(sim: Simulation, fault: Fault) -> Struck:
     """Let its packets disappear, both ways or one way."""
-    name = _leader(sim)
+    name = sim.leading()
     uplink = sim.places[name].uplink
     uplink.hush(requests=bool(fault.amount))
     return Struck(words=f"{name} does not hear the registry", end=uplink.unhush)
-
-
-def _leader(sim: Simulation) -> str:
-    acting = sim.acting()
-    return acting.place.name if acting is not None else FIRST

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import re
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
@@ -11,8 +12,10 @@ from dataclasses import replace
 import pytest
 
 from hfs_appliance.model.instants import seconds
-from sim.every_step import STORIES, Row, crash, main, row, steps_of
+from sim.every_step import Row, crash, main, row, steps_of
+from sim.play import play
 from sim.scenario import Bounds, Scenario
+from sim.stories import STORIES
 
 SLICE = 2
 """Kills in each story."""
@@ -31,6 +34,23 @@ def test_a_kill_at_some_steps_of_a_story_breaks_no_promise(name: str) -> None:
     assert steps > 300
     for number in range(1, SLICE + 1):
         assert crash(story, 1, number * steps // (SLICE + 1)).violations == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("canary", ["promote service-0000: done", "promote-full service-0000: done", "before=soak .* operator asked"]),
+        ("rolling", ["before=canary .* phase=expand", "phase=done"]),
+        ("rollback", ["rollout-given-up before=soak .* operator asked", "phase=done"]),
+        ("storm", ["hold-changed rule=storm .* too many at once", "approve what is held back: done"]),
+        ("handover", [f" {who}leadership mode-changed mode=standby .* handed over" for who in ("", "mcp-2/")]),
+    ],
+)
+def test_a_story_gets_to_what_it_is_there_for(name: str, lines: list[str]) -> None:
+    told: list[str] = []
+    play(STORIES[name], 1, watch=lambda playing: playing.sim.journal.follow(told.append))
+    for line in lines:
+        assert any(re.search(line, each) for each in told), line
 
 
 def test_each_kill_is_a_run_of_its_own() -> None:

@@ -10,7 +10,15 @@ import pytest
 from hfs_appliance.model.ids import Version
 from sim.checkers.rollouts import AcknowledgedSplit, OneRollout, RequestsWhereServed, RightVerdict
 from sim.entries import Author, ProxyGone, ProxyTold, RolloutGone, RolloutWritten, TrafficGone, TrafficWritten
-from sim.truth import ApiCalled, ControlPlaneStarted, RegistryReached, RegistryReplaced, Settled, VersionOffered
+from sim.truth import (
+    ApiCalled,
+    ControlPlaneStarted,
+    RegistryReached,
+    RegistryReplaced,
+    Settled,
+    VersionOffered,
+    VersionTakenBack,
+)
 from tests.sim.checkers.stage import DNS, V1, Stage, registered, role
 
 V2 = Version("2.0.0")
@@ -133,6 +141,13 @@ def test_a_version_gets_what_it_deserves(*, is_good: bool, is_taken_back: bool) 
     ended = replace(rollout("abort" if is_taken_back else "done"), is_reverting=is_taken_back)
     stage.tell(ended, ended, Settled())
     assert len(stage.accused) == (is_good is is_taken_back)
+
+
+def test_a_good_version_may_be_taken_back_by_an_operator() -> None:
+    stage = Stage(RightVerdict)
+    stage.tell(VersionOffered(service=DNS, version=V2, is_good=True), rollout("soak"), VersionTakenBack(service=DNS))
+    stage.tell(replace(rollout("abort"), is_reverting=True), Settled())
+    assert not stage.accused
 
 
 def test_of_a_version_that_nobody_has_judged_nothing_is_expected() -> None:
