@@ -6,10 +6,10 @@ import gc
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from hfs_appliance.runtime.collector import collecting_seldom
-from sim.outcome import Outcome
+from sim.outcome import Outcome, Violation
 from sim.play import play
 from sim.scenario import Scenario
 from sim.shrink import shrink
@@ -36,9 +36,23 @@ def _begin_to_work() -> None:
     gc.freeze()
 
 
-def play_seed(seed: int) -> Outcome:
-    """Play what a seed draws."""
-    return play(draw(seed), seed)
+def play_seed(seed: int, playing: Callable[[Scenario, int], Outcome] = play) -> Outcome:
+    """Play what a seed draws; of many none ends the others: the end of the simulation itself is a violation, too."""
+    scenario = draw(seed)
+    try:
+        return playing(scenario, seed)
+    except Exception as error:  # noqa: BLE001  # told below, with what is needed to see it again
+        words = f"the simulation itself ended with {type(error).__name__}: {error}"
+        return Outcome(
+            scenario=scenario.name,
+            seed=seed,
+            servers=scenario.layout.servers,
+            virtual_seconds=0,
+            cpu_seconds=0,
+            events=0,
+            digest="",
+            violations=(Violation(checker="alive", instant="?", words=words),),
+        )
 
 
 def reduce(scenario: Scenario, seed: int) -> Scenario:

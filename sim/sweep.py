@@ -88,6 +88,8 @@ def main(arguments: Sequence[str]) -> int:
             for complaint in complaints(outcome):
                 sys.stdout.write(f"{complaint}\n")
                 sys.stdout.flush()
+        if sys.stderr.isatty():
+            sys.stderr.write(f"\r{found.runs} of {options.count} seeds, {found.broken} broken \r")
     sys.stdout.write(f"{found.verdict()}\n")
     if options.write is not None:
         options.write.write_text("\n".join(_page(found)) + "\n")

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from hfs_appliance.model.instants import MINUTE, Duration, seconds
 from sim.batch import play_seed, reduce, swarm
+from sim.outcome import Outcome
 from sim.play import play
 from sim.scenario import Bounds, Fault, Layout, Scenario
 
@@ -14,6 +15,14 @@ def test_processes_give_what_one_gives() -> None:
     seeds = (3, 1)
     together = [replace(outcome, cpu_seconds=0) for outcome in swarm(seeds, workers=2)]
     assert together == [replace(play_seed(seed), cpu_seconds=0) for seed in seeds]
+
+
+def test_a_seed_that_cannot_be_played_is_a_broken_one() -> None:
+    def fails(scenario: Scenario, seed: int) -> Outcome:
+        raise KeyError(f"a fake has lost its way in {scenario.name} of {seed}")
+
+    (violation,) = play_seed(3, fails).violations
+    assert (violation.checker, "KeyError" in violation.words) == ("alive", True)
 
 
 def test_a_failing_scenario_is_reduced() -> None:
