@@ -64,17 +64,25 @@ class SimLoad:
         return self._last
 
     def _service(self, before: Mapping[Version, Account], now: Mapping[Version, Account]) -> Mapping[Version, Measured]:
-        return {version: self._measured(now[version].since(before.get(version, _NOTHING))) for version in sorted(now)}
+        return {version: self._measured(before.get(version, _NOTHING), now[version]) for version in sorted(now)}
 
-    def _measured(self, account: Account) -> Measured:
-        factor, latencies = self._faults.factor, dict[int, int]()
-        for mean, requests in account.latencies.items():
-            for share, part in _TIMES:
-                bucket = bucket_of(BUCKETS_US[mean] * part // 1000)
-                latencies[bucket] = latencies.get(bucket, 0) + requests * share * factor // (1_000_000 * MICRO)
+    def _measured(self, before: Account, now: Account) -> Measured:
+        """Give what ended from one look to the next, in whole requests: what is begun at one counts at a later one."""
+        factor, was, by_now = self._faults.factor, _latencies(before), _latencies(now)
+        latencies = {bucket: (count - was.get(bucket, 0)) * factor // 1000 for bucket, count in sorted(by_now.items())}
         return Measured(
-            requests=account.asked * factor // (1000 * MICRO),
-            errors=account.lost * factor // (1000 * MICRO),
-            busy_us=account.busy_us * factor // (1000 * MICRO),
-            latencies={bucket: count for bucket, count in sorted(latencies.items()) if count},
+            requests=(now.asked // MICRO - before.asked // MICRO) * factor // 1000,
+            errors=(now.lost // MICRO - before.lost // MICRO) * factor // 1000,
+            busy_us=(now.busy_us // MICRO - before.busy_us // MICRO) * factor // 1000,
+            latencies={bucket: count for bucket, count in latencies.items() if count},
         )
+
+
+def _latencies(account: Account) -> dict[int, int]:
+    """Count whole requests by bucket of their time."""
+    parts: dict[int, int] = {}
+    for mean, requests in account.latencies.items():
+        for share, part in _TIMES:
+            bucket = bucket_of(BUCKETS_US[mean] * part // 1000)
+            parts[bucket] = parts.get(bucket, 0) + requests * share
+    return {bucket: count // (1000 * MICRO) for bucket, count in parts.items()}

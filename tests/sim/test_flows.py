@@ -268,3 +268,14 @@ async def test_a_proxy_counts_what_it_served(fault: str) -> None:
         case _:
             assert (await counted(load)).errors == 300
             assert (await counted(another)).requests == 12_000
+
+
+async def test_requests_that_are_few_are_counted_when_there_is_a_whole_one() -> None:
+    world = World(Traffic(base=1))
+    load = SimLoad(world.sim.clock, world.sim.flows, world.sim.load_faults)
+    await load.skip()
+    requests = 0
+    for _ in range(40):
+        world.wait(Duration(SECOND // 4))
+        requests += (await counted(load)).requests
+    assert requests == 10
