@@ -23,7 +23,7 @@ from sim.entries import (
     TrafficGone,
     TrafficWritten,
 )
-from sim.truth import ApiCalled, Fact, RegistryReplaced, Settled, VersionOffered, VersionTakenBack
+from sim.truth import ApiCalled, Condition, Fact, RegistryReplaced, Settled, VersionOffered, VersionTakenBack
 
 WHOLE: Final = 1000
 GIVEN_UP: Final = "abort"
@@ -70,13 +70,19 @@ class AcknowledgedSplit(Checker):
     def _judge(self, role: RoleGiven) -> None:
         service, group = self._desired(role.service), self._census.groups.get((role.service, role.version))
         epochs = self._weights.get(role.service)
-        if not service or epochs is None or (group is not None and group.up):
+        if not service or epochs is None or (group is not None and group.up) or not self._served(role):
             return
         for appliance, followed in sorted(self._proxies.items()):
             weights = epochs.get(followed.get(role.service, 0))
             if weights is not None and weights.get(role.version, 0):
                 words = f"{appliance} still sends it {weights[role.version]} of {WHOLE} requests"
                 self.accuse(f"{role.server}, the last of {role.service} {role.version}, is drained though {words}")
+
+    def _served(self, role: RoleGiven) -> bool:
+        """Tell whether requests could reach an instance: one that never came up takes none with it."""
+        machine, entry = self._census.machines.get(role.server), self._census.registered.get(role.server)
+        is_serving = machine is not None and machine.condition is Condition.SERVING
+        return is_serving or (entry is not None and entry.is_up)
 
     def _desired(self, name: ServiceName) -> int:
         """Count the instances that are wanted of a service: of one that is to end nobody is missed."""

@@ -27,6 +27,10 @@ def changed(before: RouteTable | None, after: RouteTable) -> Iterator[tuple[Serv
             yield name, tuple(old.reachable), route
 
 
+RESYNCED_WITHIN: Final = seconds(75)
+"""Z5: of watches that the registry has forgotten without a word, the next resync tells."""
+
+
 class Registrations(Checker):
     """What joins a route is registered for it; what has members keeps some while anything serves."""
 
@@ -71,10 +75,11 @@ class Registrations(Checker):
         if entry is not None and _is_of(entry, name, member):
             return
         ended = self._ended.get(server)
+        known_for = RESYNCED_WITHIN if self._weather.are_watches_lost else self.PUBLISHED_WITHIN
         if (
             ended is not None
             and _is_of(ended[0], name, member)
-            and ended[1] >= self._weather.routes_asked_at - self.PUBLISHED_WITHIN
+            and ended[1] >= self._weather.routes_asked_at - known_for
         ):
             return
         if self._weather.sighted_since is None:
@@ -190,8 +195,6 @@ class InStep(Checker):
     sees = (RoutesServed, Registered, Unregistered, TrafficWritten, TrafficGone, ApiCalled)
 
     RENDERED_WITHIN: Final = seconds(15)
-    RESYNCED_WITHIN: Final = seconds(75)
-    """Z5: of watches that the registry has forgotten without a word, the next resync tells."""
 
     def __init__(self, case: Case) -> None:
         super().__init__(case)
@@ -268,9 +271,7 @@ class InStep(Checker):
                 is_excused
                 or since is None
                 or since + self.RENDERED_WITHIN > now
-                or (
-                    self._weather.are_watches_lost and now - self._unseen.setdefault(server, now) < self.RESYNCED_WITHIN
-                )
+                or (self._weather.are_watches_lost and now - self._unseen.setdefault(server, now) < RESYNCED_WITHIN)
             ):
                 self._late.begin(now, server)
             elif entry.is_up and not self._must_be_routed(entry):

@@ -21,10 +21,12 @@ from sim.truth import (
     ControlPlaneStarted,
     DocumentGiven,
     EpochTaken,
+    FaultBegun,
     FilesServed,
     MutationSent,
     PlaneWrote,
     RegistryReached,
+    RoutesAsked,
     RoutesServed,
     SeatGone,
 )
@@ -47,6 +49,24 @@ def test_a_new_member_is_registered_there(*, is_registered: bool) -> None:
         stage.tell(registered("small-1"))
     stage.tell(RoutesServed(table=table({DNS: ("small-1",)})))
     assert bool(stage.accused) is not is_registered
+
+
+@pytest.mark.parametrize(
+    ("fault", "since", "is_wrong"),
+    [
+        ("mcp-watches-lost", 50, False),
+        ("mcp-watches-lost", 90, True),
+        ("service-crashes", 50, True),
+        ("none", 5, False),
+    ],
+)
+def test_what_has_ended_is_known_while_the_registry_is_watched(fault: str, since: int, *, is_wrong: bool) -> None:
+    stage = Stage(Registrations)
+    stage.tell(ControlPlaneStarted(), RegistryReached(client=1), registered("small-1"))
+    stage.tell(FaultBegun(number=0, kind=fault, words="", victims=None), unregistered("small-1"))
+    stage.wait(since)
+    stage.tell(RoutesAsked(), RoutesServed(table=table({DNS: ("small-1",)})))
+    assert bool(stage.accused) is is_wrong
 
 
 @pytest.mark.parametrize("serves", [True, False])

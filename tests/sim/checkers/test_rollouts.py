@@ -59,6 +59,13 @@ def test_the_last_instance_leaves_when_every_living_proxy_has_heard(slow: int | 
     assert bool(stage.accused) is is_wrong
 
 
+def test_what_never_came_up_may_leave_at_any_time() -> None:
+    stage = Stage(AcknowledgedSplit)
+    stage.make("small-1")
+    stage.tell(traffic(1, {V1: 1000}), told("one", 1), role("small-1"), role("small-1", is_draining=True))
+    assert not stage.accused
+
+
 @pytest.mark.parametrize("end", ["entry gone", "registry replaced", "not wanted"])
 def test_nobody_is_missed_of_what_is_not_divided(end: str) -> None:
     stage = Stage(AcknowledgedSplit)
