@@ -132,6 +132,8 @@ class Simulation:
             self.clock, self.streams.named("traffic"), self.truth, self.service_faults, self._find
         )
         self.load_faults: Final = LoadFaults()
+        self.amends: Final[dict[object, Callable[[], None]]] = {}
+        """What people put right once the story is over, by what it is about."""
         self.octavia: Final = Octavia(self.clock, self.streams.named("balancer"), self._is_proxy_at, self.truth)
         self.entropy: Final = SimEntropy(self.streams.named("entropy"))
         self.journal: Final = Journal(keeps_lines=keeps_lines)
@@ -225,9 +227,11 @@ class Simulation:
         self._nursery.start_soon(partial(ask, self, what, request, insists=insists, whom=whom))
 
     def calm(self) -> None:
-        """Let no mischief strike any more."""
+        """Let no mischief strike any more, and people put right what only they can."""
         if isinstance(self.mischief, SimMischief):
             self.mischief.calm()
+        for amend in self.amends.values():
+            amend()
 
     def note(self, words: str) -> None:
         """Write into the journal what is done to the world."""

@@ -1,4 +1,8 @@
-"""Upgrades that operators ask for with `hfs upgrade`, good ones and bad ones (H4, H8); nobody takes a bad one back."""
+"""Upgrades that operators ask for with `hfs upgrade`, good ones and bad ones (H4, H8).
+
+A bad one is hfs's to take back. Only where no instance of another version serves there is nothing to go back to: then
+whoever asked for it puts it right once the story is over.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from hfs_appliance.model.ids import ServiceName, Version
 from hfs_appliance.model.instants import MINUTE, SECOND, Duration
 from hfs_appliance.model.rollout import Strategy
+from hfs_appliance.runtime.control import ApplianceControl
 from sim.asking import AUTHOR, Request
 from sim.faults.menu import Struck, kind
 from sim.faults.places import service_of
@@ -16,6 +21,8 @@ if TYPE_CHECKING:
     from sim.fleet import Simulation
     from sim.scenario import Fault
 
+BAD: Final = "bad"
+"""How the names of versions end that are no good."""
 WITHOUT_FIGURES: Final = (Strategy.BLUE_GREEN, Strategy.ROLLING)
 CRASHES_AFTER: Final = Duration(MINUTE)
 """So long instances of a version that crashes have served."""
@@ -66,7 +73,7 @@ def upgrade_late_bad(sim: Simulation, fault: Fault) -> Struck:
 )
 def upgrade_bad(sim: Simulation, fault: Fault) -> Struck:
     """Ask for a version that is no good."""
-    service, version = service_of(sim, fault), _version(sim, "bad")
+    service, version = service_of(sim, fault), _version(sim, BAD)
     _offer(sim, service, version, Strategy.BLUE_GREEN, is_good=False)
     if not fault.amount:
         sim.service_faults.broken_versions.add(version)
@@ -97,7 +104,7 @@ def canary_good(sim: Simulation, fault: Fault) -> Struck:
 )
 def canary_bad(sim: Simulation, fault: Fault) -> Struck:
     """Ask for a version of which only its figures show that it is no good."""
-    service, version = service_of(sim, fault), _version(sim, "bad")
+    service, version = service_of(sim, fault), _version(sim, BAD)
     _offer(sim, service, version, Strategy.CANARY, is_good=False)
     if fault.amount:
         slower = sim.service_faults.slow_versions[version] = SLOWER[fault.amount - 1]
@@ -113,6 +120,32 @@ def _version(sim: Simulation, kind_of: str) -> Version:
 def _offer(sim: Simulation, service: ServiceName, version: Version, strategy: Strategy, *, is_good: bool) -> None:
     sim.truth.tell(VersionOffered(service=service, version=version, is_good=is_good))
     sim.ask(f"upgrade {service} to {version}", _upgrading(service, version, strategy))
+    if not is_good and not _has_good_instances(sim, service):
+        good = next(iter(sim.desired.services[service].versions))
+        sim.amends["upgrade", service] = lambda: sim.ask(
+            f"put {service} right with {good}", _putting_right(service, good), insists=True
+        )
+
+
+def _has_good_instances(sim: Simulation, service: ServiceName) -> bool:
+    assignments = (server.assignment for server in sim.servers() if server.is_serving)
+    return any(each is not None and each.service == service and not _is_bad(each.version) for each in assignments)
+
+
+def _is_bad(version: Version) -> bool:
+    return version.endswith(f"-{BAD}")
+
+
+def _putting_right(service: ServiceName, good: Version) -> Request:
+    """Give the request for a good version, if by then none is wanted."""
+
+    async def put_right(control: ApplianceControl) -> object:
+        wanted = [version for version, counts in control.status().services.get(service, {}).items() if counts.desired]
+        if wanted and all(_is_bad(version) for version in wanted):
+            return await control.upgrade(service, good, Strategy.BLUE_GREEN, AUTHOR)
+        return None
+
+    return put_right
 
 
 def _upgrading(service: ServiceName, version: Version, strategy: Strategy) -> Request:
