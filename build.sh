@@ -18,6 +18,7 @@ Usage: ./build.sh COMMAND [ARGUMENT...]
   run [OPTION...]   make what is missing, then start the local environment: dist/hfs run configs/local.toml
   test [ARG...]     make what the tests need, then check, then run all tests; arguments go to pytest
   test --openstack  run the contracts of cloud and load balancer against a real OpenStack control plane (10 minutes)
+  test --puppet     run the tests that need the real Puppet (a minute)
   openstack up|down start that control plane on loopback, to play with, or end it
   check             lint, format, types and layers
   zipapp            make dist/hfs, the one executable file
@@ -209,6 +210,12 @@ test_openstack() {
   return "$result"
 }
 
+# Run what needs the real Puppet. Not in every run: installing it takes half a minute, a run of it 4 s of processor time.
+test_puppet() {
+  prepare packages_for_run "packages puppet-agent=/usr/bin/puppet" "virtualenv build test"
+  "$venv" -m pytest -m puppet tests/agent "$@"
+}
+
 recorded=tests/golden/simulation/digests.json
 
 # Play the recorded simulations on Debian's Python and on each other one that there is, all at the same time; with
@@ -298,6 +305,10 @@ main() {
     test)
       if [[ ${1-} == --openstack ]]; then
         test_openstack "${@:2}"
+        return
+      fi
+      if [[ ${1-} == --puppet ]]; then
+        test_puppet "${@:2}"
         return
       fi
       prepare packages_for_test "virtualenv build test" "together check zipapp other_virtualenvs warm_up"

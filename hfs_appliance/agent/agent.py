@@ -13,14 +13,16 @@ from pathlib import Path
 import trio
 
 from hfs_appliance.adapters.presence import Presence
+from hfs_appliance.agent.build import build
 from hfs_appliance.agent.instance import Instance
 from hfs_appliance.agent.log import Log
 from hfs_appliance.agent.meter import Meter
 from hfs_appliance.agent.role import Role
 from hfs_appliance.agent.site import Site
+from hfs_appliance.agent.tool import StepError
 from hfs_appliance.model.identity import Identity
 from hfs_appliance.model.instants import to_seconds
-from hfs_appliance.model.observed import PoolEntry
+from hfs_appliance.model.observed import PoolEntry, Trouble
 from hfs_appliance.ports.clock import Clock, Entropy
 from hfs_appliance.ports.registry import Registry
 from hfs_appliance.registry import formats
@@ -38,7 +40,7 @@ async def run_agent(identity: Identity, directory: Path, registry: Registry, clo
         async with trio.open_nursery() as nursery:
             nursery.start_soon(role.follow)
             if not site.is_built:
-                await _build(site, log)
+                await _build(site, registry, clock, log)
             if not role.taken.is_set():
                 await _wait_in_pool(site, role, registry, log)
             nursery.start_soon(Meter(site, clock, log).run)
@@ -53,18 +55,26 @@ async def run_agent(identity: Identity, directory: Path, registry: Registry, clo
         raise
 
 
-async def _build(site: Site, log: Log) -> None:
-    log.say("stage updates")
-    await trio.sleep(to_seconds(site.identity.updates))
-    log.say("stage configuration")
-    await trio.sleep(to_seconds(site.identity.configuration))
-    site.home.mkdir()
+async def _build(site: Site, registry: Registry, clock: Clock, log: Log) -> None:
+    """Carry out the stages, and say in the registry what keeps them from ending."""
+    me = site.identity
+    trouble = Presence(registry, Layout(me.environment).trouble(me.server), log.say)
+
+    def complain(error: StepError | None) -> None:
+        found = Trouble(server=me.server, nonce=me.nonce, words=str(error), report=error.report) if error else None
+        trouble.want(formats.write(found) if found is not None else None)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(trouble.keep)
+        await build(site, clock, log, complain)
+        await trouble.withdraw()
+        nursery.cancel_scope.cancel()
 
 
 async def _wait_in_pool(site: Site, role: Role, registry: Registry, log: Log) -> None:
     """Offer the server until it has a role."""
     me = site.identity
-    entry = PoolEntry(server=me.server, nonce=me.nonce, pool=me.pool, address=me.address)
+    entry = PoolEntry(server=me.server, nonce=me.nonce, pool=me.pool, address=me.address, built=site.built())
     offer = Presence(registry, Layout(me.environment).pool_entry(me.server), log.say)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(offer.keep)

@@ -6,7 +6,6 @@ Repeating it after a failure or a crash is safe. The tools' own output goes to t
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -14,19 +13,15 @@ from typing import Final
 import trio
 
 from hfs_appliance.agent.log import Log
-from hfs_appliance.agent.service import outer_environment
 from hfs_appliance.agent.site import Site
+from hfs_appliance.agent.tool import StepError, run_tool
 from hfs_appliance.model.desired import RunSpec
 
 _SYSTEM_PYTHON: Final = "/usr/bin/python3"
 
 
-class InstallError(Exception):
-    """A role's files or requirements could not be put in place; the words name the step."""
-
-
 async def install(site: Site, run: RunSpec, log: Log) -> None:
-    """Put everything in place that `run` needs. Errors: InstallError."""
+    """Put everything in place that `run` needs. Errors: StepError."""
     if run.directory is not None:
         log.say(f"copying {run.directory}")
         await trio.to_thread.run_sync(_copy, Path(run.directory), site.home)
@@ -39,25 +34,15 @@ def _copy(source: Path, home: Path) -> None:
     try:
         shutil.copytree(source, home, dirs_exist_ok=True)
     except (OSError, shutil.Error) as error:
-        raise InstallError(f"cannot copy {source}: {error}") from None
+        raise StepError(f"cannot copy {source}: {error}") from None
 
 
 async def _make_venv(site: Site, requirements: Sequence[str], log: Log) -> None:
     # Not sys.executable: in the zipapp that is an interpreter told to see no site packages.
     python = shutil.which("python3") or _SYSTEM_PYTHON
     log.say(f"making the virtual environment with {python}")
-    await _tool([python, "-m", "venv", *([] if requirements else ["--without-pip"]), str(site.venv)])
+    await run_tool([python, "-m", "venv", *([] if requirements else ["--without-pip"]), str(site.venv)])
     if requirements:
         log.say(f"installing {' '.join(requirements)}")
         pip = [str(site.venv / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--no-input"]
-        await _tool([*pip, "install", "--progress-bar", "off", *requirements])
-
-
-async def _tool(argv: Sequence[str]) -> None:
-    words = " ".join(argv)
-    try:
-        ended = await trio.run_process(argv, stdin=subprocess.DEVNULL, check=False, env=outer_environment())
-    except OSError as error:
-        raise InstallError(f"cannot run {words}: {error.strerror}") from None
-    if ended.returncode != 0:
-        raise InstallError(f"{words} ended with status {ended.returncode}; its own words stand above")
+        await run_tool([*pip, "install", "--progress-bar", "off", *requirements])

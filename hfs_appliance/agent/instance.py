@@ -11,11 +11,13 @@ from typing import Final
 import trio
 
 from hfs_appliance.adapters.presence import Presence
-from hfs_appliance.agent.install import InstallError, install
+from hfs_appliance.agent.install import install
 from hfs_appliance.agent.log import Log
 from hfs_appliance.agent.probe import probe
+from hfs_appliance.agent.puppet.run import configure
 from hfs_appliance.agent.service import Service, StartError, running_service, start_service, stop_service
 from hfs_appliance.agent.site import Site
+from hfs_appliance.agent.tool import StepError
 from hfs_appliance.model.assignment import Assignment
 from hfs_appliance.model.desired import Registrar
 from hfs_appliance.model.instants import Duration, Instant, after, format_duration, seconds, to_seconds
@@ -95,10 +97,12 @@ class Instance:
                 if self._is_draining:
                     await trio.sleep_forever()  # what leaves is not started again
                 if not self._site.is_installed:
+                    await configure(self._site, self._assignment, self._log)
                     await install(self._site, self._assignment.run, self._log)
                 service = await start_service(self._site, self._assignment)
-            except (InstallError, StartError) as error:
-                self._complain(f"cannot start {self._assignment.service}: {error}")
+            except (StepError, StartError) as error:
+                report = error.report if isinstance(error, StepError) else ()
+                self._complain(f"cannot start {self._assignment.service}: {error}", report)
                 await self._pause()
             else:
                 self._log.say(
@@ -147,11 +151,12 @@ class Instance:
         self._verdict = verdict
         self._register()
 
-    def _complain(self, words: str) -> None:
+    def _complain(self, words: str, report: tuple[str, ...] = ()) -> None:
         """Say what keeps the instance out of traffic, in the log and to the operator."""
         self._log.say(words)
         identity = self._site.identity
-        self._trouble.want(write(Trouble(server=identity.server, nonce=identity.nonce, words=words)))
+        trouble = Trouble(server=identity.server, nonce=identity.nonce, words=words, report=report)
+        self._trouble.want(write(trouble))
 
     def _register(self) -> None:
         """Want the registration that is true now."""

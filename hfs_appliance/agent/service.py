@@ -21,6 +21,7 @@ import trio
 from hfs_appliance.adapters.marks import kill_marked
 from hfs_appliance.adapters.process import ProcessId, identify, own_command, terminate, wait_dead
 from hfs_appliance.agent.site import Site
+from hfs_appliance.agent.tool import outer_environment
 from hfs_appliance.model.assignment import Assignment
 from hfs_appliance.model.instants import MILLISECOND
 from hfs_appliance.registry.paths import Layout
@@ -31,9 +32,6 @@ OURSELVES: Final = "{hfs}"
 
 _GRACE_SECONDS: Final = 5.0
 """How long a service may take to end after SIGTERM."""
-
-_NOT_FOR_OTHERS: Final = re.compile(r"PYTHON.*|SHIV_.*|VIRTUAL_ENV.*|__PYVENV.*")
-"""Variables that steer our own interpreter and would mislead another one."""
 
 
 class StartError(Exception):
@@ -111,11 +109,6 @@ async def stop_service(site: Site) -> None:
     if process is not None:
         await terminate(process, _GRACE_SECONDS)
     await trio.to_thread.run_sync(kill_marked, INSTANCE_MARK, site.mark)
-
-
-def outer_environment() -> dict[str, str]:
-    """Give our own environment without what steers our own interpreter."""
-    return {name: value for name, value in os.environ.items() if not _NOT_FOR_OTHERS.fullmatch(name)}
 
 
 def _placeholders(site: Site, assignment: Assignment) -> Mapping[str, str]:

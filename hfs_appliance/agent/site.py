@@ -1,5 +1,7 @@
 """The server's directory as the agent uses it: what it made there, and what it must remember over a restart of itself.
 
+puppet/         Puppet's own state, and the modules
+built           how the stages went, in words; there once they are done
 home/           made by the configuration stage; content of run.directory, the service's working directory
 venv/           the server's own virtual environment
 role.json       the role that was taken: from then on the server is nobody else's
@@ -55,9 +57,24 @@ class Site:
         return self.directory / "venv"
 
     @property
+    def puppet(self) -> Path:
+        """Where Puppet keeps what is its own."""
+        return self.directory / "puppet"
+
+    @property
     def is_built(self) -> bool:
         """Tell whether the stages up to the pool are done."""
         return self.home.exists()
+
+    def built(self) -> str:
+        """Give how the stages went, in words."""
+        path = self.directory / "built"
+        return path.read_text() if path.exists() else ""
+
+    def note_built(self, words: str) -> None:
+        """Remember that the stages are done, and how they went."""
+        replace_file(self.directory / "built", words.encode())
+        self.home.mkdir()
 
     @property
     def is_installed(self) -> bool:

@@ -82,7 +82,7 @@ _WRITERS: Final[Mapping[str, Callable[[Any], str]]] = {
 _WRITTEN_OTHERWISE: Final[Mapping[type, frozenset[str]]] = {
     Endpoint: frozenset({"address", "port"}),
     Admin: frozenset({"address", "port"}),
-    Pool: frozenset({"name"}),
+    Pool: frozenset({"name", "recipe"}),
     Service: frozenset({"name", "versions", "wishes", "former"}),
     DesiredState: frozenset({"environment", "generation"}),
 }
@@ -101,6 +101,8 @@ def _flatten(path: KeyPath, value: Any) -> Iterator[tuple[KeyPath, _Leaf]]:
             yield (*path, "version", version, "weight"), _Leaf(weight, is_default=not weight)
             matches = ", ".join(f"{match.carrier} {match.name} = {match.value}" for match in wish.matches)
             yield (*path, "version", version, "match"), _Leaf(matches, is_default=not matches)
+    elif isinstance(value, Pool):
+        yield from _flatten(path, value.recipe)
     elif isinstance(value, DesiredState):
         yield (*path, "environment", "name"), _Leaf(value.environment)
     for field in fields(value):

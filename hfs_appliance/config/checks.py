@@ -11,6 +11,7 @@ from hfs_appliance.config import percents
 from hfs_appliance.config.durations import write
 from hfs_appliance.config.keys import KeyPath, quote, suggest, write_path
 from hfs_appliance.config.mistakes import Finding
+from hfs_appliance.config.recipes import puppets
 from hfs_appliance.config.upgrades import upgrades
 from hfs_appliance.model.desired import CloudProvider, DesiredState, Service
 from hfs_appliance.model.guard import DestroyBudget, Guard, ServiceBudget, ServiceGuard
@@ -38,6 +39,7 @@ def contradictions(desired: DesiredState) -> Iterator[Finding]:
         ("endpoint", "response_timeout"),
         desired.endpoint.response_timeout,
     )
+    yield from puppets(desired)
     for service in desired.services.values():
         yield from _service(desired, service)
         yield from upgrades(service)
@@ -191,7 +193,7 @@ def _openstack_cloud(desired: DesiredState) -> Iterator[Finding]:
     settings, table = desired.cloud.openstack, ("cloud", "openstack")
     for key, common in (("image", settings.image), ("flavor", settings.flavor)):
         for pool in desired.pools.values():
-            if not common and not getattr(pool, key):
+            if not common and not getattr(pool.recipe, key):
                 words = f"has no {key}, nor has [cloud.openstack]"
                 yield Finding(path=("pool", pool.name), words=words, others=((*table, key),))
     if desired.balancer is not None and not desired.balancer.network and not settings.networks:

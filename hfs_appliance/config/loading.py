@@ -100,6 +100,10 @@ def _not_on_disk(desired: DesiredState) -> Iterable[Finding]:
     clouds_file = desired.cloud.openstack.clouds_file
     if clouds_file is not None and not Path(clouds_file).is_file():
         yield Finding(path=("cloud", "openstack", "clouds_file"), words=f"there is no file {clouds_file}")
+    for pool in desired.pools.values():
+        modules = pool.recipe.puppet.directory if pool.recipe.puppet is not None else None
+        if modules is not None and not Path(modules).is_dir():
+            yield Finding(path=("pool", pool.name, "puppet", "directory"), words=f"there is no directory {modules}")
     for service in desired.services.values():
         directory = service.run.directory
         if directory is not None and not Path(directory).is_dir():

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from hfs_appliance.config import spellings
 from hfs_appliance.config.cloud import Cloud
+from hfs_appliance.config.pool import Pool
 from hfs_appliance.config.rollout import Match, Rollout
 from hfs_appliance.config.spellings import Listen, share, span
 from hfs_appliance.config.table import Table, default
@@ -145,23 +146,6 @@ class Guard(Table):
     shrink_confirm: Annotated[Share, share("1%")] = default(guard.Guard, "shrink_confirm")
     """A change that removes a larger share of a service's, or of all instances must be confirmed."""
     quarantine: Quarantine = Quarantine()
-
-
-class Pool(Table):
-    """A warm pool: servers built ahead of time, waiting for a role."""
-
-    size: Count = Field(examples=[2])
-    """Warm servers to keep ready, beyond what the services use; with `max`, so many at least."""
-    max: Count | None = None
-    """With it the pool follows what is claimed from it: most warm servers to keep ready."""
-    remember: Annotated[Duration, span("1h", "30d")] = default(desired.Pool, "remember")
-    """How long the greatest rush on a pool with `max` counts."""
-    build_within: Annotated[Duration, span("1s", "1d")] = default(desired.Pool, "build_within")
-    """A server that is not ready by then counts as failed and is replaced."""
-    image: Text = default(desired.Pool, "image")
-    """Image of its servers, by name or id, on a cloud that has images. Empty: that of `[cloud.openstack]`."""
-    flavor: Text = default(desired.Pool, "flavor")
-    """Flavor of its servers, likewise."""
 
 
 class Run(Table):
@@ -314,6 +298,8 @@ class Service(Table):
     """How long an instance may be without registration before capacity is added in its place."""
     registrar: Literal["agent", "self"] = "agent"
     """Who registers an instance: the agent once it is healthy, or the service by itself."""
+    puppet_role: Annotated[str | None, spellings.PUPPET_CLASS] = None
+    """Puppet class that its servers get before the first start, from the modules of their pool."""
     floor: Count = default(desired.Service, "floor")
     """Instances, of all versions together, below which hfs never takes the service by its own hand."""
     guard: ServiceGuard = ServiceGuard()

@@ -263,4 +263,18 @@ REQUIREMENT: Final = _matching(
 HTTP_URL: Final = _matching(
     r"https?://[A-Za-z0-9.:-]+(/[A-Za-z0-9._~/-]*)?", "is not a URL", 'write it like "http://10.0.0.5:8000/hfs"'
 )
+ARCHIVE_URL: Final = _matching(
+    r"https?://[A-Za-z0-9.:-]+/[A-Za-z0-9._~/%+@-]*",
+    "is not a URL",
+    'write it like "https://example.com/puppet.tar.gz"',
+)
+REPOSITORY: Final = _matching(
+    r"(https?|ssh|git|file)://[A-Za-z0-9._~/:%+@-]+",
+    "is not a git URL",
+    'write it like "https://example.com/puppet.git"',
+)
+REVISION: Final = _matching("[0-9a-f]{40}", "is not a commit id", "40 lower-case hexadecimal digits, no branch")
+PUPPET_CLASS: Final = _matching(
+    "[a-z][a-z0-9_]*(::[a-z][a-z0-9_]*)*", "is not a Puppet class", 'write it like "profile::api"'
+)
 SHA256: Final = _matching("[0-9a-f]{64}", "is not a sha256", "64 lower-case hexadecimal digits")

@@ -9,6 +9,7 @@ from hfs_appliance.config import rollout, shape
 from hfs_appliance.config.cloud import Cloud
 from hfs_appliance.config.cloud import Executable as ExecutableTable
 from hfs_appliance.config.cloud import OpenStackCloud as OpenStackTable
+from hfs_appliance.config.pool import recipe
 from hfs_appliance.model.autoscale import Autoscale, NoData, Stride, WhenBlind
 from hfs_appliance.model.balancer import Place
 from hfs_appliance.model.desired import (
@@ -86,8 +87,7 @@ def to_model(file: shape.File, *, generation: int, base: Path) -> DesiredState:
                 max=pool.max,
                 remember=pool.remember,
                 build_within=pool.build_within,
-                image=pool.image,
-                flavor=pool.flavor,
+                recipe=recipe(pool, base),
             )
             for name, pool in sorted(file.pool.items())
         },
@@ -190,6 +190,7 @@ def _service(name: ServiceName, service: shape.Service, base: Path) -> Service:
         registrar=Registrar(service.registrar),
         floor=service.floor,
         guard=_stricter(service.guard),
+        puppet_role=service.puppet_role,
         autoscale=_autoscale(service.autoscale) if service.autoscale is not None else None,
         rollout=rollout.settings(service.rollout),
         wishes={

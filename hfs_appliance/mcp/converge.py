@@ -40,9 +40,10 @@ def keep_books(draft: Draft) -> None:
         if facts.cloud is not None and draft.may_destroy and facts.cloud.status is not CloudStatus.DELETING:
             words = "is ours by its identity, but our records do not say so, or not what it does: they are mended"
             draft.add(Adopt(server=facts.server, reason=Reason(cause=Cause.ADOPTION, words=words)))
-    for server in sorted(draft.tally.unnoted):
+    for facts, *_ in in_order(draft.tally.unnoted):
+        built = facts.pool_entry.built if facts.pool_entry is not None else ""
         reason = Reason(cause=Cause.BOOKKEEPING, words="in the pool for the first time")
-        draft.add(ConfirmBuilt(server=server, reason=reason))
+        draft.add(ConfirmBuilt(server=facts.server, reason=reason, built=built))
     for server in sorted(draft.tally.unconfirmed):
         reason = Reason(cause=Cause.BOOKKEEPING, words="registered for the first time")
         draft.add(ConfirmReady(server=server, reason=reason))

@@ -39,7 +39,7 @@ def changed(
             role = action.service, action.version, action.slot
             return replace(record, service=role[0], version=role[1], slot=role[2], assigned_at=now)
         case ConfirmBuilt():
-            return replace(record, built_at=now)
+            return replace(record, built_at=now, built=action.built)
         case ConfirmReady():
             return replace(record, ready_at=now)
         case Condemn():

@@ -28,5 +28,7 @@ class Assignment:
     base_path: str
     drain: Duration
     claimed_at: Instant
+    puppet_role: str | None = None
+    """Class that Puppet applies before the first start."""
     drain_at: Instant | None = None
     """Set when the instance must leave: out of traffic at once, stopped `drain` later. Never taken back."""

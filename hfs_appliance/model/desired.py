@@ -15,6 +15,7 @@ from hfs_appliance.model.balancer import Place
 from hfs_appliance.model.guard import Guard, ServiceGuard
 from hfs_appliance.model.ids import AvailabilityZone, EnvironmentName, PoolName, ServiceName, Version
 from hfs_appliance.model.instants import HOUR, SECOND, Duration, seconds
+from hfs_appliance.model.recipe import PLAIN, Recipe
 from hfs_appliance.model.rollout import ROLLOUT, RolloutSettings, Wish
 from hfs_appliance.model.shares import Share, percent
 
@@ -168,9 +169,8 @@ class Pool:
     """How long the greatest rush counts."""
     build_within: Duration = seconds(600)
     """A server that has not announced itself by then counts as failed."""
-    image: str = ""
-    flavor: str = ""
-    """What its servers are made of, where the cloud has a choice; empty: what the cloud's own settings say."""
+    recipe: Recipe = PLAIN
+    """What its servers are made of, and how they are built."""
 
 
 class ServiceRole(StrEnum):
@@ -249,6 +249,8 @@ class Service:
     """How requests are to be divided among versions that stay; who is not named has no wish."""
     former: Mapping[Version, int] = field(default_factory=dict)
     """What was wanted before the present set of versions: it has the requests when the first rollout begins."""
+    puppet_role: str | None = None
+    """Class that Puppet applies on a server that is given its role; None: none."""
     autoscale: Autoscale | None = None
     """How the total of its instances follows what is asked of it; None: the total is that of its versions."""
 

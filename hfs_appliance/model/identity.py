@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from hfs_appliance.model.ids import AvailabilityZone, EnvironmentName, Nonce, PoolName, ServerId
 from hfs_appliance.model.instants import Duration
+from hfs_appliance.model.recipe import PLAIN, Recipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,3 +25,6 @@ class Identity:
     updates: Duration
     """How long the updates stage takes (local provider; a real one takes as long as it takes)."""
     configuration: Duration
+    """The same for configuration, where Puppet does not do it."""
+    recipe: Recipe = PLAIN
+    """What the stages do."""

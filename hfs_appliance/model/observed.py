@@ -98,6 +98,8 @@ class ServerRecord:
     created_at: Instant
     cause: str
     """Why it was made: the code of the Reason."""
+    built: str = ""
+    """How its building went, stage by stage, in its agent's words."""
     built_at: Instant | None = None
     """First place in the pool seen: it was well once, and is no failed build whatever happens to it."""
     service: ServiceName | None = None
@@ -125,6 +127,8 @@ class PoolEntry:
     nonce: Nonce
     pool: PoolName
     address: str
+    built: str = ""
+    """How its building went, stage by stage, in its agent's words."""
 
 
 class InstanceStatus(StrEnum):
@@ -160,11 +164,13 @@ class Registration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
-    """What keeps an instance out of traffic, in its agent's words (`troubles/<id>`, ephemeral)."""
+    """What keeps a server in building or an instance out of traffic, as its agent says (`troubles/<id>`, ephemeral)."""
 
     server: ServerId
     nonce: Nonce
     words: str
+    report: tuple[str, ...] = ()
+    """The same in detail: of Puppet, each resource that failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

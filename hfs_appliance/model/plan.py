@@ -96,6 +96,8 @@ class ConfirmBuilt:
     verb: ClassVar[str] = "confirm-built"
     server: ServerId
     reason: Reason
+    built: str = ""
+    """How its building went, in its agent's words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from typing import Protocol, TypeAlias
 
 from hfs_appliance.model.ids import AvailabilityZone, EnvironmentName, EnvironmentUuid, Nonce, PoolName, ServerId
 from hfs_appliance.model.observed import CloudServer, CloudView
+from hfs_appliance.model.recipe import PLAIN, Recipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,9 +23,8 @@ class ServerSpec:
     az: AvailabilityZone
     registry_hosts: tuple[str, ...]
     session_timeout_ms: int
-    image: str = ""
-    flavor: str = ""
-    """What the server is made of, where the cloud has a choice; empty: what the cloud's own settings say."""
+    recipe: Recipe = PLAIN
+    """What the server is made of, where the cloud has a choice, and what its agent does with it."""
 
 
 Permit: TypeAlias = Callable[[], None]

@@ -34,6 +34,7 @@ from hfs_appliance.model.plan import (
     Drain,
     Forget,
 )
+from hfs_appliance.model.recipe import PLAIN
 from hfs_appliance.ports.clock import Clock, Entropy
 from hfs_appliance.ports.cloud import Cloud, ServerSpec
 from hfs_appliance.ports.errors import Ambiguous, Conflict, Fenced, Missing, PortError, Rejected, Transient
@@ -128,8 +129,7 @@ class Acts:
             az=action.az,
             registry_hosts=self._registry_hosts,
             session_timeout_ms=desired.registry.session_timeout // MILLISECOND,
-            image=pool.image if pool is not None else "",
-            flavor=pool.flavor if pool is not None else "",
+            recipe=pool.recipe if pool is not None else PLAIN,
         )
         await self._ask_cloud(partial(parts.cloud.create, spec))
         return (path,)
@@ -287,4 +287,5 @@ def _assignment(record: ServerRecord, service: Service, action: Claim) -> Assign
         base_path=service.base_path,
         drain=service.drain,
         claimed_at=record.assigned_at,
+        puppet_role=service.puppet_role,
     )

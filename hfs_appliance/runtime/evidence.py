@@ -28,8 +28,10 @@ def evidence(world: World, server: ServerId) -> Mapping[str, str]:
         told["registration"] = _registered(view, record)
         if server in view.departed:
             told["registration"] += f"; seen to go {format_instant(view.departed[server])}"
-        if server in view.troubles:
-            told["trouble"] = view.troubles[server].words
+        trouble = view.troubles.get(server)
+        if trouble is not None:
+            told["trouble"] = trouble.words
+            told |= {f"failed {number}": line for number, line in enumerate(trouble.report, start=1)}
     if server in world.probes:
         told["probe"] = _probe(world.probes[server])
     return told
@@ -50,6 +52,8 @@ def _record(record: ServerRecord) -> str:
     if record.service is not None and record.assigned_at is not None:
         role = f"{record.service} {record.version}, slot {record.slot}"
         told.append(f"given {role} {format_instant(record.assigned_at)}")
+    if record.built:
+        told.append(f"built: {record.built}")
     moments = (("first registered", record.ready_at), ("drained", record.drain_at), ("deleted", record.delete_at))
     told += [f"{what} {format_instant(at)}" for what, at in moments if at is not None]
     if record.leave_cause:

@@ -9,9 +9,10 @@ import pytest
 import trio
 
 from hfs_appliance.adapters.clock import SystemClock
-from hfs_appliance.agent.install import InstallError, install
+from hfs_appliance.agent.install import install
 from hfs_appliance.agent.log import Log
 from hfs_appliance.agent.site import Site
+from hfs_appliance.agent.tool import StepError
 from hfs_appliance.model.desired import RunSpec
 from hfs_appliance.model.identity import Identity
 from hfs_appliance.model.ids import AvailabilityZone, EnvironmentName, Nonce, PoolName, ServerId
@@ -77,11 +78,11 @@ async def test_requirements_go_into_the_servers_own_virtual_environment(site: Si
 
 
 async def test_a_requirement_that_cannot_be_installed_is_told(site: Site) -> None:
-    with pytest.raises(InstallError, match=r"pip .* install .*/nowhere ended with status 1"):
+    with pytest.raises(StepError, match=r"pip .* install .*/nowhere ended with status 1"):
         await install(site, RunSpec(command=("true",), pip=("/nowhere",)), LOG)
     assert not site.is_installed
 
 
 async def test_a_directory_that_is_not_there_is_told(site: Site) -> None:
-    with pytest.raises(InstallError, match="cannot copy /nowhere"):
+    with pytest.raises(StepError, match="cannot copy /nowhere"):
         await install(site, RunSpec(command=("true",), directory="/nowhere"), LOG)

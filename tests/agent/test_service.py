@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hfs_appliance.agent.service import outer_environment
+from hfs_appliance.agent.tool import outer_environment
 
 if TYPE_CHECKING:
     import pytest

@@ -94,7 +94,13 @@ size = 2
 max = 9
 remember = "7d"
 build_within = "1m30s"
+updates = ["apt-get", "upgrade"]
+[pool.small.puppet]
+directory = "/modules"
+role = "base"
+within = "1m"
 [service.dns]
+puppet_role = "profile::dns"
 role = "proxy"
 pool = "small"
 port = 9000
@@ -154,6 +160,12 @@ instances = 3
 weight = 80
 match = [{ header = "X-Beta", value = "no" }, { cookie = "beta", value = "0" }]
 """
+ELSEWHERE = {
+    "archive": {"url": "https://example.com/m.tar.gz", "sha256": "ab" * 32},
+    "repository": {"url": "https://example.com/m.git", "revision": "ab" * 20},
+    "server": {"host": "puppet:8140", "environment": "testing"},
+}
+"""Where modules may be instead of in a directory."""
 IN_WORDS: dict[KeyPath, str] = {
     ("service", "dns", "rollout", "steps"): "1.5% for 1m, 60% for 10m",
     ("service", "dns", "version", "1.0", "match"): "header X-Beta = no, cookie beta = 0",
@@ -185,7 +197,8 @@ def known_keys(table: type[Table] = File, path: KeyPath = ()) -> Iterator[KeyPat
 
 def test_every_key_reaches_the_model_and_is_told_as_it_was_written() -> None:
     written = dict(leaves(tomli.loads(EVERY_KEY)))
-    assert written.keys() == set(known_keys()) - {("schema",)}
+    elsewhere = {("pool", "small", "puppet", place, key) for place, keys in ELSEWHERE.items() for key in keys}
+    assert written.keys() == set(known_keys()) - {("schema",)} - elsewhere
     told = {change.path: change.after for change in differences(None, load_text(EVERY_KEY, "f"))}
     assert told == {
         write_path(path): IN_WORDS[path]
@@ -195,6 +208,13 @@ def test_every_key_reaches_the_model_and_is_told_as_it_was_written() -> None:
         else str(value)
         for path, value in written.items()
     }
+
+
+@pytest.mark.parametrize("place", ELSEWHERE)
+def test_every_place_of_modules_reaches_the_model(source: str, desired: DesiredState, place: str) -> None:
+    inner = "".join(f'{key} = "{value}"\n' for key, value in ELSEWHERE[place].items())
+    after = load_text(f"{source}\n[pool.small.puppet.{place}]\n{inner}", "f")
+    assert {change.path.rpartition(".")[2]: change.after for change in differences(desired, after)} == ELSEWHERE[place]
 
 
 def test_nothing_changes_nothing(desired: DesiredState) -> None:

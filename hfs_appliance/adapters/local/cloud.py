@@ -190,6 +190,7 @@ class LocalCloud:
             session_timeout=Duration(spec.session_timeout_ms * MILLISECOND),
             updates=self._settings.updates,
             configuration=self._settings.configuration,
+            recipe=spec.recipe,
         )
         return make_machine(self._root, facts, identity)
 

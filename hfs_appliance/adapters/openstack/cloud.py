@@ -232,7 +232,7 @@ class OpenStackCloud:
     async def _body(self, spec: ServerSpec) -> Mapping[str, Any]:
         """Write what nova is asked for. Errors: Rejected, when something in it has no such name."""
         settings, names = self._settings, self._names
-        image, flavor = spec.image or settings.image, spec.flavor or settings.flavor
+        image, flavor = spec.recipe.image or settings.image, spec.recipe.flavor or settings.flavor
         if not image or not flavor:
             raise Rejected(f"pool {spec.pool} has no {'image' if not image else 'flavor'}, nor has [cloud.openstack]")
         server: dict[str, Any] = {

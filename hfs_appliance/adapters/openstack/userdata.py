@@ -94,6 +94,7 @@ def identity(spec: ServerSpec) -> Identity:
         session_timeout=Duration(spec.session_timeout_ms * MILLISECOND),
         updates=nothing,
         configuration=nothing,
+        recipe=spec.recipe,
     )
 
 

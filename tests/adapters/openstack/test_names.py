@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hfs_appliance.model.desired import OpenStackCloud as Settings
+from hfs_appliance.model.recipe import Recipe
 from hfs_appliance.ports.errors import Rejected
 from sim.wire.openstack.compute import FLAVORS
 from sim.wire.openstack.network import fixed_id
@@ -41,7 +42,7 @@ async def test_a_server_is_made_of_all_that_is_asked_for(fake: OpenStack, clouds
     settings = replace(
         SETTINGS, security_groups=("web",), keypair="operators", server_group="spread", config_drive=True
     )
-    spec = replace(asked(), flavor="m1.large")
+    spec = replace(asked(), recipe=Recipe(flavor="m1.large"))
     made = await client(clouds_file, ENVIRONMENT, settings).create(spec)
     found = fake.compute.servers.records[made.cloud_id].asked
     assert (found.groups, found.key, found.group) == (["web"], "operators", fixed_id("spread"))
