@@ -27,7 +27,9 @@ def _updated_by(site: Site, *command: str) -> Site:
     return Site(site.directory, replace(site.identity, recipe=Recipe(updates=command)))
 
 
-async def test_the_stages_leave_a_home_and_the_word_how_they_went(make_site: MakeSite, autojump_clock: trio.testing.MockClock) -> None:
+async def test_the_stages_leave_a_home_and_the_word_how_they_went(
+    make_site: MakeSite, autojump_clock: trio.testing.MockClock
+) -> None:
     del autojump_clock
     plain = make_site(None)
     site = Site(plain.directory, replace(plain.identity, updates=seconds(60), configuration=seconds(90)))
@@ -39,7 +41,9 @@ async def test_the_stages_leave_a_home_and_the_word_how_they_went(make_site: Mak
     assert [part.partition(" ")[0] for part in site.built().split(", ")] == ["updates", "configuration"]
 
 
-async def test_a_stage_that_fails_is_told_and_run_again(make_site: MakeSite, tmp_path: Path, autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_stage_that_fails_is_told_and_run_again(
+    make_site: MakeSite, tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
     del autojump_clock
     script = 'echo x >>"$1"; test "$(wc -l <"$1")" -ge 3'
     site = _updated_by(make_site(None), "/bin/sh", "-c", script, "sh", str(tmp_path / "tries"))
@@ -49,7 +53,9 @@ async def test_a_stage_that_fails_is_told_and_run_again(make_site: MakeSite, tmp
     assert (tmp_path / "tries").read_text() == "x\n" * 3
 
 
-async def test_a_stage_that_goes_on_failing_is_run_ever_more_rarely(make_site: MakeSite, autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_stage_that_goes_on_failing_is_run_ever_more_rarely(
+    make_site: MakeSite, autojump_clock: trio.testing.MockClock
+) -> None:
     del autojump_clock
     site = _updated_by(make_site(None), "/nowhere/update")
     heard: list[float] = []

@@ -13,6 +13,7 @@ from typing import Final
 
 from hfs_appliance.model.identity import Identity
 from hfs_appliance.model.instants import MILLISECOND, Duration
+from hfs_appliance.model.recipe import Recipe
 from hfs_appliance.ports.cloud import ServerSpec
 from hfs_appliance.registry import formats
 
@@ -76,8 +77,17 @@ def user_data(spec: ServerSpec, download: Download | None) -> str:
         script = _FETCHER.format(sha256=download.sha256, url=download.url)
         files.append(_file(FETCH, script, "0755"))
     start = [["systemctl", "daemon-reload"], ["systemctl", "enable", "--now", "--no-block", "hfs-agent.service"]]
-    config = {"write_files": files, "runcmd": start}
+    config: dict[str, object] = {"write_files": files, "runcmd": start}
+    if packages := _packages(spec.recipe):
+        config |= {"package_update": True, "packages": packages}
     return base64.b64encode((_HEAD + json.dumps(config)).encode()).decode()
+
+
+def _packages(recipe: Recipe) -> list[str]:
+    """Name the Debian packages that the agent's stages need; cloud-init installs what is missing, before the agent."""
+    if recipe.puppet is None:
+        return []
+    return ["puppet-agent"] if recipe.puppet.repository is None else ["puppet-agent", "git"]
 
 
 def identity(spec: ServerSpec) -> Identity:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from hfs_appliance.adapters.openstack.userdata import IDENTITY_FILE, Download, u
 from hfs_appliance.model.ids import CloudId
 from hfs_appliance.model.instants import SECOND, Instant, seconds
 from hfs_appliance.model.observed import CloudStatus
+from hfs_appliance.model.recipe import Archive, Puppet, Recipe, Repository
 from hfs_appliance.ports.errors import Ambiguous, Conflict, Exhausted, Missing, PortError, Rejected, Transient
 from hfs_appliance.registry.formats import read_identity
 from tests.adapters.openstack.parts import ENVIRONMENT, ONE, asked
@@ -222,6 +224,22 @@ def test_user_data_carries_the_identity_and_starts_the_agent() -> None:
     (unit,) = [file["content"] for path, file in files.items() if path.endswith(".service")]
     assert f"hfs agent --identity {IDENTITY_FILE}" in unit
     assert "ExecStartPre" not in unit
+
+
+@pytest.mark.parametrize(
+    ("puppet", "packages"),
+    [
+        (None, []),
+        (Puppet(archive=Archive(url="http://10.0.0.1/m.tar", sha256="0" * 64)), ["puppet-agent"]),
+        (Puppet(repository=Repository(url="https://10.0.0.1/m.git", revision="0" * 40)), ["puppet-agent", "git"]),
+    ],
+)
+def test_user_data_brings_what_the_stages_need(puppet: Puppet | None, packages: list[str]) -> None:
+    recipe = Recipe(updates=("apt-get", "upgrade"), puppet=puppet)
+    told = config(user_data(replace(asked(), recipe=recipe), None))
+    assert told.get("packages", []) == packages
+    files = {file["path"]: file for file in told["write_files"]}
+    assert read_identity(files[IDENTITY_FILE]["content"].encode()).recipe == recipe
 
 
 def test_user_data_fetches_the_very_file_that_is_meant() -> None:
