@@ -197,8 +197,7 @@ async def lab(registry: Registry, network: TcpProxy, tmp_path: Path) -> AsyncIte
     """Give a server that is built and waits in the pool."""
     serial = next(_SERIAL)
     environment = EnvironmentName(f"agent-{serial}")
-    settings = desired.LocalCloud(network=_own_network(), boot=seconds(0), updates=seconds(0), configuration=seconds(0))
-    cloud = LocalCloud(environment, tmp_path, settings, CLOCK, _AGENT)
+    cloud = local_cloud(environment, tmp_path)
     asked = replace(spec(environment, "small-0001"), registry_hosts=(network.address,), session_timeout_ms=SESSION_MS)
     try:
         server = await cloud.create(asked)
@@ -207,6 +206,12 @@ async def lab(registry: Registry, network: TcpProxy, tmp_path: Path) -> AsyncIte
         yield lab
     finally:
         await kill_all(cloud)
+
+
+def local_cloud(environment: EnvironmentName, place: Path) -> LocalCloud:
+    """Give a cloud of real agents that build nothing."""
+    settings = desired.LocalCloud(network=_own_network(), boot=seconds(0), updates=seconds(0), configuration=seconds(0))
+    return LocalCloud(environment, place, settings, CLOCK, _AGENT)
 
 
 def _own_network() -> str:

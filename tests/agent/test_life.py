@@ -5,24 +5,27 @@ from __future__ import annotations
 import signal as signals
 import socket
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import trio
 
 from hfs_appliance.adapters.process import is_alive, wait_dead
 from hfs_appliance.model.desired import Registrar
-from hfs_appliance.model.ids import Nonce
+from hfs_appliance.model.ids import EnvironmentName, Nonce
 from hfs_appliance.model.instants import seconds
 from hfs_appliance.model.ledger import Ledger
 from hfs_appliance.model.observed import CloudStatus, InstanceStatus
+from hfs_appliance.model.recipe import Recipe
 from hfs_appliance.ports.errors import Conflict
 from hfs_appliance.ports.registry import DeleteOp, Registry
 from hfs_appliance.registry import formats
 from hfs_appliance.registry.formats import read_trouble
-from tests.agent.conftest import PATIENCE_SECONDS, Lab
-from tests.support.clouds import wait_status
+from tests.agent.conftest import PATIENCE_SECONDS, SESSION_MS, Lab, local_cloud
+from tests.support.clouds import kill_all, spec, wait_status
 from tests.support.registries import find, wait_gone
 from tests.support.tcp_proxy import TcpProxy
+from tests.support.zookeeper import Servers
 
 
 async def test_a_built_server_waits_in_the_pool_and_takes_its_role(lab: Lab) -> None:
@@ -293,3 +296,26 @@ async def test_a_server_that_is_gone_loses_its_registration(lab: Lab, is_killed:
     await lab.serve()
     await (lab.cloud.kill if is_killed else lab.cloud.delete)(lab.server.server)
     await lab.wait_no_entry(lab.path)
+
+
+async def test_what_keeps_a_server_in_building_is_told_until_it_is_built(
+    registry: Registry, servers: Servers, tmp_path: Path
+) -> None:
+    environment, gate = EnvironmentName("agent-stages"), tmp_path / "gate"
+    cloud = local_cloud(environment, tmp_path)
+    asked = replace(
+        spec(environment, "small-0001"),
+        registry_hosts=servers.hosts,
+        session_timeout_ms=SESSION_MS,
+        recipe=Recipe(updates=("/usr/bin/test", "-e", str(gate))),
+    )
+    try:
+        lab = Lab(environment, registry, cloud, await cloud.create(asked), tmp_path / "servers" / asked.server)
+        trouble = read_trouble((await lab.wait_entry(lab.trouble_path)).value)
+        assert trouble.words.startswith("stage updates: /usr/bin/test")
+        gate.touch()
+        entry = formats.read_pool_entry((await lab.wait_entry(lab.pool_path)).value)
+        assert entry.built.startswith("updates ")
+        await wait_gone(registry, lab.trouble_path)
+    finally:
+        await kill_all(cloud)
