@@ -34,8 +34,10 @@ NAMES: tuple[str, ...] = (
     "proxy",
     "environment",
     "faults",
+    "takeover",
     "crowd",
     "worldcup",
+    "acceptance",
     "day",
 )
 """Cheapest first: what comes early is not disturbed by what comes late."""
