@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -47,63 +47,43 @@ class _LedgerEntry:
     rushes: Mapping[PoolName, Rush] = field(default_factory=dict)
 
 
-_ANCHOR: Final = TypeAdapter(Anchor)
-_RECORD: Final = TypeAdapter(ServerRecord)
-_POOL_ENTRY: Final = TypeAdapter(PoolEntry)
-_TROUBLE: Final = TypeAdapter(Trouble)
-_ASSIGNMENT: Final = TypeAdapter(Assignment)
-_IDENTITY: Final = TypeAdapter(Identity)
-_DESIRED: Final = TypeAdapter(StoredDesired)
-_LEDGER: Final = TypeAdapter(_LedgerEntry)
-_CANDIDATE: Final = TypeAdapter(Candidate)
-_TENURE: Final = TypeAdapter(Tenure)
-_TRAFFIC: Final = TypeAdapter(Traffic)
-_PROXY: Final = TypeAdapter(ProxyServes)
-_ROLLOUT: Final = TypeAdapter(Rollout)
-_ORDERS: Final = TypeAdapter(Orders)
+_ADAPTERS: Final[dict[type, TypeAdapter[Any]]] = {}
 
 
-def _read(adapter: TypeAdapter[T], content: bytes) -> T:
+def _adapter(kind: type[T]) -> TypeAdapter[T]:
+    """Give what reads and writes a type; it is made when it is first asked for, for an agent needs few of them."""
+    adapter = _ADAPTERS.get(kind)
+    if adapter is None:
+        adapter = _ADAPTERS[kind] = TypeAdapter(kind)
+    return adapter
+
+
+def _read(kind: type[T], content: bytes) -> T:
     try:
-        return adapter.validate_json(content, strict=True)
+        return _adapter(kind).validate_json(content, strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         raise FormatError(f"{place}: {first['msg']}" if place else first["msg"]) from None
 
 
-def _reader(adapter: TypeAdapter[T]) -> Callable[[bytes], T]:
-    return lambda content: _read(adapter, content)
+def _reader(kind: type[T]) -> Callable[[bytes], T]:
+    return lambda content: _read(kind, content)
 
 
-read_anchor: Final = _reader(_ANCHOR)
-read_record: Final = _reader(_RECORD)
-read_pool_entry: Final = _reader(_POOL_ENTRY)
-read_trouble: Final = _reader(_TROUBLE)
-read_assignment: Final = _reader(_ASSIGNMENT)
-read_identity: Final = _reader(_IDENTITY)
-read_desired: Final = _reader(_DESIRED)
-read_candidate: Final = _reader(_CANDIDATE)
-read_tenure: Final = _reader(_TENURE)
-read_proxy: Final = _reader(_PROXY)
-read_rollout: Final = _reader(_ROLLOUT)
-read_orders: Final = _reader(_ORDERS)
+read_anchor: Final = _reader(Anchor)
+read_record: Final = _reader(ServerRecord)
+read_pool_entry: Final = _reader(PoolEntry)
+read_trouble: Final = _reader(Trouble)
+read_assignment: Final = _reader(Assignment)
+read_identity: Final = _reader(Identity)
+read_desired: Final = _reader(StoredDesired)
+read_candidate: Final = _reader(Candidate)
+read_tenure: Final = _reader(Tenure)
+read_proxy: Final = _reader(ProxyServes)
+read_rollout: Final = _reader(Rollout)
+read_orders: Final = _reader(Orders)
 
-_ADAPTERS: Final[Mapping[type, TypeAdapter[object]]] = {
-    Anchor: _ANCHOR,  # type: ignore[dict-item]  # each adapter is only given values of its own type
-    ServerRecord: _RECORD,  # type: ignore[dict-item]
-    PoolEntry: _POOL_ENTRY,  # type: ignore[dict-item]
-    Trouble: _TROUBLE,  # type: ignore[dict-item]
-    Assignment: _ASSIGNMENT,  # type: ignore[dict-item]
-    Identity: _IDENTITY,  # type: ignore[dict-item]
-    StoredDesired: _DESIRED,  # type: ignore[dict-item]
-    Candidate: _CANDIDATE,  # type: ignore[dict-item]
-    Tenure: _TENURE,  # type: ignore[dict-item]
-    Traffic: _TRAFFIC,  # type: ignore[dict-item]
-    ProxyServes: _PROXY,  # type: ignore[dict-item]
-    Rollout: _ROLLOUT,  # type: ignore[dict-item]
-    Orders: _ORDERS,  # type: ignore[dict-item]
-}
 _Written: TypeAlias = (
     Anchor
     | ServerRecord
@@ -123,12 +103,12 @@ _Written: TypeAlias = (
 
 def write(value: _Written) -> bytes:
     """Write a record as compact JSON with its fields in the order of the class."""
-    return _ADAPTERS[type(value)].dump_json(value, exclude_none=True)
+    return _adapter(type(value)).dump_json(value, exclude_none=True)
 
 
 def read_traffic(content: bytes) -> Traffic:
     """Read a traffic entry; what is not within its grammar never reaches a proxy. Errors: FormatError."""
-    traffic = _read(_TRAFFIC, content)
+    traffic = _read(Traffic, content)
     if odd := oddity(traffic):
         raise FormatError(odd)
     return traffic
@@ -136,7 +116,7 @@ def read_traffic(content: bytes) -> Traffic:
 
 def read_ledger(content: bytes) -> Ledger:
     """Read the ledger. Errors: FormatError."""
-    entry = _read(_LEDGER, content)
+    entry = _read(_LedgerEntry, content)
     return Ledger(
         next_serial=entry.next_serial,
         launch_setbacks=_flat(entry.launches),
@@ -151,7 +131,7 @@ def read_ledger(content: bytes) -> Ledger:
 
 def write_ledger(ledger: Ledger) -> bytes:
     """Write the ledger as compact JSON."""
-    return _LEDGER.dump_json(
+    return _adapter(_LedgerEntry).dump_json(
         _LedgerEntry(
             next_serial=ledger.next_serial,
             launches=_nested(ledger.launch_setbacks),
