@@ -313,7 +313,8 @@ main() {
       fi
       prepare packages_for_test "virtualenv build test" "together check zipapp other_virtualenvs warm_up"
       say "tests"
-      "$venv" -m pytest -n 3 --dist loadfile "$@" # three, for much of it waits; loadfile: tests of one file share an environment
+      # Three, for much of it waits; whole files, whose tests share an environment; in the order of tests/conftest.py.
+      "$venv" -m pytest -n 3 --dist loadfile --no-loadscope-reorder "$@"
       if (($# == 0)); then
         together "digests --short" "sweep $swarm_in_ci"
       fi

@@ -183,7 +183,7 @@ def backwards(mapping: Mapping[K, V]) -> dict[K, V]:
 
 
 TestFleet = FleetMachine.TestCase
-TestFleet.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestFleet.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
 
 
 @given(counts=COUNTS, hours=st.integers(1, 1000))

@@ -254,4 +254,4 @@ def _other(nonce: str) -> Nonce:
 
 
 TestIncremental = IncrementalMachine.TestCase
-TestIncremental.settings = settings(max_examples=60, stateful_step_count=50, deadline=None)
+TestIncremental.settings = settings(max_examples=40, stateful_step_count=50, deadline=None)

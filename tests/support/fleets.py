@@ -30,10 +30,15 @@ SMALL: Final[Mapping[str, Mapping[str, int]]] = {"dns": {"1.0.0": 3}, "domains":
 
 
 def quick(
-    seed: int, services: Mapping[str, Mapping[str, int]] = SMALL, *, pool_size: int = 2, keeps_lines: bool = False
+    seed: int,
+    services: Mapping[str, Mapping[str, int]] = SMALL,
+    *,
+    pool_size: int = 2,
+    poll: str = "1s",
+    keeps_lines: bool = False,
 ) -> Simulation:
     """Make a small and quick world."""
-    source = configuration(services, pool_size=pool_size, poll="1s")
+    source = configuration(services, pool_size=pool_size, poll=poll)
     return Simulation(seed, source, pace=QUICK, server_pace=QUICK_SERVERS, keeps_lines=keeps_lines)
 
 

@@ -15,7 +15,7 @@ from hfs_appliance.swagger.merge import DocumentState, merge, prepare
 from hfs_appliance.swagger.read import MAX_NODES, parse_document
 from tests.support.documents import Json, merged_of, operations_of, references_in, source, the_four_services
 
-SLOW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+SLOW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch")
 NAMES = ("Pet", "Error", "constructor", "__proto__", "a b", "x-odd", "Page<Pet>")
 PLACES = {"2.0": "#/definitions/", "3.0.3": "#/components/schemas/", "3.1.0": "#/components/schemas/"}
@@ -164,7 +164,7 @@ def broken(document: Json, chance: random.Random) -> Json:
 
 
 @given(st.sampled_from(REAL), st.randoms(use_true_random=False))
-@settings(parent=SLOW, max_examples=60)
+@settings(parent=SLOW, max_examples=40)
 def test_a_broken_document_never_breaks_the_merge(document: Json, chance: random.Random) -> None:
     made = source("svc", broken(document, chance))
     status = merge([made], title="T").services[ServiceName("svc")]
@@ -176,7 +176,7 @@ def test_a_broken_document_never_breaks_the_merge(document: Json, chance: random
 
 
 @given(st.binary(max_size=300) | st.text(max_size=300).map(str.encode))
-@settings(parent=SLOW, max_examples=300)
+@settings(parent=SLOW, max_examples=200)
 def test_no_bytes_break_it(content: bytes) -> None:
     assert prepare(source("svc", content)).status.state is DocumentState.MISSING
 

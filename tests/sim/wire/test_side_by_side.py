@@ -118,7 +118,7 @@ steps = st.lists(
 _roots = count()
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(steps=steps)
 def test_the_same_requests_get_the_same_answers(real: str, embedded: str, steps: list[tuple[int, Any]]) -> None:
     root = f"/root-{next(_roots)}"
