@@ -10,8 +10,9 @@ from sim.scenario import Beginning, Bounds, Fault, Layout, Scenario, Traffic
 
 SMALL: Final = Layout(servers=4, per_service=2, zones=2, pool=1, poll=seconds(10))
 
-WARM: Final = replace(SMALL, pool=2)
-"""Where nothing waits for a build."""
+BRISK: Final = replace(SMALL, build=seconds(20))
+"""Where a build takes no time to speak of: a step of waiting is a step, too."""
+WARM: Final = replace(BRISK, pool=2)
 
 STAYS: Final = seconds(70)
 """A resync: of thousands of runs this is a good part, and what is left over is found at the end in any case."""
@@ -21,7 +22,7 @@ def _story(
     words: str,
     *faults: Fault,
     begins: Beginning = Beginning.STANDING,
-    lasts: int = 3,
+    lasts: int = 180,
     settle: int = 40,
     layout: Layout = SMALL,
     traffic: Traffic = Traffic(),  # noqa: B008  # a frozen value
@@ -30,7 +31,7 @@ def _story(
     return Scenario(
         name=name,
         words=words,
-        lasts=Duration(lasts * MINUTE),
+        lasts=seconds(lasts),
         begins=begins,
         layout=layout,
         traffic=traffic,
@@ -46,7 +47,7 @@ def _fault(kind: str, at: float, lasts: float = 0, *, target: int = 0, amount: i
 STORIES: Final = {
     story.name: story
     for story in (
-        _story("build: everything is built from nothing", begins=Beginning.NOTHING, lasts=1),
+        _story("build: everything is built from nothing", begins=Beginning.NOTHING, lasts=60),
         _story(
             "repair: two servers die, one is deleted by hand",
             _fault("server-dies", 5),
@@ -54,8 +55,10 @@ STORIES: Final = {
         ),
         _story(
             "grow: a service grows and shrinks",
-            _fault("scale-out", 5, 60, amount=2),
-            _fault("scale-in", 100, 30, target=1),
+            _fault("scale-out", 5, 25, amount=2),
+            _fault("scale-in", 40, 15, target=1),
+            layout=BRISK,
+            lasts=60,
         ),
         _story("upgrade: a service gets another version", _fault("version-changed", 5)),
         _story("revert: a release crashes once it serves and is taken back", _fault("upgrade-bad", 5, amount=1)),
@@ -63,39 +66,40 @@ STORIES: Final = {
             "canary: a service goes over in steps, for which an operator does not wait",
             _fault("canary-good", 5),
             _fault("rollout-ordered", 20, amount=0),
-            _fault("rollout-ordered", 30, amount=1),
-            _fault("rollout-ordered", 40, amount=0),
+            _fault("rollout-ordered", 26, amount=1),
+            _fault("rollout-ordered", 32, amount=0),
             layout=WARM,
             traffic=Traffic(base=60),
-            lasts=1,
+            lasts=33,
         ),
         _story(
             "rolling: a service is exchanged one instance after the other",
             _fault("upgrade-good", 5, amount=1),
             layout=WARM,
-            lasts=1,
+            lasts=6,
         ),
         _story(
             "rollback: a service is upgraded, and an operator goes back while the old version is warm",
             _fault("upgrade-good", 5, amount=0),
             _fault("upgrade-rolled-back", 20),
             layout=WARM,
-            lasts=1,
+            lasts=21,
         ),
         _story(
             "storm: all registrations go at once, some with their servers; an operator believes what he is shown",
-            _fault("servers-cut", 5, 25, amount=1000),
-            _fault("server-dark", 5, 40, amount=2),
-            _fault("storm-approved", 20),
-            lasts=1,
+            _fault("servers-cut", 5, 20, amount=1000),
+            _fault("server-dark", 5, 25, amount=2),
+            _fault("storm-approved", 18),
+            layout=BRISK,
+            lasts=31,
         ),
         _story(
             "takeover: of two appliances one takes over from the other, again and again, while a server dies",
             _fault("server-dies", 5),
-            _fault("leader-frozen", 20, 20),
-            _fault("leader-silent", 60, 20),
-            lasts=2,
-            layout=replace(SMALL, appliances=2),
+            _fault("leader-frozen", 12, 12),
+            _fault("leader-silent", 40, 10),
+            lasts=51,
+            layout=replace(BRISK, appliances=2),
         ),
         _story(
             "handover: an operator has the other appliance lead while servers are replaced, and the first one again",
@@ -104,22 +108,30 @@ STORIES: Final = {
             _fault("server-dies", 30, target=2),
             _fault("office-handed-over", 36),
             layout=replace(WARM, appliances=2),
-            lasts=1,
+            lasts=40,
         ),
         _story(
             "adopt: the registry is emptied, hfs restarted, and an operator adopts the fleet",
-            _fault("registry-wiped", 5),
-            _fault("mcp-killed", 10, 1),
-            _fault("fleet-adopted", 30),
-            lasts=1,
+            _fault("registry-wiped", 3),
+            _fault("mcp-killed", 6, 1),
+            _fault("fleet-adopted", 15),
+            layout=BRISK,
+            lasts=16,
         ),
-        _story("retire: a service is left out of the file and comes back", _fault("service-removed", 5, 60)),
+        _story(
+            "retire: a service is left out of the file and comes back",
+            _fault("service-removed", 5, 25),
+            layout=BRISK,
+            lasts=31,
+        ),
         _story(
             "lost-answers: creations and writes lose their answers",
-            _fault("creates-lost", 1, 120, amount=600),
-            _fault("registry-loses-answers", 1, 120, amount=100),
+            _fault("creates-lost", 1, 45, amount=600),
+            _fault("registry-loses-answers", 1, 45, amount=100),
             _fault("server-dies", 5),
-            _fault("server-dies", 50, target=3),
+            _fault("server-dies", 25, target=3),
+            layout=BRISK,
+            lasts=46,
         ),
         _story(
             "late-servers: creations fail and are carried out later",
@@ -131,7 +143,7 @@ STORIES: Final = {
             _fault("server-dies", 5),
             _fault("registry-away", 8, 20),
         ),
-        _story("zone-dark: a zone is dark for two minutes", _fault("zone-dark", 5, 120), lasts=4),
+        _story("zone-dark: a zone is dark for two minutes", _fault("zone-dark", 5, 120), lasts=240),
         _story(
             "bad-builds: builds fail, then a rotten server is claimed",
             _fault("builds-break", 1, 60, amount=500),
@@ -149,8 +161,10 @@ STORIES: Final = {
         _story(
             "forgotten: records are removed by hand, and the registry loses a member",
             _fault("record-removed-by-hand", 5, amount=3),
-            _fault("registry-member-lost", 30),
-            _fault("mcp-session-expires", 40),
+            _fault("registry-member-lost", 12),
+            _fault("mcp-session-expires", 18),
+            layout=BRISK,
+            lasts=20,
         ),
     )
 }
@@ -166,7 +180,7 @@ LARGE_STORIES: Final = {
             _fault("creates-lost", 1, 60, amount=300),
             begins=Beginning.NOTHING,
             layout=LARGE,
-            lasts=2,
+            lasts=120,
         ),
         _story(
             "losses: servers die one after the other, a zone goes dark and comes back, records are removed by hand",
@@ -174,7 +188,7 @@ LARGE_STORIES: Final = {
             _fault("zone-dark", 60, 90),
             _fault("record-removed-by-hand", 170, amount=4),
             layout=LARGE,
-            lasts=4,
+            lasts=240,
         ),
         _story(
             "upgrades: services are upgraded in each of the ways, one badly, one is taken back, while a server dies",
@@ -185,9 +199,9 @@ LARGE_STORIES: Final = {
             _fault("server-dies", 60, target=8),
             _fault("upgrade-rolled-back", 200),
             _fault("rollout-ordered", 220, target=3, amount=1),
-            layout=replace(LARGE, per_service=3),
-            traffic=Traffic(base=100),
-            lasts=4,
+            layout=replace(LARGE, per_service=2),
+            traffic=Traffic(base=60),
+            lasts=240,
             settle=180,
         ),
         _story(
@@ -198,7 +212,7 @@ LARGE_STORIES: Final = {
             _fault("scale-in", 10, 100, target=1, amount=3),
             _fault("service-removed", 30, 60, target=2),
             layout=LARGE,
-            lasts=3,
+            lasts=180,
         ),
         _story(
             "registry: the registry loses answers, a leader, a session and goes away, while servers die",
@@ -225,7 +239,7 @@ LARGE_STORIES: Final = {
             _fault("mcp-killed", 20, 1),
             _fault("fleet-adopted", 60),
             layout=LARGE,
-            lasts=2,
+            lasts=120,
         ),
         _story(
             "offices: three appliances behind a load balancer; the office is handed over, and frozen, amid repairs",
