@@ -18,6 +18,7 @@ from hfs_appliance.model.guard import DestroyBudget
 from hfs_appliance.model.ids import ServerId
 from hfs_appliance.model.instants import Duration, Instant, after, format_duration
 from hfs_appliance.model.ledger import Token
+from hfs_appliance.model.observed import ServerRecord
 from hfs_appliance.model.plan import Cause, Hold
 
 T = TypeVar("T")
@@ -58,19 +59,22 @@ class Budget:
         One that it has already is enough. When nothing has come of it yet (hfs was killed between the token and the
         deed), it counts anew from now: its window is that of the deed, or two windows' worth would go within one.
         """
-        if server in self.taken:
+        if not self.affords(server, scope, cause):
+            return False
+        if not self._is_paid(server):
+            for place in self._unpaid(server, scope):
+                self._spent[place] = self._spent.get(place, 0) + 1
+            self.taken[server] = Token(at=self.now, scope=scope, cause=cause.value)
+        return True
+
+    def affords(self, server: ServerId, scope: str, cause: Cause) -> bool:
+        """Tell whether there is a token for a server of a scope; count it as refused when there is none."""
+        if self._is_paid(server):
             return True
-        token = self.before.get(server)
-        if token is not None and self.is_leaving(server):
-            return True
-        unpaid = [place for place in (ENVIRONMENT, scope) if token is None or not self._counts(server, token, place)]
-        for place in unpaid:
+        for place in self._unpaid(server, scope):
             if self._left(place) <= 0:
                 self.refused.setdefault(place, Counter())[cause] += 1
                 return False
-        for place in unpaid:
-            self._spent[place] = self._spent.get(place, 0) + 1
-        self.taken[server] = Token(at=self.now, scope=scope, cause=cause.value)
         return True
 
     def renew(self, server: ServerId, scope: str, cause: Cause) -> bool:
@@ -81,15 +85,12 @@ class Budget:
         self.taken[server] = replace(token, at=self.now)
         return True
 
-    @property
-    def is_spent(self) -> bool:
-        """Tell whether the environment has no token left: nothing that exists can be taken away but what has one."""
-        return self._left(ENVIRONMENT) <= 0
-
-    def refuse(self, cause: Cause, amount: int) -> None:
-        """Note servers that cannot be taken away because the environment has no token left."""
-        if amount > 0:
-            self.refused.setdefault(ENVIRONMENT, Counter())[cause] += amount
+    def forbids(self, cause: Cause, amount: int) -> bool:
+        """Tell, and count, whether so many servers without a token must stay as the environment has none left."""
+        if self._left(ENVIRONMENT) > 0:
+            return False
+        self.refused.setdefault(ENVIRONMENT, Counter())[cause] += amount
+        return True
 
     def tokens(self) -> dict[ServerId, Token]:
         """Give what the ledger must hold from now on."""
@@ -120,6 +121,14 @@ class Budget:
             )
             yield Hold(scope=scope, rule="destroy-budget", words=words, until=until, amount=waiting)
 
+    def _is_paid(self, server: ServerId) -> bool:
+        return server in self.taken or (server in self.before and self.is_leaving(server))
+
+    def _unpaid(self, server: ServerId, scope: str) -> Sequence[str]:
+        """Name the scopes in which a server has no token that counts."""
+        token = self.before.get(server)
+        return [place for place in (ENVIRONMENT, scope) if token is None or not self._counts(server, token, place)]
+
     def _is_held(self, server: ServerId) -> bool:
         token = self.before.get(server)
         return token is not None and any(self._counts(server, token, place) for place in (ENVIRONMENT, token.scope))
@@ -148,6 +157,11 @@ class Budget:
             counts = (self._counts(server, token, scope) for server, token in self.before.items())
             self._spent[scope] = sum(counts)
         return self._allowed(scope) - self._spent[scope]
+
+
+def scope_of(record: ServerRecord) -> str:
+    """Give the scope whose budget pays for the server of a record, beside the environment's."""
+    return f"service/{record.service}" if record.service is not None else f"pool/{record.pool}"
 
 
 def in_turns(*queues: Sequence[T]) -> Iterable[T]:

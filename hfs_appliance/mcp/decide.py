@@ -149,9 +149,10 @@ def _tell_rollouts(draft: Draft, outlook: Outlook) -> None:
 
 def _take_away(draft: Draft) -> None:
     """Take away what is lost and what nobody wants, in turns: neither starves the other when tokens are few."""
-    departures = () if draft.world.is_closing else in_turns(leavers(draft), corpses(draft))
-    for departure in departures:
-        draft.take_away(departure)
+    if draft.may_destroy and not draft.world.is_closing and (draft.tally.lost or draft.needs.has_excess):
+        singular = draft.singular()
+        for departure in in_turns(leavers(draft, singular), corpses(draft, singular)):
+            draft.take_away(departure)
     count_failures(draft)
 
 

@@ -7,13 +7,14 @@ takes a server away has a token, room among the deletions that go on, and leaves
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from hfs_appliance.mcp.budget import ENVIRONMENT, Budget, Purse
+from hfs_appliance.mcp.budget import ENVIRONMENT, Budget, Purse, scope_of
 from hfs_appliance.mcp.facts import Facts
 from hfs_appliance.mcp.launches import Launches
+from hfs_appliance.mcp.losses import Plight
 from hfs_appliance.mcp.needs import Needs
 from hfs_appliance.mcp.reins import Reins
 from hfs_appliance.mcp.storm import Weather
@@ -21,8 +22,7 @@ from hfs_appliance.mcp.tally import Standing, Tally
 from hfs_appliance.model.desired import DesiredState, Service
 from hfs_appliance.model.ids import PoolName, ServerId, ServiceName, Version
 from hfs_appliance.model.instants import Duration, Instant, format_duration
-from hfs_appliance.model.ledger import Setback, Token
-from hfs_appliance.model.observed import ServerRecord
+from hfs_appliance.model.ledger import Setback
 from hfs_appliance.model.plan import Action, Delete, Drain, Hold, Phase
 from hfs_appliance.model.world import World
 
@@ -34,16 +34,12 @@ class Departure(NamedTuple):
     action: Delete | Drain
 
     @property
-    def scope(self) -> str:
-        """The scope whose budget pays for it beside the environment's."""
-        record = self.standing.facts.record
+    def plight(self) -> Plight:
+        """What it may have in common with others."""
+        record, verdict = self.standing.facts.record, self.standing.verdict
         assert record is not None
-        return self.scope_of(record)
-
-    @staticmethod
-    def scope_of(record: ServerRecord) -> str:
-        """Give the scope to which the server of a record belongs."""
-        return f"service/{record.service}" if record.service is not None else f"pool/{record.pool}"
+        assert verdict is not None
+        return Plight(scope_of(record), record.az, verdict.rule, self.action.reason.cause)
 
 
 @dataclass(slots=True)
@@ -109,25 +105,46 @@ class Draft:
     def take_away(self, departure: Departure) -> bool:
         """Plan to take a server away, if that may be now; else (False) a later plan will."""
         standing, action = departure
-        server = action.server
+        server, plight = action.server, departure.plight
         if not self.is_free(server):
             return False
-        if isinstance(action, Delete) and self.deletions_left <= 0:
+        if self.reins.forbid(plight.scope, server) or self.weather.forbids(plight):
             return False
-        service = self._served(standing) if isinstance(action, Drain) else None
-        if service is not None and self._serving(service) <= service.floor:
+        is_free_of_charge = isinstance(action, Delete) and not _is_there(standing.facts)
+        if not is_free_of_charge and not self.budget.affords(server, plight.scope, plight.cause):
             return False
-        if self.reins.forbid(server, departure.scope):
+        if isinstance(action, Drain):
+            service = self._served(standing)
+            if service is not None:
+                if self._serving(service) <= service.floor:
+                    return False
+                self.leaving[service.name] += 1
+        elif self.deletions_left <= 0:
             return False
-        if self.weather.storms and self.weather.forbids(standing, departure.scope):
-            return False
-        if isinstance(action, Delete) and not _is_there(standing.facts):
+        if not is_free_of_charge:
+            self.budget.take(server, plight.scope, plight.cause)
+        elif isinstance(action, Delete):
             action = replace(action, is_unlisted=True)
-        elif not self.budget.take(server, departure.scope, action.reason.cause):
-            return False
-        if service is not None:
-            self.leaving[service.name] += 1
         return self.delete(action) if isinstance(action, Delete) else self.add(action)
+
+    def keep_back(self, plight: Plight, amount: int) -> bool:
+        """Tell, and count, whether so many servers must stay, all for one reason.
+
+        What `take_away` would answer for each of them; only servers of which nothing more is known (`singular`) are
+        alike in that. A storm or an empty budget keeps thousands for hours, and no plan may cost a look at each.
+        """
+        return (
+            self.reins.forbid(plight.scope, amount=amount)
+            or self.weather.forbids(plight, amount)
+            or self.budget.forbids(plight.cause, amount)
+        )
+
+    def singular(self) -> Set[ServerId]:
+        """Name the servers of which each is answered for by itself, whatever is said of others in its plight.
+
+        Something is being done with them, an operator has named them, they have a token already, or need none.
+        """
+        return {*self.world.in_flight, *self.reins.named(), *self._pledged(), *self.tally.absent}
 
     def delete(self, action: Delete) -> bool:
         """Plan a deletion that needs no token (any more), if one more may go on at the same time."""
@@ -135,21 +152,6 @@ class Draft:
             return False
         self.deletions_left -= 1
         return True
-
-    @property
-    def is_bankrupt(self) -> bool:
-        """Tell whether only what has a token already, or needs none, can be taken away: no need to name all the others.
-
-        While a storm holds up anything, each is asked about: it may not be the budget that keeps it.
-        """
-        return self.budget.is_spent and not self.weather.storms
-
-    def pledged(self) -> Mapping[ServerId, Token]:
-        """Give the tokens of servers that are there and not on their way out: taken, and nothing came of it yet."""
-        assert self.world.registry is not None
-        records = self.world.registry.value.records
-        tokens = self.world.ledger.tokens.items()
-        return {server: token for server, token in tokens if server in records and not self._is_leaving(server)}
 
     def is_free(self, server: ServerId) -> bool:
         """Tell whether nothing is being done with a server."""
@@ -191,6 +193,12 @@ class Draft:
         versions = self.tally.instances.get(service.name, {})
         serving = sum(len(instances.serving) for instances in versions.values())
         return serving - self.leaving[service.name]
+
+    def _pledged(self) -> Iterator[ServerId]:
+        """Name the servers that have a token, are there and not on their way out: nothing came of it yet."""
+        assert self.world.registry is not None
+        records = self.world.registry.value.records
+        return (server for server in self.world.ledger.tokens if server in records and not self._is_leaving(server))
 
     def _is_leaving(self, server: ServerId) -> bool:
         assert self.world.registry is not None

@@ -41,5 +41,4 @@ def insurance(draft: Draft) -> Insurance | None:
 
 def doubted(have: InstanceTally) -> int:
     """Count those of a version that are lost without the cloud's word."""
-    silent = sum(s.verdict is not None and s.verdict.rule == "unrecovered" for s in have.lost.values())
-    return len(have.missing) + silent
+    return len(have.missing) + len(have.silent)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from hfs_appliance.model.ids import AvailabilityZone, Version
 from hfs_appliance.model.observed import ServerRecord
@@ -21,16 +21,29 @@ class LossKind(Enum):
     """The cloud."""
 
 
+SILENT: Final = "unrecovered"
+"""The rule of what is lost by its silence alone."""
 _LOSSES: Final = {
     "unregistered": LossKind.SUSPECT,
     "missing": LossKind.SUSPECT,
     "unregistered-alive": LossKind.SUSPECT,
     "astray": LossKind.SUSPECT,
-    "unrecovered": LossKind.SILENT,
+    SILENT: LossKind.SILENT,
     "dead": LossKind.DEAD,
     "vanished": LossKind.DEAD,
 }
 """Verdicts on what was well; what never came up is no loss."""
+
+
+class Plight(NamedTuple):
+    """What servers that are to go may have in common: all that a guard goes by when it keeps them."""
+
+    scope: str
+    az: AvailabilityZone
+    rule: str
+    """Of the verdict."""
+    cause: Cause
+
 
 Loss: TypeAlias = tuple[Version | None, AvailabilityZone, LossKind]
 

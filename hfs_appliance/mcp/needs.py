@@ -10,11 +10,11 @@ else. What else a plan must know of a shortage (setbacks, storms, warm servers) 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import NamedTuple
 
-from hfs_appliance.mcp.slots import to_replace
-from hfs_appliance.mcp.tally import InstanceTally, Tally
+from hfs_appliance.mcp.slots import choose, to_replace
+from hfs_appliance.mcp.tally import InstanceTally, Standing, Tally
 from hfs_appliance.model.desired import Service
 from hfs_appliance.model.ids import PoolName, ServiceName, Version
 from hfs_appliance.model.maps import Map, differing
@@ -46,7 +46,8 @@ class Excess(NamedTuple):
     """None: it is not desired."""
     version: Version
     have: InstanceTally
-    extra: int
+    leaving: Sequence[Standing]
+    """Who is to go, in this order."""
 
 
 class Needs:
@@ -69,6 +70,11 @@ class Needs:
         """Give the versions that lack instances, by service and version."""
         for name in sorted(self._shortages):
             yield from self._shortages[name]
+
+    @property
+    def has_excess(self) -> bool:
+        """Tell whether anything is too many."""
+        return bool(self._excesses)
 
     def excesses(self) -> Iterator[Excess]:
         """Give the versions that have too many instances, by service and version."""
@@ -134,16 +140,16 @@ def _shortages(service: Service | None, tally: Tally) -> Iterator[Shortage]:
 
 def _excesses(name: ServiceName, service: Service | None, tally: Tally) -> Iterator[Excess]:
     for version, have in sorted(tally.instances.get(name, {}).items()):
-        extra = _excess(service, version, have, tally)
-        if extra > 0:
-            yield Excess(name, service, version, have, extra)
+        if leaving := _leaving(service, version, have, tally):
+            yield Excess(name, service, version, have, leaving)
 
 
-def _excess(service: Service | None, version: Version, have: InstanceTally, tally: Tally) -> int:
-    """Count the instances of a version that are to leave."""
-    if service is None:
-        return have.stays()
-    wanted = service.versions.get(version, 0)
+def _leaving(service: Service | None, version: Version, have: InstanceTally, tally: Tally) -> Sequence[Standing]:
+    """Name the instances of a version that are to leave; of what nobody wants, all, once all that is wanted serves."""
+    wanted = service.versions.get(version, 0) if service is not None else 0
     if wanted:
-        return len(have.serving) + len(have.starting) - wanted
-    return have.stays() if tally.serves(service.name, service.versions) else 0
+        extra = len(have.serving) + len(have.starting) - wanted
+        return choose(have, wanted, extra) if extra > 0 else ()
+    if service is not None and not tally.serves(service.name, service.versions):
+        return ()
+    return sorted(have.staying(), key=lambda standing: standing.facts.server)

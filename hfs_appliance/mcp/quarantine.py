@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from hfs_appliance.mcp.draft import Departure, Draft
+from hfs_appliance.mcp.budget import scope_of
+from hfs_appliance.mcp.draft import Draft
 from hfs_appliance.mcp.tally import Standing
 from hfs_appliance.model.ids import ServerId
 from hfs_appliance.model.instants import Instant, after, format_instant
@@ -31,7 +32,7 @@ def quarantine(draft: Draft) -> Mapping[ServerId, Instant]:
         failed_at = _record(standing).failed_at
         assert failed_at is not None
         if now < after(failed_at, limit.keep) and f"server/{server}" not in approved:
-            by_scope.setdefault(Departure.scope_of(_record(standing)), []).append((failed_at, server))
+            by_scope.setdefault(scope_of(_record(standing)), []).append((failed_at, server))
     kept = (entry for entries in by_scope.values() for entry in sorted(entries, reverse=True)[: limit.max])
     return {server: after(failed_at, limit.keep) for failed_at, server in kept}
 

@@ -23,16 +23,21 @@ class Reins:
     orders: Orders
     _withheld: Counter[str] = field(default_factory=Counter)
 
-    def forbid(self, server: ServerId, scope: str) -> bool:
-        """Tell, and count, whether a server of a scope must not be taken away."""
+    def forbid(self, scope: str, server: ServerId | None = None, amount: int = 1) -> bool:
+        """Tell, and count, whether a server of a scope, or so many that nobody has named, must not be taken away."""
         restraints = self.orders.restraints
         if not restraints:
             return False
         for place in (ENVIRONMENT, scope, f"server/{server}"):
             if place in restraints:
-                self._withheld[place] += 1
+                self._withheld[place] += amount
                 return True
         return False
+
+    def named(self) -> Iterator[ServerId]:
+        """Give the servers that are held by name."""
+        scopes = (scope.partition("/") for scope in self.orders.restraints)
+        return (ServerId(name) for kind, _, name in scopes if kind == "server")
 
     def holds(self) -> Iterator[Hold]:
         """Tell of each hold that holds something back."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from typing import Final
 
 from hfs_appliance.mcp.draft import Departure, Draft
@@ -29,24 +29,22 @@ _ROUNDS_OF_DEAD_ZONE: Final = 6
 """A zone without power does not come back within seconds: its first trial waits for minutes."""
 
 
-def corpses(draft: Draft) -> list[Departure]:
+def corpses(draft: Draft, singular: Set[ServerId]) -> list[Departure]:
     """Name what is lost and may be deleted now: failures once they have been counted.
 
     A dead zone leaves thousands for hours, as tokens come back by the dozen: those that must wait are only counted.
     """
-    if not draft.may_destroy:
-        return []
     tally = draft.tally
-    servers: Iterable[ServerId] = tally.lost.keys()
-    if draft.is_bankrupt:
-        servers = tally.absent.keys() | (draft.pledged().keys() & tally.lost.keys())
     draft.quarantined = kept = quarantine(draft)
-    found = [tally.lost[server] for server in sorted(servers) if server not in tally.failed and server not in kept]
-    if draft.is_bankrupt:
-        named = Counter(standing.place.corpse for standing in found)
-        held = Counter(tally.condemned[server].place.corpse for server in kept)
-        for cause in sorted(tally.corpses):
-            draft.budget.refuse(cause, tally.corpses[cause] - named[cause] - held[cause])
+    alone = (singular & tally.lost.keys()) - kept.keys()
+    apart = Counter(tally.lost[server].place.plight for server in (*alone, *kept))
+    waiting = {plight: amount - apart[plight] for plight, amount in tally.plights.items()}
+    stay = {plight for plight, amount in waiting.items() if amount and draft.keep_back(plight, amount)}
+    servers = alone
+    if any(amount and plight not in stay for plight, amount in waiting.items()):
+        servers = {server for server, standing in tally.lost.items() if standing.place.plight not in stay}
+        servers = (servers | alone) - kept.keys()
+    found = [tally.lost[server] for server in sorted(servers - tally.failed.keys())]
     return [Departure(standing, Delete(server=standing.facts.server, reason=_loss(standing))) for standing in found]
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Set
 
 from hfs_appliance.factory.policy import surplus
 from hfs_appliance.mcp.again import again_at
+from hfs_appliance.mcp.budget import scope_of
 from hfs_appliance.mcp.draft import Departure, Draft
 from hfs_appliance.mcp.needs import Excess
-from hfs_appliance.mcp.slots import choose
-from hfs_appliance.mcp.tally import InstanceTally, Standing, in_order
-from hfs_appliance.model.desired import Service
-from hfs_appliance.model.ids import PoolName, Version
+from hfs_appliance.mcp.tally import Standing, in_order
+from hfs_appliance.model.ids import PoolName, ServerId
 from hfs_appliance.model.instants import SECOND, Duration
 from hfs_appliance.model.observed import CloudStatus, ServerRecord
 from hfs_appliance.model.plan import Cause, Delete, Drain, Reason
@@ -20,21 +19,19 @@ DELETE_AGAIN_AFTER = Duration(10 * SECOND)
 """A deletion that the cloud does not show as going on by then is asked for again (OS14)."""
 
 
-def leavers(draft: Draft) -> list[Departure]:
-    """Name the instances that are too many, or that nobody wants any more."""
+def leavers(draft: Draft, singular: Set[ServerId]) -> list[Departure]:
+    """Name the instances that are too many, or that nobody wants any more.
+
+    A zone that comes back leaves a surplus in every service for hours: those that must wait are only counted.
+    """
     found: list[Departure] = []
-    if not draft.may_destroy:
-        return found
-    # A zone that comes back leaves a surplus in every service for hours: what must wait for tokens is only counted.
-    counts_only = draft.is_bankrupt
-    pledged = {token.scope for token in draft.pledged().values()}
     for excess in draft.needs.excesses():
-        if counts_only and f"service/{excess.name}" not in pledged:
-            draft.budget.refuse(_cause(excess), excess.extra)
-        else:
-            reason = Reason(cause=_cause(excess), words=_words(excess))
-            chosen = _choose(excess.service, excess.version, excess.have, excess.extra)
-            found += [_drain(standing, reason) for standing in chosen]
+        reason = Reason(cause=_cause(excess), words=_words(excess))
+        alike = [standing for standing in excess.leaving if standing.facts.server not in singular]
+        chosen = excess.leaving
+        if alike and draft.keep_back(_drain(alike[0], reason).plight, len(alike)):
+            chosen = [standing for standing in chosen if standing.facts.server in singular]
+        found += [_drain(standing, reason) for standing in chosen]
     return found
 
 
@@ -82,7 +79,7 @@ def _delete_again(draft: Draft) -> None:
             due.append(record)
     for record in due[: max(0, draft.deletions_left + len(due))]:
         cause = Cause(record.leave_cause)
-        if cause is Cause.CLOSING or draft.budget.renew(record.server, Departure.scope_of(record), cause):
+        if cause is Cause.CLOSING or draft.budget.renew(record.server, scope_of(record), cause):
             reason = Reason(cause=cause, words="its deletion is not under way: asked for again")
             draft.add(Delete(server=record.server, reason=reason))
 
@@ -94,20 +91,12 @@ def _cause(excess: Excess) -> Cause:
 
 
 def _words(excess: Excess) -> str:
-    name, service, version, have, _ = excess
+    name, service, version, have, *_ = excess
     if service is None:
         return f"service {name} is not desired"
     if wanted := service.versions.get(version, 0):
         return f"{name} {version} has {len(have.serving) + len(have.starting)} of {wanted}"
     return f"{name} {version} is not desired, and what is desired serves"
-
-
-def _choose(service: Service | None, version: Version, instances: InstanceTally, extra: int) -> Iterable[Standing]:
-    """Choose who leaves; of what nobody wants, all."""
-    wanted = service.versions.get(version, 0) if service is not None else 0
-    if not wanted:
-        return sorted(instances.staying(), key=lambda standing: standing.facts.server)
-    return choose(instances, wanted, extra)
 
 
 def _drain(standing: Standing, reason: Reason) -> Departure:

@@ -19,8 +19,8 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from hfs_appliance.mcp.budget import ENVIRONMENT
-from hfs_appliance.mcp.losses import LossKind
-from hfs_appliance.mcp.tally import Standing, Tally
+from hfs_appliance.mcp.losses import SILENT, LossKind, Plight
+from hfs_appliance.mcp.tally import Tally
 from hfs_appliance.mcp.tolls import Toll, Tolls
 from hfs_appliance.model import guard
 from hfs_appliance.model.desired import DesiredState
@@ -58,20 +58,16 @@ class Weather:
         """Whether a storm rages over the environment, and nobody has said that it is true."""
         return ENVIRONMENT in self.storms and ENVIRONMENT not in self.approved
 
-    def forbids(self, standing: Standing, scope: str) -> bool:
-        """Tell, and count, whether a server must not be taken away now."""
-        if not self.storms:
-            return False
-        verdict, record = standing.verdict, standing.facts.record
-        rule = verdict.rule if verdict is not None else ""
-        is_in_dead_zone = record is not None and record.az in self.dead_zones
-        if rule in _CERTAIN or (is_in_dead_zone and rule == "unrecovered"):
+    def forbids(self, plight: Plight, amount: int = 1) -> bool:
+        """Tell, and count, whether so many servers must not be taken away now."""
+        scope, az, rule, _ = plight
+        if not self.storms or rule in _CERTAIN or (rule == SILENT and az in self.dead_zones):
             return False
         raging = self.storms.keys() - self.approved
         place = next((place for place in (ENVIRONMENT, scope) if place in raging), None)
         if place is None:
             return False
-        self.withheld[place] += 1
+        self.withheld[place] += amount
         return True
 
     def holds(self) -> Iterable[Hold]:

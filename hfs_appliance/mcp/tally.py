@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Final, NamedTuple, TypeAlias
 
+from hfs_appliance.mcp.budget import scope_of
 from hfs_appliance.mcp.facts import Facts
-from hfs_appliance.mcp.losses import FAILURES, Loss, LossKind, cause_of_loss, loss_of
+from hfs_appliance.mcp.losses import FAILURES, SILENT, Loss, LossKind, Plight, cause_of_loss, loss_of
 from hfs_appliance.mcp.phases import DRAINED, FOREIGN, QUESTIONED, UNCOUNTED
 from hfs_appliance.model.ids import AvailabilityZone, PoolName, ServerId, ServiceName, Version, serial_of
 from hfs_appliance.model.instants import Instant
@@ -56,8 +57,8 @@ class Place(NamedTuple):
     is_coming: bool = False
     """Set when it is being built."""
     loss: Loss | None = None
-    corpse: Cause | None = None
-    """Set when it is to be taken away for being lost: why."""
+    plight: Plight | None = None
+    """Set when it is to be taken away for being lost."""
 
 
 @dataclass(slots=True, eq=False)
@@ -73,6 +74,8 @@ class InstanceTally:
     draining: Group = field(default_factory=dict)
     lost: Group = field(default_factory=dict)
     """They are gone or no good, and to be taken away; no capacity, and nothing of the version's size."""
+    silent: Group = field(default_factory=dict)
+    """Those of the lost whose only second witness is that they do not answer."""
     shared: dict[tuple[PoolName, AvailabilityZone, bool], Place] = field(default_factory=dict)
     """Where those stand that serve and whose records say so, made once; the adopted apart."""
     adopted: Group = field(default_factory=dict)
@@ -176,8 +179,8 @@ class Tally:
     """Failures that are lost and not counted yet."""
     absent: Group = field(default_factory=dict)
     """Lost, and the cloud does not list them: to take them away costs nobody anything."""
-    corpses: Counter[Cause] = field(default_factory=Counter)
-    """How many of the lost are to be taken away: all but failures that are not counted yet."""
+    plights: Counter[Plight] = field(default_factory=Counter)
+    """The lost that are to be taken away, all but failures that are not counted yet; without entries of 0."""
     phases: Counter[Phase] = field(default_factory=Counter)
 
     @property
@@ -244,8 +247,10 @@ class Tally:
                 place.pool.coming[place.az] += by
         if place.loss is not None:
             self._count_loss(place.service, place.loss, by)
-        if place.corpse is not None:
-            self.corpses[place.corpse] += by
+        if place.plight is not None:
+            self.plights[place.plight] += by
+            if not self.plights[place.plight]:
+                del self.plights[place.plight]
 
     def _count_loss(self, service: ServiceName | None, loss: Loss, by: int) -> None:
         self.lost_in[loss[1:]] += by
@@ -361,11 +366,12 @@ def _place_lost(tally: Tally, facts: Facts, record: ServerRecord, verdict: Verdi
         groups += (tally.absent,)
     elif is_counted and cause in FAILURES:
         groups += (tally.condemned,)
-    corpse = cause if is_counted else None
+    plight = Plight(scope_of(record), record.az, verdict.rule, cause) if is_counted else None
     if record.service is None or record.version is None:
-        return Place(groups, loss=loss, corpse=corpse)
-    groups += (tally.instance(record.service, record.version).lost,)
-    return Place(groups, record.service, loss=loss, corpse=corpse)
+        return Place(groups, loss=loss, plight=plight)
+    instance = tally.instance(record.service, record.version)
+    groups += (instance.lost, instance.silent) if verdict.rule == SILENT else (instance.lost,)
+    return Place(groups, record.service, loss=loss, plight=plight)
 
 
 def _groups_of_instance(

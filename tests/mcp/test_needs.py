@@ -56,7 +56,7 @@ def test_fewer_wanted_is_an_excess_and_a_service_that_nobody_wants_has_all_too_m
     sight = standing({"dns": {"1": 3}, "mail": {"1": 2}})
     sight.look()
     sight.fleet.desired = desired({"dns": {"1": 1}}, pool_size=0)
-    assert [(excess.name, excess.extra) for excess in sight.look().excesses()] == [(DNS, 2), (MAIL, 2)]
+    assert [(excess.name, len(excess.leaving)) for excess in sight.look().excesses()] == [(DNS, 2), (MAIL, 2)]
     assert next(iter(sight.needs.excesses())).service is not None
 
 
