@@ -16,6 +16,7 @@ def configuration(
     zones: int = 3,
     max_servers: int = 100_000,
     at_once: int = 50,
+    destroys: int | None = None,
     poll: str = "5s",
     session_timeout: str = "6s",
     autoscale: str = "",
@@ -34,6 +35,7 @@ def configuration(
         'endpoint = { listen = "127.0.0.1:8080" }',
         f"quota = {{ max_servers = {max_servers}, max_creating = {at_once}, max_deleting = {at_once} }}",
         f"pool = {{ small = {{ size = {pool_size}{'' if pool_max is None else f', max = {pool_max}'} }} }}",
+        *([f"guard = {{ destroy_budget = {{ max = {destroys} }} }}"] if destroys is not None else []),
         *(['balancer = { drain = "30s" }'] if balancer else []),
     ]
     for name, versions in services.items():

@@ -129,6 +129,7 @@ def source(scenario: Scenario) -> str:
         zones=layout.zones,
         max_servers=layout.max_servers,
         at_once=layout.at_once,
+        destroys=layout.destroys,
         poll=format_duration(layout.poll),
         session_timeout=format_duration(layout.session_timeout),
         balancer=layout.balancer,

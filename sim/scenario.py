@@ -91,6 +91,8 @@ class Layout:
     max_servers: int = 100_000
     at_once: int = 50
     """Creations, and deletions, that go on at the same time."""
+    destroys: int | None = None
+    """Most servers that may be taken away within ten minutes; None: as many as hfs thinks right without being told."""
     poll: Duration = seconds(5)
     """How often the cloud's list is read."""
     session_timeout: Duration = seconds(6)

@@ -66,6 +66,8 @@ class LayoutTable(Table):
     """Servers that may exist at one time."""
     at_once: AtLeastOne = _default(scenario.Layout, "at_once")
     """Creations, and deletions, that go on at the same time."""
+    destroys: AtLeastOne | None = _default(scenario.Layout, "destroys")
+    """Most servers that may be taken away within ten minutes; it grows with the fleet. Left out, as by default."""
     poll: Annotated[Duration, span("100ms", "5m")] = _default(scenario.Layout, "poll")
     """How often the cloud's list is read."""
     session_timeout: Annotated[Duration, span("1s", "5m")] = _default(scenario.Layout, "session_timeout")

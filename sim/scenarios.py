@@ -51,8 +51,9 @@ def read(source: str, name: str, *, file: str) -> Scenario:
 
 
 def scaled(scenario: Scenario, *, servers: int | None = None, hours: float | None = None) -> Scenario:
-    """Give the same story for another number of servers (the pool keeps its share), or another length.
+    """Give the same story for another number of servers, or another length.
 
+    The pool keeps its share, and of more servers so many more may be taken away, as an operator would have it.
     Where there are fewer than one service has, it has so much less traffic.
     """
     layout, lasts, traffic = scenario.layout, scenario.lasts, scenario.traffic
@@ -61,7 +62,10 @@ def scaled(scenario: Scenario, *, servers: int | None = None, hours: float | Non
             base, peak = (rate * servers // layout.per_service for rate in (traffic.base, traffic.peak))
             traffic = replace(traffic, base=base, peak=peak)
         pool = -(-layout.pool * servers // max(1, layout.servers))
-        layout = replace(layout, servers=servers, pool=pool)
+        destroys = layout.destroys
+        if destroys is not None:
+            destroys = max(destroys, destroys * servers // max(1, layout.servers))
+        layout = replace(layout, servers=servers, pool=pool, destroys=destroys)
     if hours is not None:
         lasts = Duration(round(hours * HOUR))
     faults = tuple(fault for fault in scenario.faults if fault.at <= lasts)

@@ -19,7 +19,8 @@ from typing import Final
 from hfs_appliance.mcp.classify import classify
 from hfs_appliance.mcp.facts import Circumstances, Facts, are_alike, join, look_up, quickly, removals
 from hfs_appliance.mcp.phases import DEAD
-from hfs_appliance.mcp.tally import Standing, Tally, place
+from hfs_appliance.mcp.placing import place
+from hfs_appliance.mcp.tally import Standing, Tally
 from hfs_appliance.model.ids import ServerId, ServiceName
 from hfs_appliance.model.instants import Instant
 from hfs_appliance.model.maps import Map, differing, flat

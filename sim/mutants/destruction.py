@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from hfs_appliance.mcp import moments, retire, slots
+from hfs_appliance.mcp import moments, needs, retire, slots
 from hfs_appliance.mcp.budget import Budget
 from hfs_appliance.mcp.draft import Departure, Draft
-from hfs_appliance.mcp.tally import InstanceTally, Standing
+from hfs_appliance.mcp.tally import InstanceTally, Standing, Tally
 from hfs_appliance.model.desired import Service
 from hfs_appliance.model.ids import ServerId, Version
 from hfs_appliance.model.instants import HOUR, MINUTE, SECOND, Duration, after
@@ -134,16 +134,14 @@ def one_too_many_leaves(patch: Patch) -> None:
     """Let one of those go that are to stay."""
 
     def make(inner: Callable[..., Iterable[Standing]]) -> Callable[..., Iterable[Standing]]:
-        def choose(
-            service: Service | None, version: Version, instances: InstanceTally, extra: int
-        ) -> Iterable[Standing]:
-            chosen = list(inner(service, version, instances, extra))
-            staying = [one for one in instances.serving.values() if one not in chosen]
-            return [*chosen, *sorted(staying, key=slots.by_slot)[:1]]
+        def leaving(service: Service | None, version: Version, have: InstanceTally, tally: Tally) -> Iterable[Standing]:
+            chosen = list(inner(service, version, have, tally))
+            staying = [one for one in have.serving.values() if one not in chosen]
+            return [*chosen, *sorted(staying, key=slots.by_slot)[: bool(chosen)]]
 
-        return choose
+        return leaving
 
-    patch.around(retire, "_choose", make)
+    patch.around(needs, "_leaving", make)
 
 
 @mutant(

@@ -187,6 +187,12 @@ def test_scaling_keeps_the_pools_share_and_drops_what_comes_too_late() -> None:
     assert scaled(story) == story
 
 
+def test_of_more_servers_more_may_be_taken_away_if_the_story_says_so() -> None:
+    day = load("fleet-day")
+    assert [scaled(day, servers=servers).layout.destroys for servers in (500, 1000, 10_000)] == [20, 20, 200]
+    assert scaled(load("zone-loss"), servers=10_000).layout.destroys is None
+
+
 def test_fewer_servers_than_a_service_has_get_so_much_less_traffic() -> None:
     day = load("fleet-day")
     assert scaled(day, servers=500).traffic == day.traffic
