@@ -20,11 +20,11 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Final, TextIO, TypeAlias
+from typing import Final, NoReturn, TextIO, TypeAlias
 
 import trio
 
@@ -34,10 +34,6 @@ from hfs_appliance.adapters.http import HttpSpecSource
 from hfs_appliance.adapters.local.cloud import LocalCloud
 from hfs_appliance.adapters.nginx.load import NginxLoad
 from hfs_appliance.adapters.nginx.proxy import NginxProxy
-from hfs_appliance.adapters.openstack.balancer import OctaviaBalancer
-from hfs_appliance.adapters.openstack.cloud import OpenStackCloud
-from hfs_appliance.adapters.openstack.door import Door
-from hfs_appliance.adapters.openstack.session import Session
 from hfs_appliance.adapters.openstack.userdata import Download
 from hfs_appliance.adapters.probe import HttpProber
 from hfs_appliance.adapters.process import own_command, replace_file, zipapp_path
@@ -46,10 +42,11 @@ from hfs_appliance.adapters.worker import ThreadWorker
 from hfs_appliance.adapters.zookeeper import connect
 from hfs_appliance.agent.address import own_address
 from hfs_appliance.config.spellings import Listen
+from hfs_appliance.founding import NGINX, estate
 from hfs_appliance.model.balancer import Place
 from hfs_appliance.model.desired import CloudProvider, DesiredState
 from hfs_appliance.model.events import ApplianceStarted, ApplianceStopped
-from hfs_appliance.model.instants import seconds, to_seconds
+from hfs_appliance.model.instants import Duration, seconds, to_seconds
 from hfs_appliance.model.leadership import Candidate
 from hfs_appliance.ports.balancer import LoadBalancer
 from hfs_appliance.ports.cloud import Cloud
@@ -58,7 +55,7 @@ from hfs_appliance.ports.registry import Registry
 from hfs_appliance.runtime.collector import collecting_seldom
 from hfs_appliance.runtime.control import ApplianceControl
 from hfs_appliance.runtime.embedded import EmbeddedRegistry, RegistryFailed
-from hfs_appliance.runtime.ending import Ending, end, first_of
+from hfs_appliance.runtime.ending import Ending, end, first_of, wait_built, wait_led_by_another
 from hfs_appliance.runtime.plane import Backends, ControlPlane
 from hfs_appliance.runtime.recording import Recording
 from hfs_appliance.runtime.supervise import Part, restarting
@@ -93,6 +90,8 @@ class RunOptions:
     state: Path
     keep: bool
     """Leave servers, proxy and registry running at the end."""
+    is_bootstrap: bool = False
+    """End, and leave all running, once everything is as asked for."""
     admin: Listen | None = None
     endpoint: Listen | None = None
     executable: Listen | None = None
@@ -100,7 +99,11 @@ class RunOptions:
 
 
 class Unfinished(Exception):
-    """The environment was to end, and something of it still runs; the words say what, and what to do."""
+    """Something was to be done before the end and was not; the words say what, and what to do."""
+
+
+class Interrupted(Exception):
+    """Somebody lost patience before everything was as asked for; the words say how it goes on."""
 
 
 class CannotStart(Exception):
@@ -118,6 +121,8 @@ class _Appliance:
     recording: Recording
     supervised: Callable[[str, Part], Part]
     """Give a part that is started again when it fails."""
+    built: trio.Event = field(default_factory=trio.Event)
+    """Set once everything has been as asked for while this appliance led."""
 
 
 async def run(options: RunOptions, show: View) -> None:
@@ -142,6 +147,8 @@ async def _run_alone(options: RunOptions, signals: AsyncIterator[int], show: Vie
             embedded.outlives_us = ending.keeps_servers
     bus.emit("appliance", ApplianceStopped(words=ending.words))
     journal.close()
+    if options.is_bootstrap and not appliance.built.is_set():
+        _tell_unreached(options, appliance.plane)
     if ending.left:
         again = f"hfs run {options.file} --state {options.state}"
         raise Unfinished(f"{ending.words}\n`{again}` takes them over, and ends them when it is left to finish")
@@ -237,13 +244,8 @@ def _cloud(options: RunOptions, download: Download | None, clock: SystemClock) -
         case CloudProvider.LOCAL:
             return LocalCloud(desired.environment, options.state, desired.cloud.local, clock, own_command()), None
         case CloudProvider.OPENSTACK:
-            settings = desired.cloud.openstack
-            session = Session(settings.cloud, settings.clouds_file)
-            door = Door(session, clock, within=settings.call_within, writes=settings.writes)
-            cloud = OpenStackCloud(desired.environment, settings, door, clock, download=download)
-            if desired.balancer is None:
-                return cloud, None
-            return cloud, OctaviaBalancer(desired.environment, desired.balancer, settings.networks, door, clock)
+            found = estate(desired, clock, download)
+            return found.cloud, found.balancer if desired.balancer is not None else None
 
 
 def _admin(options: RunOptions) -> Listen:
@@ -293,7 +295,7 @@ def _compose(
     if settings.balancer is not None and balancer is None:
         raise CannotStart('[balancer]: only provider "openstack" has a load balancer; take the table out')
     listen = (options.endpoint.address, options.endpoint.port) if options.endpoint is not None else None
-    nginx = NginxProxy(options.state / "nginx", listen=listen)
+    nginx = NginxProxy(options.state / NGINX, listen=listen)
     metrics = Metrics()
     bus.subscribe("metrics", metrics)
     backends = Backends(
@@ -304,7 +306,7 @@ def _compose(
         last_good=nginx.last_good(),
         prober=HttpProber(),
         strain=HttpStrain(),
-        load=NginxLoad(options.state / "nginx", nginx.last_good, clock),
+        load=NginxLoad(options.state / NGINX, nginx.last_good, clock),
         specs=HttpSpecSource(),
         worker=ThreadWorker(),
         clock=clock,
@@ -329,6 +331,16 @@ def _compose(
         recording=recording,
         supervised=partial(restarting, sink=bus, clock=clock),
     )
+
+
+def _tell_unreached(options: RunOptions, plane: ControlPlane) -> NoReturn:
+    """Say how a bootstrap goes on that has not come to its end. Errors: Unfinished, Interrupted."""
+    leader = plane.leadership.followed()
+    if leader is not None:
+        words = f"{leader.name} leads the environment, and builds what its own file says"
+        raise Unfinished(f"{words}\ngive it this one: hfs --api {leader.address} apply {options.file}")
+    words = "not everything is as asked for yet; what is there stays"
+    raise Interrupted(f"{words}\n`hfs bootstrap {options.file}` goes on from there")
 
 
 async def _live(
@@ -357,7 +369,14 @@ async def _live(
         run_plane = partial(plane.run, options.source, str(options.file))
         nursery.start_soon(appliance.supervised("control plane", run_plane))
         nursery.start_soon(show, appliance.control)
-        await first_of(interrupted, plane.desired.wait_closing)
+        reasons = [interrupted, plane.desired.wait_closing]
+        if options.is_bootstrap:
+            patience = Duration(2 * options.desired.registry.session_timeout)
+            reasons += [
+                partial(wait_built, plane, appliance.built),
+                partial(wait_led_by_another, plane.leadership, patience),
+            ]
+        await first_of(*reasons)
         ending = await end(plane, is_keeping=options.keep, interrupted=interrupted)
         shutdown.set()
         nursery.cancel_scope.cancel()

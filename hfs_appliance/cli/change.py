@@ -81,7 +81,7 @@ def down(api: Api, console: Console, *, is_sure: bool, is_waiting: bool, is_json
     after = wait.last_seq(api)
     answer = api.call("POST", "/down", {})
     if is_waiting:
-        wait.until_gone(api, _beside(console, is_json=is_json), after)
+        wait.until_gone(api, beside(console, is_json=is_json), after)
     if is_json:
         click.echo(answer)
     else:
@@ -108,13 +108,13 @@ def finish(api: Api, console: Console, after: int, answer: str, *, is_waiting: b
     """Wait for the new generation, then tell its number; with JSON, only the answer goes to stdout."""
     applied = api.read(Applied, answer)
     if is_waiting:
-        wait.until_converged(api, _beside(console, is_json=is_json), applied.generation, after)
+        wait.until_converged(api, beside(console, is_json=is_json), applied.generation, after)
     if is_json:
         click.echo(answer)
     else:
         click.echo(f"generation {applied.generation} is {'converged' if is_waiting else 'stored'}")
 
 
-def _beside(console: Console, *, is_json: bool) -> Console:
-    """Give the console for what is shown while waiting."""
+def beside(console: Console, *, is_json: bool) -> Console:
+    """Give the console for what is shown while waiting: with JSON, only that goes to stdout."""
     return Console(stderr=True, highlight=False) if is_json else console

@@ -8,10 +8,12 @@ import click
 
 from hfs_appliance.cli.options import FILE, as_json, connect, console, no_wait, yes
 
+_STATE = click.option("--state", type=click.Path(file_okay=False, path_type=Path), help="State directory.")
+
 
 @click.command()
 @click.argument("file", type=FILE)
-@click.option("--state", type=click.Path(file_okay=False, path_type=Path), help="State directory.")
+@_STATE
 @click.option("--keep", "is_keeping", is_flag=True, help="Leave the servers running at the end.")
 @click.option("--admin", metavar="ADDRESS:PORT", help="Admin API of this appliance, if not as in FILE.")
 @click.option("--endpoint", metavar="ADDRESS:PORT", help="Endpoint of this appliance, if not as in FILE.")
@@ -40,6 +42,46 @@ def run(
     from hfs_appliance.cli.start import start
 
     start(file, state, admin=admin, endpoint=endpoint, executable=executable, is_keeping=is_keeping, is_json=is_json)
+
+
+@click.command()
+@click.argument("file", type=FILE)
+@_STATE
+@as_json
+def bootstrap(file: Path, state: Path | None, *, is_json: bool) -> None:
+    """Build the environment FILE describes into an empty project, and end once it serves.
+
+    First what servers stand on, where [cloud.openstack.foundation] has it: networks, security groups, keys. Then
+    servers, services, proxies and the load balancer, by the hfs that runs the environment, or by this one if none
+    does. It goes on from wherever it was killed.
+
+    \b
+    Example:
+      hfs bootstrap production.toml && hfs run production.toml
+    """
+    from hfs_appliance.cli import founding
+
+    founding.bootstrap(file, state, is_json=is_json)
+
+
+@click.command()
+@click.argument("file", type=FILE)
+@_STATE
+@yes
+@as_json
+def destroy(file: Path, state: Path | None, *, is_sure: bool, is_json: bool) -> None:
+    """Remove everything that the environment of FILE has in its cloud and its registry.
+
+    Shows it and asks; ends the hfs that runs the environment. What is removed is what the cloud says is the
+    environment's: servers by their metadata, all else by its name.
+
+    \b
+    Example:
+      hfs destroy production.toml
+    """
+    from hfs_appliance.cli import founding
+
+    founding.destroy(file, state, is_sure=is_sure, is_json=is_json)
 
 
 @click.command()

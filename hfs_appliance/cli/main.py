@@ -69,7 +69,8 @@ def main() -> None:
         sys.exit(FAILED)
 
 
-cli.add_command(environment.run)
+for begin in (environment.run, environment.bootstrap):
+    cli.add_command(begin)
 
 
 @cli.command()
@@ -255,7 +256,17 @@ def kill(url: str, server: str, *, is_json: bool) -> None:
     click.echo(answer if is_json else f"{server} is broken; watch it heal with: hfs events --follow")
 
 
-for command in (environment.handover, environment.down, *upgrades.COMMANDS, holds, hold, release, approve, adopt):
+for command in (
+    environment.handover,
+    environment.down,
+    environment.destroy,
+    *upgrades.COMMANDS,
+    holds,
+    hold,
+    release,
+    approve,
+    adopt,
+):
     cli.add_command(command)
 cli.add_command(replay)
 cli.add_command(simulate)

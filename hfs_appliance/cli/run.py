@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from hfs_appliance import app
-from hfs_appliance.cli.failures import Failure
+from hfs_appliance.cli.failures import INTERRUPTED, Failure
 from hfs_appliance.cli.output import Output
 from hfs_appliance.cli.progress import show
 from hfs_appliance.cli.start import Start
@@ -31,6 +31,7 @@ def run(start: Start) -> None:
         admin=start.admin,
         endpoint=start.endpoint,
         executable=start.executable,
+        is_bootstrap=start.is_bootstrap,
     )
     view = View(console=Output(highlight=False), is_json=start.is_json, began_s=start.began_s)
     failure: Failure | None = None
@@ -38,6 +39,8 @@ def run(start: Start) -> None:
         trio.run(app.run, options, view)
     except* (app.CannotStart, app.Unfinished) as errors:
         failure = Failure(*str(_first(errors)).partition("\n")[::2])  # what is wrong, and what to do
+    except* app.Interrupted as errors:
+        failure = Failure(*str(_first(errors)).partition("\n")[::2], code=INTERRUPTED)
     if failure is not None:
         raise failure
     if start.is_keeping and not view.was_closing and view.console.is_terminal:

@@ -33,6 +33,8 @@ class Start:
     executable: Listen | None
     """Where this appliance listens, if not where the file says."""
     is_keeping: bool
+    is_bootstrap: bool = False
+    """Whether it ends once everything is as asked for."""
     is_json: bool
     began_s: float
     """When the command began, on the monotonic clock."""
@@ -53,8 +55,9 @@ def start(
     admin: str | None = None,
     endpoint: str | None = None,
     executable: str | None = None,
+    is_bootstrap: bool = False,
 ) -> None:
-    """Run the appliance until it is asked to end. Errors: ConfigError, Failure."""
+    """Run the appliance until it is asked to end; a bootstrap, until all is there. Errors: ConfigError, Failure."""
     began_s = time.monotonic()
     desired, source = load_file(file)
     starting = Start(
@@ -66,6 +69,7 @@ def start(
         endpoint=_listen("--endpoint", endpoint),
         executable=_listen("--executable", executable),
         is_keeping=is_keeping or outlives_us(desired),
+        is_bootstrap=is_bootstrap,
         is_json=is_json,
         began_s=began_s,
     )

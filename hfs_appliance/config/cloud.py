@@ -7,6 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field
 
 from hfs_appliance.config import spellings
+from hfs_appliance.config.foundation import Foundation
 from hfs_appliance.config.spellings import Listen, span
 from hfs_appliance.config.table import Table, default
 from hfs_appliance.model import desired
@@ -67,6 +68,7 @@ class OpenStackCloud(Table):
     config_drive: bool = default(desired.OpenStackCloud, "config_drive")
     """Whether servers get their user data on a drive, too: for networks without a metadata service."""
     executable: Executable = Executable()
+    foundation: Foundation = Foundation()
     call_within: Annotated[Duration, span("1s", "5m")] = default(desired.OpenStackCloud, "call_within")
     """How long one call of the cloud's API may take."""
     writes: Annotated[int, Field(ge=1, le=64)] = default(desired.OpenStackCloud, "writes")

@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError, core_schema
 
 from hfs_appliance.config import durations, percents
 from hfs_appliance.config.keys import quote
+from hfs_appliance.model.foundation import MEMBERS, RULE
 from hfs_appliance.model.ids import NAME, VERSION
 from hfs_appliance.model.shares import PER_MILLE, PerMille
 from hfs_appliance.model.traffic import COOKIE, HEADER, VALUE
@@ -184,6 +185,38 @@ def _read_network(text: str) -> str:
     return text
 
 
+def _read_cidr(text: str) -> str:
+    try:
+        network = ipaddress.IPv4Network(text, strict=False)
+    except ValueError:
+        raise misspelt(f"{quote(text)} is not an IPv4 network", 'write it like "10.20.0.0/20"') from None
+    if str(network) != text:
+        raise misspelt(f"{quote(text)} does not begin a network", f"write {quote(str(network))}")
+    return text
+
+
+def _read_address(text: str) -> str:
+    try:
+        return str(ipaddress.IPv4Address(text))
+    except ValueError:
+        raise misspelt(f"{quote(text)} is not an IPv4 address", 'write it like "9.9.9.9"') from None
+
+
+def _read_security_rule(text: str) -> str:
+    found = RULE.fullmatch(text)
+    if found is None:
+        hint = 'write it like "tcp/80", "tcp/8000-8099 from 10.0.0.0/8", "udp/53 from members", "icmp"'
+        raise misspelt(f"{quote(text)} is not a rule of a security group", hint)
+    ports = [int(port) for port in (found["low"], found["high"]) if port]
+    if bool(ports) is (found["protocol"] == "icmp"):
+        raise misspelt(f"{quote(text)}: tcp and udp have ports, icmp has none", 'write "tcp/80", "icmp"')
+    if any(not 1 <= port <= 65535 for port in ports) or sorted(ports) != ports:
+        raise misspelt(f"{quote(text)} names no ports", "from 1 to 65535, the lower one first")
+    if found["source"] and found["source"] != MEMBERS:
+        _read_cidr(found["source"])
+    return text
+
+
 _PATH: Final = r"/[A-Za-z0-9._~/-]*"
 
 
@@ -250,6 +283,9 @@ MATCH_VALUE: Final = _matching(
 LISTEN: Final = Spelling(read_listen, {"pattern": r"^[0-9.]+:[0-9]{1,5}$"})
 REGISTRY_HOST: Final = Spelling(_read_registry_host, {"pattern": r"^[A-Za-z0-9.-]+:[0-9]{1,5}$"})
 NETWORK: Final = Spelling(_read_network, {"pattern": r"^127\.[0-9.]+/[0-9]{1,2}$"})
+CIDR: Final = Spelling(_read_cidr, {"pattern": r"^[0-9.]+/[0-9]{1,2}$"})
+ADDRESS: Final = Spelling(_read_address, {"format": "ipv4"})
+SECURITY_RULE: Final = Spelling(_read_security_rule, {})
 URL_PATH: Final = Spelling(_read_path, {"pattern": f"^{_PATH}$"})
 BASE_PATH: Final = Spelling(_read_base_path, {"pattern": f"^({_PATH})?/$"})
 DOCUMENT: Final = Spelling(_read_document, {"pattern": f"^({_PATH})?$"})

@@ -7,11 +7,9 @@ from typing import Final
 
 from hfs_appliance.config import rollout, shape
 from hfs_appliance.config.cloud import Cloud
-from hfs_appliance.config.cloud import Executable as ExecutableTable
-from hfs_appliance.config.cloud import OpenStackCloud as OpenStackTable
+from hfs_appliance.config.openstack import openstack
 from hfs_appliance.config.pool import recipe
 from hfs_appliance.model.autoscale import Autoscale, NoData, Stride, WhenBlind
-from hfs_appliance.model.balancer import Place
 from hfs_appliance.model.desired import (
     Admin,
     BalancerSettings,
@@ -19,11 +17,9 @@ from hfs_appliance.model.desired import (
     CloudSettings,
     DesiredState,
     Endpoint,
-    Executable,
     Health,
     Limits,
     LocalCloud,
-    OpenStackCloud,
     Pool,
     Registrar,
     RegistrySettings,
@@ -111,34 +107,7 @@ def _cloud(cloud: Cloud, base: Path) -> CloudSettings:
             updates=cloud.local.updates,
             configuration=cloud.local.configuration,
         ),
-        openstack=_openstack(cloud.openstack, base),
-    )
-
-
-def _openstack(cloud: OpenStackTable, base: Path) -> OpenStackCloud:
-    return OpenStackCloud(
-        cloud=cloud.cloud,
-        clouds_file=None if cloud.clouds_file is None else str(base / cloud.clouds_file),
-        image=cloud.image,
-        flavor=cloud.flavor,
-        networks=tuple(cloud.networks),
-        security_groups=tuple(cloud.security_groups),
-        keypair=cloud.keypair,
-        server_group=cloud.server_group,
-        config_drive=cloud.config_drive,
-        executable=_executable(cloud.executable),
-        call_within=cloud.call_within,
-        writes=cloud.writes,
-    )
-
-
-def _executable(executable: ExecutableTable) -> Executable:
-    listen = executable.listen
-    return Executable(
-        in_image=executable.in_image,
-        listen=Place(listen.address, listen.port) if listen is not None else None,
-        url=executable.url or "",
-        sha256=executable.sha256 or "",
+        openstack=openstack(cloud.openstack, base),
     )
 
 

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from hfs_appliance.model.autoscale import Autoscale
 from hfs_appliance.model.balancer import Place
+from hfs_appliance.model.foundation import Foundation
 from hfs_appliance.model.guard import Guard, ServiceGuard
 from hfs_appliance.model.ids import AvailabilityZone, EnvironmentName, PoolName, ServiceName, Version
 from hfs_appliance.model.instants import HOUR, SECOND, Duration, seconds
@@ -117,6 +118,8 @@ class OpenStackCloud:
     server_group: str | None = None
     config_drive: bool = False
     executable: Executable = Executable()
+    foundation: Foundation = field(default_factory=Foundation)
+    """What of the networks, groups and keys above is made by hfs."""
     call_within: Duration = seconds(15)
     """How long one call of the cloud's API may take."""
     writes: int = 8

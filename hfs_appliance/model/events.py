@@ -11,6 +11,7 @@ from typing import ClassVar, TypeAlias
 
 from hfs_appliance.model.balancer_events import BalancerChanged, BalancerRefused
 from hfs_appliance.model.event import EventBase, Severity
+from hfs_appliance.model.foundation import FoundationChanged, FoundationRefused
 from hfs_appliance.model.ids import PoolName, ServerId, ServiceName, Version
 from hfs_appliance.model.instants import Instant
 from hfs_appliance.model.rollout_events import RolloutChanged, RolloutGivenUp, TrafficChanged
@@ -352,6 +353,8 @@ Event: TypeAlias = (
     | PartFailed
     | EventsSkipped
     | CloudUnreachable
+    | FoundationChanged
+    | FoundationRefused
 )
 
 

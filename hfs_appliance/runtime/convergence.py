@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import Final, TypeAlias
+
+import trio
 
 from hfs_appliance.model.desired import DesiredState, ServiceRole
 from hfs_appliance.model.events import ConvergedChanged
@@ -51,6 +53,8 @@ class Convergence:
         self._compared: tuple[Counts, Routes] = (Map(), {})
         self._short: set[ServiceName] = set()
         """Services of which fewer instances are routed than serve, as compared last."""
+        self.reached: Final = trio.Event()
+        """Set once everything has been as it should be, in the life of this process."""
         self._planned: tuple[bool, bool, Counts] = (False, False, self._compared[0])
 
     def is_reached(self) -> bool:
@@ -94,6 +98,8 @@ class Convergence:
                 self._sink.emit("convergence", ConvergedChanged(is_converged=int(is_reached), words=words))
                 left_at = self._clock.now()
                 was_reached = is_reached
+            if is_reached:
+                self.reached.set()
             await self._dirty.wait()
 
 

@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 
 import trio
 
-from hfs_appliance.model.instants import seconds, to_seconds
+from hfs_appliance.model.instants import Duration, seconds, to_seconds
 from hfs_appliance.ports.errors import PortError
 from hfs_appliance.runtime.leadership import Leadership
 from hfs_appliance.runtime.plane import ControlPlane
@@ -106,3 +106,23 @@ async def first_of(*waits: Wait) -> None:
 
         for wait in waits:
             nursery.start_soon(run, wait)
+
+
+async def wait_built(plane: ControlPlane, built: trio.Event) -> None:
+    """Wait until everything is as asked for while this appliance leads, and set `built`."""
+    await plane.convergence.reached.wait()
+    while plane.leadership.acting is None:
+        await plane.leadership.wait_change()
+    built.set()
+
+
+async def wait_led_by_another(leadership: Leadership, patience: Duration) -> None:
+    """Wait until another appliance leads, and goes on: one that was killed leads until its session ends."""
+    while True:
+        while leadership.followed() is None:
+            await leadership.wait_change()
+        with trio.move_on_after(to_seconds(patience)):
+            while leadership.followed() is not None:
+                await leadership.wait_change()
+        if leadership.followed() is not None:
+            return

@@ -10,6 +10,7 @@ from typing import Final, assert_never
 from hfs_appliance.model import events
 from hfs_appliance.model.balancer_events import BalancerChanged, BalancerRefused
 from hfs_appliance.model.events import Event, Recorded
+from hfs_appliance.model.foundation import FoundationChanged, FoundationRefused
 from hfs_appliance.model.instants import MILLISECOND, Duration, format_duration, format_instant
 from hfs_appliance.model.reports import EventReport
 from hfs_appliance.model.rollout_events import RolloutChanged, RolloutGivenUp, TrafficChanged
@@ -70,6 +71,8 @@ def words(event: Event) -> str:  # noqa: C901 - one row for each member of the c
             return _join("the proxy had died and runs again", event.words)
         case BalancerChanged() | BalancerRefused():
             return _balancer(event)
+        case FoundationChanged() | FoundationRefused():
+            return event.words if isinstance(event, FoundationChanged) else _join("not as it should be", event.words)
         case events.DocumentsMerged():
             merged = f"{_count(event.operations, 'operation')} of {_count(event.services, 'service')}"
             return f"the Swagger document has {merged}"

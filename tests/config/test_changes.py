@@ -54,6 +54,16 @@ listen = "0.0.0.0:8092"
 in_image = true
 url = "http://10.0.0.5/hfs"
 sha256 = "abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789"
+[cloud.openstack.foundation.network.inner]
+cidr = "10.20.0.0/24"
+external = "public"
+name_servers = ["9.9.9.9"]
+[cloud.openstack.foundation.security_group.web]
+allow = ["tcp/80", "icmp from 10.0.0.0/8"]
+[cloud.openstack.foundation.keypair.team]
+public_key = "ssh-ed25519 AAAA team"
+[cloud.openstack.foundation.server_group.apart]
+policy = "affinity"
 [endpoint]
 listen = "127.0.0.1:8090"
 title = "T"
@@ -181,6 +191,15 @@ def leaves(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
         yield from leaves(inner, (*path, key))
 
 
+NAMED = {"pool": "small", "service": "dns", "version": "1.0", "environment": "A"} | {
+    "network": "inner",
+    "security_group": "web",
+    "keypair": "team",
+    "server_group": "apart",
+}
+"""What EVERY_KEY calls things that an operator names."""
+
+
 def known_keys(table: type[Table] = File, path: KeyPath = ()) -> Iterator[KeyPath]:
     """Give every key of the shape, with the names that EVERY_KEY uses."""
     for name, field in keys_of(table).items():
@@ -188,7 +207,7 @@ def known_keys(table: type[Table] = File, path: KeyPath = ()) -> Iterator[KeyPat
         inner = (*path, name)
         if typing.get_origin(annotation) is dict:
             annotation = typing.get_args(annotation)[1]
-            inner = (*inner, {"pool": "small", "service": "dns", "version": "1.0", "environment": "A"}[name])
+            inner = (*inner, NAMED[name])
         if isinstance(annotation, type) and issubclass(annotation, Table):
             yield from known_keys(annotation, inner)
         else:

@@ -16,7 +16,9 @@ from hfs_appliance.config.schema import json_schema
 
 PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
 SCHEMA = json_schema()
-PLACES = {"pool": "NAME", "service": "NAME", "version": '"VERSION"'}
+PLACES = {"version": '"VERSION"'} | dict.fromkeys(
+    ("pool", "service", "network", "security_group", "keypair", "server_group"), "NAME"
+)
 """What stands in a heading for the names that an operator chooses."""
 
 SECTION = re.compile(
@@ -79,7 +81,8 @@ def test_the_page_has_every_table_as_the_schema_says() -> None:
     assert headings == list(made)
 
     def with_table(section: re.Match[str]) -> str:
-        return f"### {section['heading']}\n{section['words']}<!-- keys -->\n\n{made[section['heading']]}"
+        table = made[section["heading"]]
+        return f"### {section['heading']}\n{section['words']}<!-- keys -->\n" + (f"\n{table}" if table else "")
 
     renewed = SECTION.sub(with_table, page)
     if os.environ.get("HFS_UPDATE"):

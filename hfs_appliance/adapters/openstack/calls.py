@@ -56,4 +56,8 @@ class Lost(Exception):
 
 
 class Refused(Exception):
-    """Keystone will not have our credentials, or the catalogue has no such service."""
+    """Keystone will not have our credentials, or clouds.yaml says nothing of use."""
+
+
+class NoService(Exception):
+    """The cloud's catalogue has no such service."""

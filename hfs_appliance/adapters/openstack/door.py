@@ -16,13 +16,13 @@ from typing import Any, Final, TypeVar
 import trio
 
 from hfs_appliance.adapters.openstack import failures
-from hfs_appliance.adapters.openstack.calls import Answer, Api, Call, Lost, NotSent, Refused
+from hfs_appliance.adapters.openstack.calls import Answer, Api, Call, Lost, NoService, NotSent, Refused
 from hfs_appliance.adapters.openstack.pace import Pace
 from hfs_appliance.adapters.openstack.session import Session
 from hfs_appliance.model.instants import Duration, Instant, format_instant, to_seconds
 from hfs_appliance.ports.clock import Clock
 from hfs_appliance.ports.cloud import Permit, unconditional
-from hfs_appliance.ports.errors import Ambiguous, Exhausted, Rejected, Transient
+from hfs_appliance.ports.errors import Ambiguous, Exhausted, Rejected, Transient, Unsupported
 
 T = TypeVar("T")
 
@@ -131,6 +131,8 @@ class Door:
                 raise Transient(str(error)) from error
             except Refused as error:
                 raise Rejected(str(error)) from error
+            except NoService as error:
+                raise Unsupported(str(error)) from error
         if not gate.has_begun:
             raise Transient(f"{words}: it waited for others for {to_seconds(self._within):g} s, and was not sent")
         self._note_overload(lane)

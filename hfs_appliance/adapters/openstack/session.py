@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from hfs_appliance.adapters.openstack.calls import Answer, Api, Call, Lost, NotSent, Refused
+from hfs_appliance.adapters.openstack.calls import Answer, Api, Call, Lost, NoService, NotSent, Refused
 from hfs_appliance.model.instants import SECOND, Instant
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Session:
     def send(self, call: Call, within_s: float, begin: Callable[[], None]) -> Answer:
         """Send a call once and give its answer; `begin` is called when nothing but the sending is left to do.
 
-        Errors: NotSent, Lost, Refused, and what `begin` raises.
+        Errors: NotSent, Lost, Refused, NoService, and what `begin` raises.
         """
         from keystoneauth1.exceptions import ClientException
 
@@ -144,13 +144,13 @@ def _is_old(issued: datetime, expires: datetime) -> bool:
 
 
 def _endpoint(region: CloudRegion, http: HttpSession, api: Api) -> str:
-    """Give where a service is, with the version of its API that we speak. Errors: Refused; the SDK's."""
+    """Give where a service is, with the version of its API that we speak. Errors: NoService; the SDK's."""
     region_name = region.get_region_name(api.value)
     url = region.get_endpoint(api.value) or http.get_endpoint(
         service_type=api.value, interface=region.get_interface(api.value), region_name=region_name
     )
     if not url:
-        raise Refused(f"the catalogue has no {api.value} service in region {region_name or 'any'}")
+        raise NoService(f"the catalogue has no {api.value} service in region {region_name or 'any'}")
     return _VERSION_IN_URL.sub("", url).rstrip("/") + _VERSION[api]
 
 

@@ -16,14 +16,13 @@ from hfs_appliance.model.observed import CloudStatus
 from sim.wire.openstack.cloud import FakeCloud
 from sim.wire.openstack.http import Request, Response
 from sim.wire.openstack.image import Image
+from sim.wire.openstack.keys import Keys
 from sim.wire.openstack.network import Network, fixed_id
 from sim.wire.openstack.router import ApiError, Microversions, Route, content, document
 from sim.wire.openstack.servers import Asked, Record, Servers, matching, read_body
 
 FLAVORS: Final = {"m1.small": 1, "m1.large": 4}
 """Names, with virtual processors."""
-KEYS: Final = ("operators",)
-GROUPS: Final = ("spread",)
 ZONES: Final = ("az1", "az2", "az3")
 
 _VERSIONS: Final = Microversions(service="compute", least=(2, 1), most=(2, 96))
@@ -74,6 +73,7 @@ class Compute:
         stream = cloud.datacentre.stream
         new_id: Callable[[], str] = lambda: str(UUID(int=stream.bits64() << 64 | stream.bits64(), version=4))  # noqa: E731
         self.servers: Final = Servers(cloud.datacentre, network, new_id)
+        self.keys: Final = Keys(self.servers.of_group)
         self.routes: Sequence[Route] = (
             ("GET", "/v2.1/servers/detail", self._list),
             ("POST", "/v2.1/servers", self._create),
@@ -81,8 +81,7 @@ class Compute:
             ("DELETE", "/v2.1/servers/{server}", self._delete),
             ("POST", "/v2.1/servers/{server}/action", self._act),
             ("GET", "/v2.1/flavors", self._flavors),
-            ("GET", "/v2.1/os-keypairs", self._keys),
-            ("GET", "/v2.1/os-server-groups", self._groups),
+            *self.keys.routes,
             ("GET", "/v2.1/os-availability-zone", self._availability),
             ("GET", "/v2.1/limits", self._limits),
         )
@@ -185,8 +184,8 @@ class Compute:
             (all(net in self._network.networks for net in ids), f"Network {', '.join(ids)} could not be found."),
             (az in self._zones, "The requested availability zone is not available"),
             (all(map(self._network.knows_group, groups)), f"Unable to find security_group with name or id {groups}"),
-            (body.get("key_name") in (None, *KEYS), "Invalid key_name provided."),
-            (group is None or group in map(fixed_id, GROUPS), f"Instance group {group} could not be found."),
+            (body.get("key_name") in (None, *self.keys.pairs), "Invalid key_name provided."),
+            (group is None or group in self.keys.groups, f"Instance group {group} could not be found."),
             (len(body.get("user_data", "")) <= _USER_DATA_MAX, "User data too large."),
         )
         for is_well, words in refusals:
@@ -244,7 +243,7 @@ class Compute:
         if not record.has_network or record.is_gone:
             return {}
         return {
-            self._network.networks[port.network_id].name: [
+            self._network.networks[port.network_id]["name"]: [
                 {"addr": port.address, "version": 4, "OS-EXT-IPS:type": "fixed"}
             ]
             for port in record.ports
@@ -255,13 +254,6 @@ class Compute:
     def _flavors(self, _request: Request) -> Response:
         flavors = [{"id": fixed_id(name), "name": name} for name in FLAVORS]
         return Response(body={"flavors": flavors})
-
-    def _keys(self, _request: Request) -> Response:
-        return Response(body={"keypairs": [{"keypair": {"name": name, "type": "ssh"}} for name in KEYS]})
-
-    def _groups(self, _request: Request) -> Response:
-        groups = [{"id": fixed_id(name), "name": name, "policy": "soft-anti-affinity"} for name in GROUPS]
-        return Response(body={"server_groups": groups})
 
     def _availability(self, _request: Request) -> Response:
         zones = [{"zoneName": zone, "zoneState": {"available": True}, "hosts": None} for zone in self._zones]

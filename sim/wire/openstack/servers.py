@@ -128,6 +128,10 @@ class Servers:
                 return record
         raise ApiError(HTTPStatus.NOT_FOUND, f"Instance {server} could not be found.")
 
+    def of_group(self, group: str) -> list[str]:
+        """List the servers of a server group."""
+        return [server for server, record in self.records.items() if record.asked.group == group and not record.is_gone]
+
     def is_kept(self, server: str) -> bool:
         """Tell whether a server has not been deleted to the end."""
         return ServerId(server) in self._datacentre.machines
@@ -154,7 +158,7 @@ class Servers:
         asked = self._asked.pop(server, None)
         if asked is None:
             return  # a machine that a simulation has put there
-        ports = [self._network.plug(network, asked.id) for network in asked.networks]
+        ports = [self._network.plug(network, asked.id, asked.project, asked.groups) for network in asked.networks]
         machine = self._datacentre.machines[server]
         self.records[server] = Record(asked=asked, ports=ports, machine=machine, created=now, updated=now)
 

@@ -13,8 +13,8 @@ from hfs_appliance.model.instants import Duration, seconds
 from sim.machine import Birth, Pace
 from sim.wire.openstack.balancer import LoadBalancers
 from sim.wire.openstack.cloud import QUICK, FakeCloud, nobody
-from sim.wire.openstack.compute import ZONES, Compute
-from sim.wire.openstack.identity import PASSWORD, PROJECT, REGION, USER, Identity
+from sim.wire.openstack.compute import ZONES, Compute, isotime
+from sim.wire.openstack.identity import PASSWORD, PROJECT, REGION, USER, Identity, project_id
 from sim.wire.openstack.image import IMAGE, Image
 from sim.wire.openstack.network import NETWORK, Network
 
@@ -45,7 +45,13 @@ def openstack(
 ) -> OpenStack:
     """Make a cloud that is empty."""
     cloud = FakeCloud(pace=pace, birth=birth, seed=seed, now=now, token_life=token_life)
-    network, image = Network(networks if networks is not None else {NETWORK: "10.0.0.0/16"}), Image(images)
+    network = Network(
+        networks if networks is not None else {NETWORK: "10.0.0.0/16"},
+        project=lambda request: cloud.token_of(request).project,
+        now=lambda: isotime(cloud.timeline.now()),
+        owner=project_id(projects[0]),
+    )
+    image = Image(images)
     whole = OpenStack(
         cloud=cloud,
         identity=Identity(cloud, projects),

@@ -11,8 +11,9 @@ import openstack.exceptions
 import pytest
 import trio
 
-from sim.wire.openstack.compute import FLAVORS, GROUPS, KEYS, ZONES
+from sim.wire.openstack.compute import FLAVORS, ZONES
 from sim.wire.openstack.image import IMAGE
+from sim.wire.openstack.keys import GROUPS, KEYS
 from sim.wire.openstack.network import NETWORK
 from sim.wire.openstack.whole import OpenStack
 from sim.wire.openstack.whole import openstack as fake_openstack
