@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 import trio
 
@@ -53,8 +53,7 @@ class Convergence:
         self._compared: tuple[Counts, Routes] = (Map(), {})
         self._short: set[ServiceName] = set()
         """Services of which fewer instances are routed than serve, as compared last."""
-        self.reached: Final = trio.Event()
-        """Set once everything has been as it should be, in the life of this process."""
+        self._changed = trio.Event()
         self._planned: tuple[bool, bool, Counts] = (False, False, self._compared[0])
 
     def is_reached(self) -> bool:
@@ -86,6 +85,10 @@ class Convergence:
         before, self._planned = self._planned, (plan.is_converged, self._reconciler.is_closing, plan.counts)
         return any(new is not old for new, old in zip(self._planned, before, strict=True))
 
+    async def wait_change(self) -> None:
+        """Wait until it is told that convergence is reached or left."""
+        await self._changed.wait()
+
     async def run(self) -> None:
         """Tell when convergence is reached or left, until cancelled."""
         left_at = self._clock.now()
@@ -98,8 +101,8 @@ class Convergence:
                 self._sink.emit("convergence", ConvergedChanged(is_converged=int(is_reached), words=words))
                 left_at = self._clock.now()
                 was_reached = is_reached
-            if is_reached:
-                self.reached.set()
+                self._changed.set()
+                self._changed = trio.Event()
             await self._dirty.wait()
 
 

@@ -110,9 +110,8 @@ async def first_of(*waits: Wait) -> None:
 
 async def wait_built(plane: ControlPlane, built: trio.Event) -> None:
     """Wait until everything is as asked for while this appliance leads, and set `built`."""
-    await plane.convergence.reached.wait()
-    while plane.leadership.acting is None:
-        await plane.leadership.wait_change()
+    while plane.leadership.acting is None or not plane.convergence.is_reached():
+        await first_of(plane.convergence.wait_change, plane.leadership.wait_change)
     built.set()
 
 
