@@ -141,13 +141,20 @@ class LocalCloud:
 
     def _status(self, machine: Machine) -> tuple[CloudStatus, str]:
         is_booting = self._clock.now() < after(machine.facts.created_at, self._settings.boot)
-        if machine.is_running:
+        if machine.is_running or self._is_taken_over(machine):
             return (CloudStatus.BUILDING if is_booting else CloudStatus.ACTIVE), ""
         if machine.was_started:
             # Without its init a machine is off: what is left of it must not go on serving as if it were not.
             machine.kill()
             return CloudStatus.STOPPED, "its init has ended"
         return (CloudStatus.BUILDING, "") if is_booting else (CloudStatus.STOPPED, "it was never started")
+
+    def _is_taken_over(self, machine: Machine) -> bool:
+        """Tell whether a machine runs that an appliance started and was killed before it could note that."""
+        if machine.was_started:
+            return False
+        with self._locked():  # whoever starts it just now writes the same down
+            return machine.take_over()
 
     def _create(self, spec: ServerSpec, permit: Permit) -> CloudServer:
         if spec.environment != self._environment:

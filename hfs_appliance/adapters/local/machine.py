@@ -88,15 +88,23 @@ class Machine:
     facts: Facts
 
     def start(self, boot: Duration, command: Sequence[str]) -> None:
-        """Start the init; one that a crashed appliance left without its init.pid is taken over instead."""
-        leaders = (process for process in self._members() if os.getsid(process.pid) == process.pid)
-        init = next(leaders, None) or spawn_detached(
+        """Start the init, or take over one that runs."""
+        if self.take_over():
+            return
+        init = spawn_detached(
             ["/bin/sh", "-c", _INIT, "init", f"{to_seconds(boot):.3f}", *command],
             log=self.place / "agent.log",
             environment={**os.environ, SERVER_MARK: self.facts.mark},
             directory=self.place,
         )
         write_pidfile(self._pidfile, init)
+
+    def take_over(self) -> bool:
+        """Find the init that an appliance left without its init.pid when it was killed; tell whether there is one."""
+        init = next(filter(_leads_session, self._members()), None)
+        if init is not None:
+            write_pidfile(self._pidfile, init)
+        return init is not None
 
     @property
     def identity_file(self) -> Path:
@@ -187,6 +195,13 @@ def make_machine(root: Path, facts: Facts, identity: Identity) -> Machine:
 def read_facts(place: Path) -> Facts:
     """Read what a server is. Errors: FileNotFoundError, ValueError."""
     return _FACTS.validate_json((place / "server.json").read_bytes())
+
+
+def _leads_session(process: ProcessId) -> bool:
+    try:
+        return os.getsid(process.pid) == process.pid
+    except ProcessLookupError:
+        return False
 
 
 def _kill_group(leader: ProcessId) -> None:

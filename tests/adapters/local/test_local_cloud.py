@@ -155,6 +155,15 @@ async def test_an_init_that_a_crash_left_without_pidfile_is_taken_over(state: Pa
     assert [member for member in members(ONE) if os.getsid(member.pid) == member.pid] == [init]
 
 
+async def test_an_init_that_a_crash_left_without_pidfile_runs_for_whoever_looks(state: Path) -> None:
+    cloud = provider(state)
+    await cloud.create(spec(ENVIRONMENT, ONE))
+    init = init_of(state, ONE)
+    (state / "servers" / ONE / "init.pid").unlink()
+    assert (await provider(state).servers()).servers[ONE].status is CloudStatus.ACTIVE
+    assert init_of(state, ONE) == init
+
+
 async def test_kill_takes_every_process_at_once(state: Path) -> None:
     cloud = provider(state, command=STRAYING_AGENT)
     await cloud.create(spec(ENVIRONMENT, ONE))
