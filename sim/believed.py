@@ -1,4 +1,4 @@
-"""What the control plane believes of the servers, as it has told it: the phase of each, and who waits for one to come.
+"""What the control plane believes of servers and rollouts, as it has told it: the phase of each, and who waits for one.
 
 Faults are aimed by it ("at a server that drains"), and coverage counts by it. It listens and changes nothing.
 """
@@ -11,12 +11,27 @@ from typing import Final
 
 from hfs_appliance.mcp.phases import RULES
 from hfs_appliance.model.events import PhaseChanged, Recorded
-from hfs_appliance.model.ids import ServerId
+from hfs_appliance.model.ids import ServerId, ServiceName
 from hfs_appliance.model.plan import Phase
+from hfs_appliance.model.rollout import RolloutPhase
+from hfs_appliance.model.rollout_events import RolloutChanged, RolloutGivenUp
 from sim.clock import WorldClock
+from sim.scenario import Aim
 
-AIMABLE: Final = tuple(phase for phase in Phase if phase in {rule.phase for rule in RULES} - {Phase.GONE})
+OF_SERVERS: Final = tuple(phase for phase in Phase if phase in {rule.phase for rule in RULES} - {Phase.GONE})
 """Phases in which a server is ever seen."""
+OF_ROLLOUTS: Final = tuple(phase for phase in RolloutPhase if phase is not RolloutPhase.DONE)
+AIMABLE: Final[tuple[Aim, ...]] = (*OF_SERVERS, *OF_ROLLOUTS)
+
+
+def phase_begun(recorded: Recorded) -> Aim | None:
+    """Give the phase into which an event tells that a server or a rollout has come; None: of none, or of an end."""
+    event = recorded.event
+    if isinstance(event, PhaseChanged):
+        return Phase(event.phase) if event.phase != Phase.GONE else None
+    if isinstance(event, RolloutChanged | RolloutGivenUp):
+        return RolloutPhase(event.phase) if event.phase != RolloutPhase.DONE else None
+    return None
 
 
 class Believed:
@@ -24,36 +39,41 @@ class Believed:
 
     def __init__(self, clock: WorldClock) -> None:
         self._clock = clock
-        self._phases: dict[ServerId, Phase] = {}
-        self._counts: Counter[Phase] = Counter()
-        self._waiting: dict[Phase, list[Callable[[], None]]] = {}
+        self._phases: dict[ServerId | ServiceName, Aim] = {}
+        """Of servers, and of the rollouts of services."""
+        self._counts: Counter[Aim] = Counter()
+        self._waiting: dict[Aim, list[Callable[[], None]]] = {}
 
     def hear(self, recorded: Recorded) -> None:
-        """Follow the servers' phases."""
+        """Follow the phases."""
         event = recorded.event
-        if not isinstance(event, PhaseChanged):
-            return
-        phase = Phase(event.phase)
-        before = self._phases.pop(event.server, None)
+        if isinstance(event, PhaseChanged):
+            self._turn(event.server, phase_begun(recorded))
+        elif isinstance(event, RolloutChanged | RolloutGivenUp):
+            self._turn(event.service, phase_begun(recorded))
+
+    def _turn(self, whose: ServerId | ServiceName, phase: Aim | None) -> None:
+        before = self._phases.pop(whose, None)
         if before is not None:
             self._counts[before] -= 1
-        if phase is not Phase.GONE:
-            self._phases[event.server] = phase
-            self._counts[phase] += 1
+        if phase is None:
+            return
+        self._phases[whose] = phase
+        self._counts[phase] += 1
         for act in self._waiting.pop(phase, ()):
             # As soon as the control plane waits for something: what it is in the midst of saying, it says to the end.
             self._clock.after(0, act)
 
-    def phase(self, server: ServerId) -> Phase | None:
-        """Give the phase of a server; None: nothing was told of it, or it is gone."""
-        return self._phases.get(server)
+    def phase(self, whose: ServerId | ServiceName) -> Aim | None:
+        """Give the phase of a server or of a service's rollout; None: nothing was told of it, or it is over."""
+        return self._phases.get(whose)
 
-    def present(self) -> list[Phase]:
-        """List the phases in which there are servers."""
+    def present(self) -> list[Aim]:
+        """List the phases in which there are servers or rollouts."""
         return [phase for phase, count in self._counts.items() if count > 0]
 
-    def once(self, phase: Phase, act: Callable[[], None]) -> None:
-        """Call `act` when there is a server in a phase: at once, or when the next one comes into it."""
+    def once(self, phase: Aim, act: Callable[[], None]) -> None:
+        """Call `act` when a server or a rollout is in a phase: at once, or when the next one comes into it."""
         if self._counts[phase] > 0:
             act()
         else:

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from hfs_appliance.model.plan import Phase
-from sim.believed import AIMABLE
+from sim.believed import AIMABLE, OF_ROLLOUTS, OF_SERVERS
 from sim.coverage import Matrix
 from sim.faults import MENU
+from sim.scenario import Aim
 
 _UNBORN: Final = frozenset({Phase.CREATING, Phase.BOOTING, Phase.CONFIGURING})
 _WITHOUT_ROLE: Final = _UNBORN | {Phase.WARM}
@@ -27,23 +28,23 @@ IMPOSSIBLE: Final[Mapping[str, tuple[frozenset[Phase], str]]] = {
         for kind in sorted(ANSWERING)
     },
     "pool-rots": (
-        frozenset(AIMABLE) - {Phase.WARM, Phase.ASSIGNED, Phase.CONFIGURING, Phase.DELETING},
+        frozenset(OF_SERVERS) - {Phase.WARM, Phase.ASSIGNED, Phase.CONFIGURING, Phase.DELETING},
         "it hits servers that are built and have no role",
     ),
     "build-interrupted": (
-        frozenset(AIMABLE) - _UNBORN - {Phase.LOST, Phase.DELETING, Phase.AMBIGUOUS},
+        frozenset(OF_SERVERS) - _UNBORN - {Phase.LOST, Phase.DELETING, Phase.AMBIGUOUS},
         "it hits servers that are being built",
     ),
 }
 """By kind: phases in which what it hits is never found, and why."""
 
 
-def is_possible(kind: str, phase: Phase) -> bool:
+def is_possible(kind: str, phase: Aim) -> bool:
     """Tell whether a cell can be filled."""
     return kind not in IMPOSSIBLE or phase not in IMPOSSIBLE[kind][0]
 
 
-def empty(matrix: Matrix) -> Iterator[tuple[str, Phase]]:
+def empty(matrix: Matrix) -> Iterator[tuple[str, Aim]]:
     """Give the cells that could have been filled and were not."""
     for name, kind in sorted(MENU.items()):
         if kind.is_drawn:
@@ -54,13 +55,17 @@ def empty(matrix: Matrix) -> Iterator[tuple[str, Phase]]:
 
 def table(matrix: Matrix) -> Iterator[str]:
     """Lay the matrix out in Markdown: a row for each kind that a swarm draws, a column for each phase."""
-    yield f"| fault | {' | '.join(AIMABLE)} |"
-    yield f"|---|{'---:|' * len(AIMABLE)}"
-    for name, kind in sorted(MENU.items()):
-        if kind.is_drawn:
-            yield f"| `{name}` | {' | '.join(_cell(matrix, name, phase) for phase in AIMABLE)} |"
+    for title, phases in (("Phases of servers", OF_SERVERS), ("Phases of rollouts", OF_ROLLOUTS)):
+        yield f"{title}:"
+        yield ""
+        yield f"| fault | {' | '.join(phases)} |"
+        yield f"|---|{'---:|' * len(phases)}"
+        for name, kind in sorted(MENU.items()):
+            if kind.is_drawn:
+                yield f"| `{name}` | {' | '.join(_cell(matrix, name, phase) for phase in phases)} |"
+        yield ""
 
 
-def _cell(matrix: Matrix, name: str, phase: Phase) -> str:
+def _cell(matrix: Matrix, name: str, phase: Aim) -> str:
     count = matrix.get(name, {}).get(phase)
     return str(count) if count is not None else "" if is_possible(name, phase) else "-"

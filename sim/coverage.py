@@ -1,7 +1,8 @@
-"""Coverage: which faults were in force while servers were in which phase. An empty cell was never tried.
+"""Coverage: which faults were in force while servers and rollouts were in which phase. An empty cell was never tried.
 
-A fault with victims counts for the phases in which it struck them. Any other one counts for the phases of all servers
-that there were while it lasted: an outage of the registry meets those that boot as much as those that serve.
+A fault with victims counts for the phases in which it struck them, and for those of the rollouts that went on then. Any
+other one counts for the phases of all servers and rollouts that there were while it lasted: an outage of the registry
+meets those that boot as much as those that serve.
 """
 
 from __future__ import annotations
@@ -9,10 +10,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from hfs_appliance.model.events import PhaseChanged, Recorded
+from hfs_appliance.model.events import Recorded
 from hfs_appliance.model.instants import Instant
-from hfs_appliance.model.plan import Phase
-from sim.believed import Believed
+from sim.believed import OF_ROLLOUTS, Believed, phase_begun
 from sim.truth import Fact, FaultBegun, FaultEnded
 
 Matrix = Mapping[str, Mapping[str, int]]
@@ -29,21 +29,21 @@ class Coverage:
         """By number: the kind of a fault without victims, and the phases that it has met already."""
 
     def hear(self, recorded: Recorded) -> None:
-        """Let what is in force meet the phase that a server comes into."""
-        event = recorded.event
-        if not isinstance(event, PhaseChanged) or event.phase == Phase.GONE:
+        """Let what is in force meet the phase that a server or a rollout comes into."""
+        phase = phase_begun(recorded)
+        if phase is None:
             return
         for kind, met in self._in_force.values():
-            if event.phase not in met:
-                met.add(event.phase)
-                self._count(kind, (event.phase,))
+            if phase not in met:
+                met.add(phase)
+                self._count(kind, (phase,))
 
     def see(self, now: Instant, fact: Fact) -> None:
         """Note what a fault meets."""
         del now
         if isinstance(fact, FaultBegun) and fact.victims is not None:
-            phases = [self._believed.phase(victim) for victim in fact.victims]
-            self._count(fact.kind, sorted({phase for phase in phases if phase is not None}))
+            phases = {phase for phase in map(self._believed.phase, fact.victims) if phase is not None}
+            self._count(fact.kind, sorted(phases | set(OF_ROLLOUTS).intersection(self._believed.present())))
         elif isinstance(fact, FaultBegun):
             present = self._believed.present()
             self._in_force[fact.number] = (fact.kind, set(present))

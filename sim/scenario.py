@@ -8,9 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeAlias
 
 from hfs_appliance.model.instants import DAY, HOUR, Duration, seconds
 from hfs_appliance.model.plan import Phase
+from hfs_appliance.model.rollout import RolloutPhase
+
+Aim: TypeAlias = Phase | RolloutPhase
+"""What a fault waits for: a server, or the rollout of a service, that comes into a phase."""
 
 
 class Beginning(StrEnum):
@@ -35,8 +40,8 @@ class Fault:
     """Index, modulo what lives then."""
     amount: int = 1
     """A number, a share per mille, a factor."""
-    phase: Phase | None = None
-    """It waits until hfs believes a server to be in this phase, and hits that one; None: it does not choose."""
+    phase: Aim | None = None
+    """It waits until hfs believes a server to be in this phase, and hits that one, or a rollout; None: it does not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

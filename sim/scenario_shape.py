@@ -13,10 +13,10 @@ from hfs_appliance.config.shape import AtLeastOne, Count
 from hfs_appliance.config.spellings import Spelling, misspelt, span
 from hfs_appliance.config.table import Table
 from hfs_appliance.model.instants import Duration
-from hfs_appliance.model.plan import Phase as PlanPhase
 from sim import scenario
 from sim.believed import AIMABLE
 from sim.faults import MENU
+from sim.scenario import Aim
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -28,17 +28,18 @@ def _read_kind(text: str) -> str:
     return text
 
 
-def _read_phase(text: str) -> PlanPhase:
-    if text not in AIMABLE:
+def _read_phase(text: str) -> Aim:
+    phase = next((phase for phase in AIMABLE if phase == text), None)
+    if phase is None:
         raise misspelt(f"nothing can be aimed at the phase {quote(text)}", suggest(text, AIMABLE))
-    return PlanPhase(text)
+    return phase
 
 
 KIND = Spelling(_read_kind, {"enum": sorted(MENU)})
 PHASE = Spelling(_read_phase, {"enum": list(AIMABLE)})
 
 Kind: TypeAlias = Annotated[str, KIND]
-Phase: TypeAlias = Annotated[PlanPhase, PHASE]
+Phase: TypeAlias = Annotated[Aim, PHASE]
 Moment: TypeAlias = Annotated[Duration, span("0s", "365d")]
 Span: TypeAlias = Annotated[Duration, span("1ms", "365d")]
 MaybeSpan: TypeAlias = Annotated[Duration | None, span("1ms", "365d")]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from hfs_appliance.model.instants import MILLISECOND, Duration, Instant
+from hfs_appliance.model.plan import Phase
 from sim.faults import MENU
 from sim.fleet import Simulation
 from sim.scenario import Fault, Scenario
@@ -74,8 +75,9 @@ class _Running:
         self._is_over = True
 
     def _seek(self) -> None:
-        """Strike as the phase begins, or a part of a second later: what is asked for may be there by then."""
-        delay = self.fault.target % 1000 * MILLISECOND if self.fault.target % 2 else 0
+        """Strike as the phase begins, or, if it is a server's, a part of a second later: it may be there by then."""
+        is_delayed = self.fault.target % 2 and isinstance(self.fault.phase, Phase)  # a rollout's may last milliseconds
+        delay = self.fault.target % 1000 * MILLISECOND if is_delayed else 0
         self._sim.clock.after(delay, self._strike_what_it_seeks)
 
     def _strike_what_it_seeks(self) -> None:

@@ -3,25 +3,30 @@
 Each run enables a random few of the menu's kinds (swarm testing: Groce and others, ISSTA 2012), because a run in which
 everything may happen seldom lets any one thing unfold. Most worlds are small and most stories short: many different
 ones find more than a few long ones. Each seed also takes the next few cells of the matrix of faults and phases, so that
-seeds in a row have tried all of them.
+seeds in a row have tried all of them: most seeds those of servers, every third one those of rollouts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from hfs_appliance.model.instants import HOUR, MILLISECOND, MINUTE, SECOND, Duration, seconds
 from hfs_appliance.model.plan import Phase
-from sim.believed import AIMABLE
+from hfs_appliance.model.rollout import RolloutPhase
+from sim.believed import OF_ROLLOUTS, OF_SERVERS
+from sim.cells import is_possible
 from sim.faults import MENU, Kind
-from sim.scenario import Beginning, Bounds, Fault, Layout, Scenario, Shape, Traffic
+from sim.scenario import Aim, Beginning, Bounds, Fault, Layout, Scenario, Shape, Traffic
 from sim.streams import Stream, Streams
 
 KINDS_AT_ONCE: Final = (1, 5)
 FAULTS: Final = (1, 8)
-AIMED: Final = 3
+AIMED: Final = 6
 """Cells of the matrix that each seed tries."""
+TURNS: Final = 3
+"""One of so many seeds tries cells of rollouts, the others those of servers."""
 LENGTHS: Final = ((700, (4, 8)), (240, (8, 20)), (60, (20, 90)))
 """Per mille of the stories, and how many minutes they last."""
 SIZES: Final = ((750, (1, 8)), (200, (9, 24)), (50, (25, 80)))
@@ -29,39 +34,58 @@ SIZES: Final = ((750, (1, 8)), (200, (9, 24)), (50, (25, 80)))
 SETTLE: Final = Duration(4 * HOUR)
 """The destruction budget lets three of at most forty servers go in ten minutes; pauses after failures take longer."""
 
+BALANCED: Final = 100
+"""Per mille of the worlds that have a load balancer though nothing is aimed at it."""
 LEAST_TRAFFIC: Final = 10
 """Requests a second: of a twentieth of less a canary could not be judged in hours, and it would wait for a person."""
 
 STAYS: Final = (Duration(3 * MINUTE), Duration(3 * MINUTE), Duration(3 * MINUTE), Duration(10 * MINUTE))
 """Three resyncs of the registry, or ten."""
 
-STIRS: Final[Mapping[str, frozenset[Phase]]] = {
+STIRS: Final[Mapping[str, frozenset[Aim]]] = {
     "server-dies": frozenset({Phase.SUSPECT, Phase.LOST}),
     "record-removed-by-hand": frozenset({Phase.AMBIGUOUS}),
-    "scale-out": frozenset(AIMABLE) - {Phase.SUSPECT, Phase.LOST, Phase.AMBIGUOUS},
+    "scale-out": frozenset(OF_SERVERS) - {Phase.SUSPECT, Phase.LOST, Phase.AMBIGUOUS},
+    "upgrade-good": frozenset(OF_ROLLOUTS),
+    "upgrade-rolled-back": frozenset({RolloutPhase.ABORT}),
 }
-"""What brings servers into a phase; a count goes up, and down again when that is over."""
+"""What brings servers or rollouts into a phase; a count goes up, and down again when that is over."""
+STEP_BY_STEP: Final = frozenset({RolloutPhase.CANARY, RolloutPhase.CONTRACT})
+"""Phases that a rolling upgrade comes to, a blue-green one never or not for minutes."""
 
 
 def draw(seed: int, menu: Mapping[str, Kind] = MENU) -> Scenario:
     """Draw one scenario; equal seeds and menus give equal scenarios."""
     streams = Streams(seed)
-    layout = _layout(streams.named("swarm/layout"))
     cells = _cells(seed, menu)
+    is_rollout = any(phase in OF_ROLLOUTS for _, phase in cells)
+    layout = _layout(streams.named("swarm/layout"), least=2 if is_rollout else 1)
+    is_aimed = any(menu[kind].needs_balancer for kind, _ in cells)
+    layout = replace(layout, balancer=is_aimed or streams.named("swarm/balancer").chance(BALANCED))
     has_clients = any(menu[kind].needs_traffic for kind, _ in cells)
     smallest = layout.servers % layout.per_service or layout.per_service
     traffic = _traffic(streams.named("swarm/traffic"), smallest, is_certain=has_clients)
-    kinds = [name for name in sorted(menu) if menu[name].is_drawn and (traffic.is_any or not menu[name].needs_traffic)]
+    kinds = [
+        name
+        for name in sorted(menu)
+        if menu[name].is_drawn
+        and (traffic.is_any or not menu[name].needs_traffic)
+        and (layout.balancer or not menu[name].needs_balancer)
+    ]
     lasts = _length(streams.named("swarm/length"))
+    begins_empty = (
+        streams.named("swarm/beginning").chance(250) and not is_rollout
+    )  # which needs a version to go over from
     faults = [
-        *_faults(streams.named("swarm/faults"), kinds, menu, lasts),
+        # A rollout gets somewhere before anything happens beside it.
+        *_faults(streams.named("swarm/faults"), kinds, menu, lasts // 3 if is_rollout else 0, lasts),
         *_aimed(streams.named("swarm/aimed"), cells, menu, lasts),
     ]
     return Scenario(
         name=f"swarm-{seed}",
         words=f"drawn by seed {seed}: " + ", ".join(sorted({fault.kind for fault in faults})),
         lasts=lasts,
-        begins=Beginning.NOTHING if streams.named("swarm/beginning").chance(250) else Beginning.STANDING,
+        begins=Beginning.NOTHING if begins_empty else Beginning.STANDING,
         has_mischief=streams.named("swarm/mischief").chance(500),
         layout=layout,
         traffic=traffic,
@@ -70,10 +94,11 @@ def draw(seed: int, menu: Mapping[str, Kind] = MENU) -> Scenario:
     )
 
 
-def _layout(stream: Stream) -> Layout:
+def _layout(stream: Stream, least: int) -> Layout:
+    """Draw a layout; its first service has at least so many instances."""
     return Layout(
-        servers=stream.between(*_share(stream, SIZES)),
-        per_service=stream.between(1, 12),
+        servers=max(least, stream.between(*_share(stream, SIZES))),
+        per_service=max(least, stream.between(1, 12)),
         zones=stream.between(1, 4),
         pool=stream.between(0, 6),
         at_once=stream.choice((1, 3, 10, 50)),
@@ -110,26 +135,38 @@ def _traffic(stream: Stream, smallest: int, *, is_certain: bool) -> Traffic:
     )
 
 
-def _faults(stream: Stream, kinds: list[str], menu: Mapping[str, Kind], within: int) -> Iterator[Fault]:
+def _faults(stream: Stream, kinds: list[str], menu: Mapping[str, Kind], first: int, within: int) -> Iterator[Fault]:
     stream.shuffle(kinds)
     enabled = kinds[: stream.between(*KINDS_AT_ONCE)]
     for _ in range(stream.between(*FAULTS)):
-        yield _fault(stream, menu[stream.choice(enabled)], stream.below(within), within)
+        yield _fault(stream, menu[stream.choice(enabled)], first + stream.below(within - first), within)
 
 
-def _cells(seed: int, menu: Mapping[str, Kind]) -> list[tuple[str, Phase]]:
-    """Give the cells of the matrix that are this seed's turn."""
-    cells = [(name, phase) for name in sorted(menu) if menu[name].is_drawn for phase in AIMABLE]
-    Streams(0).named("swarm/cells").shuffle(cells)
-    return [cells[(seed * AIMED + number) % len(cells)] for number in range(min(AIMED, len(cells)))]
+def _cells(seed: int, menu: Mapping[str, Kind]) -> Sequence[tuple[str, Aim]]:
+    """Give the cells of the matrix that are this seed's turn; those of rollouts share their phase."""
+    turn, part = divmod(seed, TURNS)
+    names = [name for name in sorted(menu) if menu[name].is_drawn]
+    stream = Streams(0).named("swarm/cells")
+    if part == TURNS - 1:
+        stream.shuffle(names)
+        rows = [
+            [(name, phase) for name in names[at : at + AIMED]]
+            for at in range(0, len(names), AIMED)
+            for phase in OF_ROLLOUTS
+        ]
+        stream.shuffle(rows)
+        return rows[turn % len(rows)]
+    cells = [(name, phase) for name in names for phase in OF_SERVERS if is_possible(name, phase)]
+    stream.shuffle(cells)
+    first = (turn * (TURNS - 1) + part) * AIMED
+    return [cells[(first + number) % len(cells)] for number in range(min(AIMED, len(cells)))]
 
 
-def _aimed(
-    stream: Stream, cells: Sequence[tuple[str, Phase]], menu: Mapping[str, Kind], within: int
-) -> Iterator[Fault]:
-    """Aim a fault at a phase for each of the cells, and stir up what brings servers into it."""
+def _aimed(stream: Stream, cells: Sequence[tuple[str, Aim]], menu: Mapping[str, Kind], within: int) -> Iterator[Fault]:
+    """Aim a fault at a phase for each of the cells, and stir up what brings servers or a rollout into it."""
     sought = {phase for _, phase in cells}
-    begins = stream.below(within // 3)
+    is_rollout = sought <= set(OF_ROLLOUTS)
+    begins = stream.below(within // (12 if is_rollout else 3))
     for stir, phases in STIRS.items():
         if stir in menu and not sought.isdisjoint(phases):
             lasts = stream.between(MINUTE, within // 3) if menu[stir].spans is not None else 0
@@ -137,13 +174,16 @@ def _aimed(
                 kind=stir,
                 at=Duration((begins + SECOND) // MILLISECOND * MILLISECOND),
                 lasts=Duration(lasts // MILLISECOND * MILLISECOND),
-                target=stream.below(1000),
+                # The first service, which no other one exceeds.
+                target=0 if is_rollout else stream.below(1000),
+                amount=0 if is_rollout and sought.isdisjoint(STEP_BY_STEP) else 1,
+                phase=RolloutPhase.EXPAND if stir == "upgrade-rolled-back" else None,
             )
     for kind, phase in cells:
         yield _fault(stream, menu[kind], begins, within, phase)
 
 
-def _fault(stream: Stream, kind: Kind, at: int, within: int, phase: Phase | None = None) -> Fault:
+def _fault(stream: Stream, kind: Kind, at: int, within: int, phase: Aim | None = None) -> Fault:
     """Draw one fault, whole milliseconds long, and over by the end of the story unless it has to wait for a phase."""
     at = at // MILLISECOND * MILLISECOND
     span = stream.between(*kind.spans) if kind.spans is not None else 0

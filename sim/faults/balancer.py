@@ -1,6 +1,6 @@
 """Faults of the load balancer and of the appliances whose proxies are behind it (O8, O10, O14, O16, H10, X1).
 
-A swarm does not draw them: its worlds have one proxy each and nothing before it.
+A swarm's worlds have one appliance each: it draws what happens to a load balancer before that, not its loss.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ RATES = (50, 700)
 STRANGER = Place("10.99.0.1", 8080)
 
 
-@kind("balancer-down", "O14", words="the load balancer's API answers 503", spans=OUTAGE, is_drawn=False)
+@kind("balancer-down", "O14", words="the load balancer's API answers 503", spans=OUTAGE, needs_balancer=True)
 def balancer_down(sim: Simulation, fault: Fault) -> Struck:  # noqa: ARG001  # every kind has this signature
     """Refuse every call."""
     return _turn(sim, "is_down", value=True, words="the load balancer's API answers 503")
 
 
-@kind("balancer-hangs", "O10", words="the load balancer's API answers nothing", spans=OUTAGE, is_drawn=False)
+@kind("balancer-hangs", "O10", words="the load balancer's API answers nothing", spans=OUTAGE, needs_balancer=True)
 def balancer_hangs(sim: Simulation, fault: Fault) -> Struck:  # noqa: ARG001  # every kind has this signature
     """Answer no call."""
     return _turn(sim, "hangs", value=True, words="the load balancer's API answers nothing")
@@ -40,14 +40,14 @@ def balancer_hangs(sim: Simulation, fault: Fault) -> Struck:  # noqa: ARG001  # 
     words="the load balancer's API takes `amount` times as long",
     amounts=(2, 60),
     spans=OUTAGE,
-    is_drawn=False,
+    needs_balancer=True,
 )
 def balancer_slow(sim: Simulation, fault: Fault) -> Struck:
     """Slow calls down."""
     return _turn(sim, "slowness", fault.amount, words=f"the load balancer's API takes {fault.amount} times as long")
 
 
-@kind("balancer-stuck", "O16", words="no change of the load balancer ends: PENDING", spans=OUTAGE, is_drawn=False)
+@kind("balancer-stuck", "O16", words="no change of the load balancer ends: PENDING", spans=OUTAGE, needs_balancer=True)
 def balancer_stuck(sim: Simulation, fault: Fault) -> Struck:  # noqa: ARG001  # every kind has this signature
     """Let changes hang; they end when the fault does."""
     end = sim.overlaps.during("balancer stuck", sim.octavia.stick, sim.octavia.go_on)
@@ -59,7 +59,7 @@ def balancer_stuck(sim: Simulation, fault: Fault) -> Struck:  # noqa: ARG001  # 
     "O16",
     words="changes of the load balancer end in ERROR, until an administrator mends it at the end",
     spans=OUTAGE,
-    is_drawn=False,
+    needs_balancer=True,
 )
 def balancer_breaks(sim: Simulation, fault: Fault) -> Struck:  # noqa: ARG001  # every kind has this signature
     """Let changes fail."""
@@ -73,7 +73,7 @@ def balancer_breaks(sim: Simulation, fault: Fault) -> Struck:  # noqa: ARG001  #
     words="`amount` per mille of the load balancer's changes are refused: 409",
     amounts=RATES,
     spans=OUTAGE,
-    is_drawn=False,
+    needs_balancer=True,
 )
 def balancer_busy(sim: Simulation, fault: Fault) -> Struck:
     """Refuse changes as if somebody else made one."""
@@ -86,7 +86,7 @@ def balancer_busy(sim: Simulation, fault: Fault) -> Struck:
     words="`amount` per mille of the load balancer's changes are accepted, and the answer is lost",
     amounts=RATES,
     spans=OUTAGE,
-    is_drawn=False,
+    needs_balancer=True,
 )
 def balancer_answers_lost(sim: Simulation, fault: Fault) -> Struck:
     """Accept, and close the connection."""
@@ -99,7 +99,7 @@ def balancer_answers_lost(sim: Simulation, fault: Fault) -> Struck:
     words="`amount` per mille of the load balancer's changes are accepted, and not carried out",
     amounts=RATES,
     spans=OUTAGE,
-    is_drawn=False,
+    needs_balancer=True,
 )
 def balancer_forgets(sim: Simulation, fault: Fault) -> Struck:
     """Accept, and do nothing."""
@@ -111,7 +111,7 @@ def balancer_forgets(sim: Simulation, fault: Fault) -> Struck:
     "O16",
     words="the load balancer's own monitor calls every member well",
     spans=OUTAGE,
-    is_drawn=False,
+    needs_balancer=True,
 )
 def balancer_monitor_lies(sim: Simulation, fault: Fault) -> Struck:  # noqa: ARG001  # every kind has this signature
     """Say ONLINE of what is dead."""
@@ -123,7 +123,7 @@ def balancer_monitor_lies(sim: Simulation, fault: Fault) -> Struck:  # noqa: ARG
     "H10",
     words="somebody edits the load balancer; amount 0: no weights, 1: one member less (target), 2: a stranger more",
     amounts=(0, 2),
-    is_drawn=False,
+    needs_balancer=True,
 )
 def balancer_edited(sim: Simulation, fault: Fault) -> Struck:
     """Change the members by hand."""
@@ -139,7 +139,7 @@ def balancer_edited(sim: Simulation, fault: Fault) -> Struck:
     return Struck(words=f"somebody edits the load balancer: {words}")
 
 
-@kind("balancer-deleted", "H10", words="somebody deletes the load balancer", is_drawn=False)
+@kind("balancer-deleted", "H10", words="somebody deletes the load balancer", needs_balancer=True)
 def balancer_deleted(sim: Simulation, fault: Fault) -> Struck:  # noqa: ARG001  # every kind has this signature
     """Delete it by hand."""
     sim.octavia.lose()

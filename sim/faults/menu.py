@@ -50,6 +50,8 @@ class Kind:
     """Whether a swarm draws it: no for what the product may rightly answer by falling short of a swarm's demands."""
     needs_traffic: bool = False
     """Whether it is something that clients do."""
+    needs_balancer: bool = False
+    """Whether it is something that happens to a load balancer."""
 
     @property
     def is_by_people(self) -> bool:
@@ -68,6 +70,7 @@ def kind(
     spans: tuple[Duration, Duration] | None = None,
     is_drawn: bool = True,
     needs_traffic: bool = False,
+    needs_balancer: bool = False,
 ) -> Callable[[Strike], Strike]:
     """Put a function on the menu, with the ranges that a swarm (sim/swarm.py) draws its faults from."""
 
@@ -82,6 +85,7 @@ def kind(
             spans=spans,
             is_drawn=is_drawn,
             needs_traffic=needs_traffic,
+            needs_balancer=needs_balancer,
         )
         return strike
 

@@ -1,4 +1,4 @@
-"""Where faults strike: targets are indices modulo what lives; what is aimed at a phase begins with a server in it."""
+"""Where faults strike: targets are indices modulo what lives; what is aimed at a phase begins with who is in it."""
 
 from __future__ import annotations
 
@@ -51,9 +51,10 @@ def records_of(sim: Simulation, fault: Fault, count: int) -> list[ServerId]:
 
 
 def service_of(sim: Simulation, fault: Fault) -> ServiceName:
-    """Choose a service of the file that the control plane was started with."""
-    services = sorted(sim.desired.services)
-    return services[fault.target % len(services)]
+    """Choose a service of the file that the control plane was started with; aimed at a rollout, one that has it."""
+    services, phase = sorted(sim.desired.services), fault.phase
+    sought = [service for service in services if phase is not None and sim.believed.phase(service) is phase]
+    return (sought or services)[fault.target % len(sought or services)]
 
 
 def servers_of(sim: Simulation, fault: Fault, count: int) -> list[SimServer]:

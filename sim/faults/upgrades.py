@@ -6,6 +6,7 @@ whoever asked for it puts it right once the story is over.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from hfs_appliance.model.ids import ServiceName, Version
@@ -28,6 +29,8 @@ CRASHES_AFTER: Final = Duration(MINUTE)
 """So long instances of a version that crashes have served."""
 PATIENCE: Final = 1_800
 """Seconds until all instances of a version serve, at the most."""
+SEVERAL: Final = 2
+"""Of a single instance nobody could tell whether it or its version is no good."""
 LOOKS: Final = 60
 """So often it is looked whether any serve, once a second counted from when they might."""
 ERRORS: Final = 50
@@ -53,14 +56,15 @@ def upgrade_good(sim: Simulation, fault: Fault) -> Struck:
 @kind(
     "upgrade-late-bad",
     "V9",
-    words="`hfs upgrade` to a good version, of which the last instance to serve crashes for good; target: which",
-    is_drawn=False,
+    words="`hfs upgrade` to a good version, of several instances the last one to serve crashes for good; target: which",
 )
 def upgrade_late_bad(sim: Simulation, fault: Fault) -> Struck:
     """Ask for a good version; one server that got it is no good, which shows late."""
     service, version = service_of(sim, fault), _version(sim, "good")
     _offer(sim, service, version, Strategy.BLUE_GREEN, is_good=True)
-    count = len(sim.serving(service))
+    count = len(list(_serving(sim, service)))
+    if count < SEVERAL:
+        return Struck(words=f"{service} is upgraded to {version}")
     _spoil_the_last(sim, service, version, count, PATIENCE)
     return Struck(words=f"{service} is upgraded to {version}, of which one instance of {count} crashes, late")
 
@@ -128,8 +132,14 @@ def _offer(sim: Simulation, service: ServiceName, version: Version, strategy: St
 
 
 def _has_good_instances(sim: Simulation, service: ServiceName) -> bool:
-    assignments = (server.assignment for server in sim.servers() if server.is_serving)
-    return any(each is not None and each.service == service and not _is_bad(each.version) for each in assignments)
+    return any(not _is_bad(version) for version in _serving(sim, service))
+
+
+def _serving(sim: Simulation, service: ServiceName) -> Iterator[Version]:
+    """Give the version of each instance of a service that answers."""
+    for server in sim.servers():
+        if server.is_serving and server.assignment is not None and server.assignment.service == service:
+            yield server.assignment.version
 
 
 def _is_bad(version: Version) -> bool:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from hfs_appliance.model.events import PhaseChanged, Recorded
-from hfs_appliance.model.ids import ServerId
+from hfs_appliance.model.ids import ServerId, ServiceName
 from hfs_appliance.model.instants import Instant
 from hfs_appliance.model.plan import Phase
+from hfs_appliance.model.rollout import RolloutPhase
+from hfs_appliance.model.rollout_events import RolloutChanged
 from sim.believed import Believed
 from sim.clock import WorldClock
 from sim.coverage import Coverage, together
@@ -22,6 +24,14 @@ class Watched:
     def move(self, server: str, phase: Phase) -> None:
         event = PhaseChanged(server=ServerId(server), phase=phase, before="", rule="", words="")
         recorded = Recorded(seq=1, at=Instant(0), actor="reconcile", event=event)
+        self.believed.hear(recorded)
+        self.coverage.hear(recorded)
+
+    def roll_out(self, phase: RolloutPhase) -> None:
+        event = RolloutChanged(
+            service=ServiceName("dns"), number=1, phase=phase, before="", old="1.0.0", new="2.0.0", words=""
+        )
+        recorded = Recorded(seq=1, at=Instant(0), actor="rollout", event=event)
         self.believed.hear(recorded)
         self.coverage.hear(recorded)
 
@@ -56,3 +66,18 @@ def test_a_fault_without_victims_counts_for_all_phases_that_there_were_while_it_
     watched.end(0, "registry-away")
     watched.move("a", Phase.WARMING)
     assert watched.coverage.matrix == {"registry-away": {"assigned": 1, "warm": 1}}
+
+
+def test_a_fault_meets_the_rollouts_that_go_on() -> None:
+    watched = Watched()
+    watched.move("a", Phase.SERVING)
+    watched.roll_out(RolloutPhase.EXPAND)
+    watched.begin(0, "server-dies", "a")
+    watched.begin(1, "registry-away")
+    watched.roll_out(RolloutPhase.CUTOVER)
+    watched.roll_out(RolloutPhase.DONE)
+    watched.begin(2, "server-dies", "a")
+    assert watched.coverage.matrix == {
+        "registry-away": {"cutover": 1, "expand": 1, "serving": 1},
+        "server-dies": {"expand": 1, "serving": 2},
+    }

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from hfs_appliance.model.instants import MINUTE, Duration, seconds
 from hfs_appliance.model.plan import Phase
+from hfs_appliance.model.rollout import RolloutPhase
 from sim.play import Playing, play
 from sim.scenario import Bounds, Fault, Layout, Scenario
 from sim.truth import FaultBegun, FaultEnded
 
 
-def played(*faults: Fault) -> tuple[list[FaultBegun | FaultEnded], dict[str, dict[str, int]]]:
+def played(*faults: Fault, servers: int = 4) -> tuple[list[FaultBegun | FaultEnded], dict[str, dict[str, int]]]:
     told: list[FaultBegun | FaultEnded] = []
 
     def watch(playing: Playing) -> None:
@@ -23,7 +24,7 @@ def played(*faults: Fault) -> tuple[list[FaultBegun | FaultEnded], dict[str, dic
         name="aimed",
         words="something is aimed at a phase",
         lasts=Duration(4 * MINUTE),
-        layout=Layout(servers=4, per_service=4, zones=2, pool=1),
+        layout=Layout(servers=servers, per_service=4, zones=2, pool=1),
         bounds=Bounds(settle=Duration(60 * MINUTE), stays=seconds(60)),
         faults=faults,
     )
@@ -63,3 +64,15 @@ def test_what_has_struck_late_is_over_with_the_story() -> None:
     )
     assert isinstance(told[-1], FaultEnded)
     assert told[-1].kind == "api-down"
+
+
+def test_a_fault_waits_for_a_rollout_and_hits_the_service_that_has_it() -> None:
+    told, strikes = played(
+        Fault(kind="scale-out", at=seconds(5), lasts=seconds(30), target=76, phase=RolloutPhase.EXPAND),
+        Fault(kind="upgrade-good", at=seconds(20), target=1, amount=0),
+        servers=6,
+    )
+    begun = {fact.kind: fact.words for fact in told if isinstance(fact, FaultBegun)}
+    assert "service-0001" in begun["upgrade-good"]
+    assert begun["scale-out"] == "service-0001 is scaled"
+    assert strikes["scale-out"]["expand"] == 1

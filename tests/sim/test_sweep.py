@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hfs_appliance.model.plan import Phase
-from sim.believed import AIMABLE
+from hfs_appliance.model.rollout import RolloutPhase
+from sim.believed import OF_ROLLOUTS, OF_SERVERS
 from sim.cells import IMPOSSIBLE, empty, is_possible, table
 from sim.faults import MENU
 from sim.outcome import Outcome, Violation
@@ -24,7 +25,7 @@ BROKEN = Outcome(
     events=10,
     digest="",
     violations=(Violation(checker="settled", instant="1h", words="not converged"),),
-    strikes={"server-dies": {"serving": 2}},
+    strikes={"server-dies": {"serving": 2, "canary": 3}},
 )
 
 
@@ -51,17 +52,20 @@ def test_what_is_known_to_break_is_counted_apart_as_long_as_it_breaks_just_that(
 
 
 def test_the_matrix_has_a_row_for_each_kind_that_is_drawn() -> None:
-    lines = list(table(BROKEN.strikes))
-    assert len(lines) == 2 + sum(kind.is_drawn for kind in MENU.values())
-    (row,) = (line for line in lines if line.startswith("| `server-dies` "))
-    assert row.count("|") == len(AIMABLE) + 2
-    assert " 2 " in row
+    rows = [line for line in table(BROKEN.strikes) if line.startswith("| `")]
+    assert len(rows) == 2 * sum(kind.is_drawn for kind in MENU.values())
+    of_servers, of_rollouts = (line for line in rows if line.startswith("| `server-dies` "))
+    assert (of_servers.count("|"), of_rollouts.count("|")) == (len(OF_SERVERS) + 2, len(OF_ROLLOUTS) + 2)
+    assert " 2 " in of_servers
+    assert " 3 " in of_rollouts
 
 
 def test_a_cell_is_met_or_missing_or_impossible() -> None:
     missing = set(empty(BROKEN.strikes))
     assert ("server-dies", Phase.SERVING) not in missing
     assert ("server-dies", Phase.WARM) in missing
+    assert ("server-dies", RolloutPhase.CANARY) not in missing
+    assert ("server-dies", RolloutPhase.SOAK) in missing
     assert ("pool-rots", Phase.SERVING) not in missing
     assert is_possible("pool-rots", Phase.WARM)
     assert IMPOSSIBLE.keys() <= MENU.keys()
