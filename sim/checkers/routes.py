@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterable, Iterator
+from typing import Final, TypeAlias
 
 from hfs_appliance.model.events import Recorded, RoutesPublished
 from hfs_appliance.model.ids import ServerId, ServiceName
@@ -11,9 +11,19 @@ from hfs_appliance.model.instants import Instant, format_duration, seconds
 from hfs_appliance.proxy.table import Member, Route, RouteTable
 from sim.checkers.base import Case, Checker, Waiting
 from sim.entries import Registered, TrafficGone, TrafficWritten, Unregistered
-from sim.truth import ApiCalled, Condition, ConditionChanged, Fact, MachineMade, RoutesServed
+from sim.truth import ApiCalled, Condition, ConditionChanged, ControlPlaneStarted, Fact, MachineMade, RoutesServed
 
 _NONE: Final[tuple[Member, ...]] = ()
+_Place: TypeAlias = tuple[str, str, int]
+"""An instance with its address and port."""
+
+
+def _place(member: Member) -> _Place:
+    return member.instance, member.address, member.port
+
+
+def _places(members: Iterable[Member]) -> frozenset[_Place]:
+    return frozenset(map(_place, members))
 
 
 def changed(before: RouteTable | None, after: RouteTable) -> Iterator[tuple[ServiceName, tuple[Member, ...], Route]]:
@@ -39,15 +49,20 @@ class Registrations(Checker):
     promise = (
         "a new member is registered for that service at that address; no route is emptied while an instance serves"
     )
-    sees = (RoutesServed, Registered, Unregistered)
+    sees = (RoutesServed, Registered, Unregistered, ControlPlaneStarted)
 
     PUBLISHED_WITHIN: Final = seconds(10)
+    TAKEN_OVER_WITHIN: Final = seconds(60)
+    """A control plane that has just come to the registry takes nobody for gone whom it finds in the proxy."""
 
     def __init__(self, case: Case) -> None:
         super().__init__(case)
         self._table: RouteTable | None = None
         self._ended: dict[ServerId, tuple[Registered, Instant]] = {}
         """Registrations that ended or changed."""
+        self._started_at = Instant(0)
+        self._found: dict[ServiceName, frozenset[_Place]] = {}
+        """Whom the last control plane found in the proxy when it started; what one that hung serves then is newer."""
         self._current: dict[ServerId, Registered] = {}
 
     def see(self, now: Instant, fact: Fact) -> None:
@@ -59,11 +74,17 @@ class Registrations(Checker):
             if isinstance(fact, Registered):
                 self._current[fact.instance] = fact
             return
+        if isinstance(fact, ControlPlaneStarted):
+            routes = self._table.routes if self._table is not None else {}
+            self._started_at, self._found = now, {name: _places(route.reachable) for name, route in routes.items()}
+            return
         assert isinstance(fact, RoutesServed)
         for name, before, route in changed(self._table, fact.table):
-            known = {(member.instance, member.address, member.port) for member in before}
+            known = _places(before)
+            if self._weather.routes_asked_at - self._started_at < self.TAKEN_OVER_WITHIN:
+                known |= self._found.get(name, frozenset())
             for member in route.reachable:
-                if (member.instance, member.address, member.port) not in known:
+                if _place(member) not in known:
                     self._judge_new(name, member)
             if before and not route.members:
                 self._judge_empty(now, name)

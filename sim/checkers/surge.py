@@ -109,6 +109,8 @@ class Surge(Checker):
         machine = self._census.machines.get(server)
         if machine is None or machine.status is not CloudStatus.ACTIVE or machine.is_going:
             return False
+        if not self._census.is_owned(server):
+            return False  # its record was removed: nothing tells what it was, or for how long it has been silent
         return server not in self._census.registered and not self._census.is_leaving(server)
 
     def _look_for_the_left_over(self, now: Instant) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from hfs_appliance.model.instants import MILLISECOND, MINUTE, SECOND, Duration
+from sim.asking import AUTHOR
 from sim.faults.menu import Struck, kind
 from sim.faults.places import zone_of
 from sim.overlaps import chain, tightest, union
@@ -107,7 +108,9 @@ def credentials_wrong(sim: Simulation, fault: Fault) -> Struck:  # noqa: ARG001 
     spans=LONG,
 )
 def project_wrong(sim: Simulation, fault: Fault) -> Struck:  # noqa: ARG001  # every kind has this signature
-    """Answer for another project."""
+    """Answer for another project; an environment that is only just begun belongs to that, until a person says no."""
+    if sim.layout.anchor not in sim.ensemble.core.tree.znodes:
+        sim.amends["anchor"] = lambda: sim.ask("adopt the fleet", lambda control: control.adopt(AUTHOR), insists=True)
     return _turn(sim, "is_other_project", value=True, words="the cloud answers for another project")
 
 

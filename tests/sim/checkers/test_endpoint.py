@@ -69,6 +69,17 @@ def test_what_has_ended_is_known_while_the_registry_is_watched(fault: str, since
     assert bool(stage.accused) is is_wrong
 
 
+@pytest.mark.parametrize(("since", "is_wrong"), [(1, False), (90, True)])
+def test_who_starts_believes_the_proxy_that_it_finds(since: int, *, is_wrong: bool) -> None:
+    stage = Stage(Registrations)
+    stage.tell(RegistryReached(client=1), RoutesServed(table=table({DNS: ("small-1", "small-2")})))
+    stage.tell(ControlPlaneStarted(), RoutesServed(table=table({DNS: ("small-2",)})))  # it had hung
+    stage.docket.violations.clear()  # nobody is registered here
+    stage.wait(since)
+    stage.tell(RoutesAsked(), RoutesServed(table=table({DNS: ("small-1", "small-2")})))
+    assert bool(stage.accused) is is_wrong
+
+
 @pytest.mark.parametrize("serves", [True, False])
 def test_a_route_is_not_emptied_while_anybody_serves(*, serves: bool) -> None:
     stage = Stage(Registrations)

@@ -6,6 +6,7 @@ import pytest
 
 from hfs_appliance.model.ids import ServerId
 from sim.checkers.surge import Limits, Surge
+from sim.entries import Author, RecordGone
 from sim.truth import ApiCalled, Condition, DeletionBegun
 from tests.sim.checkers.stage import DNS, Stage, active, record, role, unregistered
 
@@ -37,6 +38,16 @@ def test_nobody_is_put_in_the_place_of_one_who_may_be_back(silent: int, *, is_wr
     stage.wait(silent)
     claim(stage, "small-10")
     assert bool(stage.accused) is is_wrong
+
+
+def test_one_who_is_silent_and_whose_record_was_removed_is_not_waited_for() -> None:
+    stage = Stage(Surge, pool_size=1)
+    stage.serve(*THREE)
+    stage.warm("small-10")
+    stage.wait(100)
+    stage.tell(unregistered("small-3"), RecordGone(author=Author.HAND, server=ServerId("small-3")))
+    claim(stage, "small-10")
+    assert not stage.accused
 
 
 def test_nobody_is_claimed_for_a_service_that_is_complete() -> None:
