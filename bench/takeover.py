@@ -20,7 +20,7 @@ from bench.measure import Spread
 from tests.support.appliance import LOCAL, ROOT, Appliance, Json, free_addresses
 from tests.support.zookeeper import TICK_MS, ensemble
 
-ROUNDS: Final = 7
+ROUNDS: Final = 5
 SESSION_S: Final = 4
 SERVICE: Final = "dns"
 INSTANCES: Final = 3
