@@ -1,7 +1,8 @@
 """How fast a simulated fleet lives, and what it takes: nothing happens to it, or a server dies every ten minutes.
 
 The whole control plane and the world around it share one core. Each case is a process of its own, so that its memory is
-its own: that of the standing world, and what the control plane adds to it.
+its own: that of the standing world, and what the control plane adds to it. With what a process has that has loaded
+`hfs run` and does nothing yet, that is the memory of the whole process.
 """
 
 from __future__ import annotations
@@ -25,17 +26,30 @@ LASTS: Final = Duration(6 * HOUR)
 PAUSE: Final = Duration(10 * MINUTE)
 """Between two deaths."""
 DAY_S: Final = 86_400
+LOADED: Final = """
+import resource, pathlib, hfs_appliance.app
+print(int(pathlib.Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() >> 20)
+"""
+TARGET_MIB: Final = 500
+"""Memory target of the design, for the whole process and the largest fleet."""
 
 
 def run() -> dict[str, object]:
     """Measure fleets of three sizes, quiet ones and such with sparse failures."""
     findings: dict[str, object] = {}
+    loaded_mib = int(_output("-c", LOADED))
     for servers in FLEETS:
         for name, is_dying in (("quiet", False), ("a death each 10 min", True)):
-            command = [sys.executable, "-m", "bench.fleet", str(servers), *(["dying"] if is_dying else [])]
-            done = subprocess.run(command, check=True, capture_output=True, text=True)
-            findings[f"{servers:,} servers, {name}"] = json.loads(done.stdout)
+            found = json.loads(_output("-m", "bench.fleet", str(servers), *(["dying"] if is_dying else [])))
+            process_mib = loaded_mib + found["control plane (MiB)"]
+            findings[f"{servers:,} servers, {name}"] = {**found, "whole process (MiB)": process_mib}
+    findings["hfs loaded, and nothing done (MiB)"] = loaded_mib
+    findings["target, whole process (MiB)"] = TARGET_MIB
     return findings
+
+
+def _output(*arguments: str) -> str:
+    return subprocess.run([sys.executable, *arguments], check=True, capture_output=True, text=True).stdout
 
 
 def measure(servers: int, *, is_dying: bool) -> Mapping[str, float]:
