@@ -212,7 +212,7 @@ async def test_events_in_words(hfs: Commands) -> None:
 
 async def test_following_ends_with_the_appliance(hfs: Commands) -> None:
     hfs.control.tell(CloudUnreachable(words="one"))
-    with trio.fail_after(10):
+    with trio.fail_after(30):
         async with trio.open_nursery() as nursery:
             results = []
 
@@ -352,7 +352,7 @@ async def test_what_removes_much_asks_for_the_hash_of_its_plan(hfs: Commands, dr
 
 async def test_scale_waits_and_tells_events_meanwhile(hfs: Commands) -> None:
     hfs.control.is_slow = True
-    with trio.fail_after(10):
+    with trio.fail_after(30):
         async with trio.open_nursery() as nursery:
             results = []
 
@@ -398,7 +398,7 @@ async def test_adopting_asks_and_tells_what_was_taken_over(hfs: Commands) -> Non
 
 async def test_down_asks_and_waits_for_the_end(hfs: Commands) -> None:
     assert (await hfs("down")).exit_code == 2
-    with trio.fail_after(10):
+    with trio.fail_after(30):
         async with trio.open_nursery() as nursery:
             results = []
 
@@ -429,7 +429,7 @@ async def test_down_tells_when_something_may_be_left(hfs: Commands, monkeypatch:
         return hfs.control.now
 
     monkeypatch.setattr(hfs.control, "status", look)
-    with trio.fail_after(10):
+    with trio.fail_after(30):
         async with trio.open_nursery() as nursery:
             results = []
 

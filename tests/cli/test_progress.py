@@ -44,7 +44,7 @@ class Screen:
 
     async def wait(self, *words: str) -> None:
         """Wait until all these words were written."""
-        with trio.fail_after(5):
+        with trio.fail_after(30):
             while not all(word in self.text for word in words):
                 await trio.testing.wait_all_tasks_blocked(0.01)
 
@@ -147,7 +147,7 @@ async def lines_of(*, is_json: bool, nursery: trio.Nursery, is_enough: Callable[
 
     nursery.start_soon(show)
     await build(script)
-    with trio.fail_after(5):
+    with trio.fail_after(30):
         while not is_enough(screen.file.getvalue()):
             await trio.testing.wait_all_tasks_blocked(0.01)
     return screen.file.getvalue().splitlines()
@@ -185,7 +185,7 @@ async def test_a_terminal_that_stands_still_holds_up_nobody() -> None:
     script, file = Script(), Frozen()
     console = Console(file=file, force_terminal=True, width=100, height=40)
     try:
-        with trio.fail_after(5):
+        with trio.fail_after(30):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(progress.show, script.control, console)
                 await trio.testing.wait_all_tasks_blocked(0.05)

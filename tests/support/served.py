@@ -35,6 +35,6 @@ async def serve_fake() -> AsyncGenerator[Served, None]:
     app = api.build(control, lambda: b"hfs_converged 1.0\n")
     async with trio.open_nursery() as nursery:
         port = await nursery.start(partial(api.serve, app, "127.0.0.1", 0, shutdown=shutdown))
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=5) as client:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30) as client:
             yield Served(control=control, port=port, shutdown=shutdown, client=client)
         shutdown.set()

@@ -61,7 +61,7 @@ async def test_a_follower_gets_every_new_event_and_falls_behind_alone() -> None:
                 if event.seq == 12:
                     return
 
-    with trio.fail_after(5):
+    with trio.fail_after(30):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(follow)
             await trio.testing.wait_all_tasks_blocked()

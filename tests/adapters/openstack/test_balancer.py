@@ -35,7 +35,7 @@ def balancer(clouds_file: Path) -> OctaviaBalancer:
 
 async def stand(balancer: OctaviaBalancer) -> None:
     await balancer.create(TWO)
-    with trio.fail_after(10):
+    with trio.fail_after(30):
         while True:
             if (await balancer.look()).state is BalancerState.ACTIVE:
                 return

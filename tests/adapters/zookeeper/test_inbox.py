@@ -32,7 +32,7 @@ async def test_marks_of_one_thread_run_in_trio_in_their_order() -> None:
     threads = [threading.Thread(target=post_all, args=(name,)) for name in "abcd"]
     for thread in threads:
         thread.start()
-    with trio.fail_after(10):
+    with trio.fail_after(30):
         await done.wait()
     for name in "abcd":
         assert [serial for by, serial in seen if by == name] == list(range(1_000))
@@ -44,7 +44,7 @@ async def test_a_mark_may_post_another() -> None:
     inbox = Inbox()
     done = trio.Event()
     inbox.post(lambda: inbox.post(done.set))
-    with trio.fail_after(10):
+    with trio.fail_after(30):
         await done.wait()
 
 

@@ -115,11 +115,11 @@ def test_connecting_to_a_silent_host_takes_a_share_of_the_session_timeout() -> N
         silent.bind(("127.0.0.1", 0))
         silent.listen(0)
         fills_the_queue.connect(silent.getsockname())
-        ours = client("127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3", session_timeout=0.9)
+        ours = client("127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3", session_timeout=3)
         began = time.monotonic()
         with pytest.raises(TimeoutError):
-            ours.handler.create_connection(address=silent.getsockname(), timeout=0.9)
-        assert 0.09 < time.monotonic() - began < 0.8
+            ours.handler.create_connection(address=silent.getsockname(), timeout=3)
+        assert 0.3 < time.monotonic() - began < 2.5
 
 
 def test_an_answer_vouches_for_its_own_heartbeat_not_for_a_later_one() -> None:
