@@ -18,8 +18,8 @@ from sim.streams import Stream, Streams
 
 ROOT = Path(__file__).parents[2]
 PLAY = """
-from tests.support.fleets import digest_of_a_bad_hour
-print(digest_of_a_bad_hour({seed}))
+from tests.support.fleets import digest_of_a_bad_half_hour
+print(digest_of_a_bad_half_hour({seed}))
 """
 
 
