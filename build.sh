@@ -313,8 +313,7 @@ main() {
       fi
       prepare packages_for_test "virtualenv build test" "together check zipapp other_virtualenvs warm_up"
       say "tests"
-      # Three, for much of it waits; whole files, whose tests share an environment; in the order of tests/conftest.py.
-      "$venv" -m pytest -n 3 --dist loadfile --no-loadscope-reorder "$@"
+      "$venv" -m pytest -n 3 "$@" # three, for much of it waits; tests/conftest.py shares them out
       if (($# == 0)); then
         together "digests --short" "sweep $swarm_in_ci"
       fi

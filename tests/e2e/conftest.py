@@ -27,7 +27,7 @@ def environment(executable: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     appliance = Appliance.prepare([executable], tmp_path_factory.mktemp("environment"), source)
     appliance.start()
     try:
-        trio.run(partial(appliance.converged, within_s=120))
+        trio.run(partial(appliance.converged, within_s=200))
         yield appliance
     finally:
         appliance.clean()
