@@ -40,10 +40,10 @@ def ask_again(draft: Draft) -> None:
     for record in due:
         if slots > 0 and _has_room(draft, record.pool, record.az):
             reason = Reason(cause=Cause.BOOKKEEPING, words="recorded, but the cloud does not list it: asked for again")
-            if draft.add(Create(server=record.server, pool=record.pool, az=record.az, reason=reason, is_retry=True)):
-                draft.launches.use(record.pool, record.az)
-                draft.asked += 1
-                slots -= 1
+            draft.add(Create(server=record.server, pool=record.pool, az=record.az, reason=reason, is_retry=True))
+            draft.launches.use(record.pool, record.az)
+            draft.asked += 1
+            slots -= 1
 
 
 def _has_room(draft: Draft, pool: PoolName, az: AvailabilityZone) -> bool:

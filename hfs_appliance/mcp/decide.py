@@ -205,6 +205,5 @@ def _is_converged(draft: Draft, pools: Mapping[PoolName, PoolCount]) -> bool:
     tally = draft.tally
     if tally.deleting or tally.gone or tally.ambiguous or tally.drained or tally.doubtful:
         return False
-    if len(tally.lost) > len(draft.quarantined):
-        return False
-    return all(pool.warm == pool.size and not pool.building for pool in pools.values())
+    is_rid = len(tally.lost) <= len(draft.quarantined)
+    return is_rid and all(pool.warm == pool.size and not pool.building for pool in pools.values())

@@ -123,7 +123,8 @@ class Draft:
             return False
         if not is_free_of_charge:
             self.budget.take(server, plight.scope, plight.cause)
-        elif isinstance(action, Delete):
+        else:
+            assert isinstance(action, Delete)
             action = replace(action, is_unlisted=True)
         return self.delete(action) if isinstance(action, Delete) else self.add(action)
 

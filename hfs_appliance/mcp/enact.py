@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import assert_never
 
 from hfs_appliance.model.ids import CloudId, EnvironmentUuid, Nonce
 from hfs_appliance.model.instants import Instant
@@ -48,6 +49,8 @@ def changed(
             return replace(record, drain_at=now, leave_cause=cause)
         case Delete():  # asked for again, it was decided when it was decided first
             return replace(record, delete_at=record.delete_at or now, leave_cause=cause)
+        case _:
+            assert_never(action)
 
 
 def adopted(found: CloudServer, cause: str, now: Instant) -> ServerRecord:

@@ -46,15 +46,11 @@ def split(total: int, counts: Mapping[Version, int]) -> Mapping[Version, int]:
     if not whole:
         return counts
     parts = {version: max(total * count // whole, min(count, 1)) for version, count in counts.items()}
-    # Largest remainder first (Hamilton); equals in the order of their names.
+    # Largest remainder first (Hamilton); equals in the order of their names. Fewer are left than have a remainder.
     order = sorted(counts, key=lambda version: (-(total * counts[version] % whole), version))
     left = total - sum(parts.values())
-    for version in order:
-        if left <= 0:
-            break
-        if counts[version]:
-            parts[version] += 1
-            left -= 1
+    for version in order[: max(0, left)]:
+        parts[version] += 1
     for version in sorted(counts, key=lambda version: (-parts[version], version)):
         while left < 0 and parts[version] > 1:
             parts[version] -= 1

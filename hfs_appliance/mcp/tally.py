@@ -92,10 +92,6 @@ class InstanceTally:
         groups = (self.serving, self.starting, self.wavering, self.missing)
         return chain.from_iterable(group.values() for group in groups)
 
-    def stays(self) -> int:
-        """Count those."""
-        return len(self.serving) + len(self.starting) + len(self.wavering) + len(self.missing)
-
     def capacity(self) -> int:
         """Count what nothing is to be added for: what serves, or is thought to soon."""
         return len(self.serving) + len(self.starting) + len(self.wavering) + len(self.unrecorded)
@@ -204,11 +200,10 @@ class Tally:
 
     def drop_empty(self, service: ServiceName) -> None:
         """Forget the versions of a service that have no servers any more."""
-        versions = self.instances.pop(service, None)
-        if versions is not None:
-            left = {version: instance for version, instance in versions.items() if not instance.is_empty()}
-            if left:
-                self.instances[service] = left
+        versions = self.instances.pop(service, {})
+        left = {version: instance for version, instance in versions.items() if not instance.is_empty()}
+        if left:
+            self.instances[service] = left
 
     def pool(self, name: PoolName) -> PoolTally:
         """Give the tally of one pool to put servers into."""

@@ -54,4 +54,17 @@ def test_a_deletion_that_was_answered_waits_for_a_list_that_shows_it() -> None:
     fleet.now = after(fleet.now, seconds(30))
     world = fleet.world()
     assert of(decide(replace(world, answered={victim: fleet.now})), Delete) == []
-    assert of(decide(replace(world, answered={victim: after(fleet.now, Duration(-30 * SECOND))})), Delete) == [victim]
+    due = replace(world, answered={victim: after(fleet.now, Duration(-30 * SECOND))})
+    (deletion,) = (action for action in decide(due).actions if isinstance(action, Delete))
+    assert deletion.server == victim
+    assert of(decide(replace(due, in_flight={victim: deletion})), Delete) == []
+
+
+def test_a_creation_that_is_being_asked_for_again_is_not_asked_for_twice() -> None:
+    fleet = Fleet(desired=desired({}, pool_size=1))
+    (creation,) = fleet.step(Duration(0)).actions
+    fleet.cloud.clear()
+    fleet.pool.clear()
+    fleet.now = after(fleet.now, seconds(6))
+    assert of(decide(fleet.world()), Create) == [creation.server]
+    assert of(decide(replace(fleet.world(), in_flight={creation.server: creation})), Create) == []

@@ -6,17 +6,18 @@ from dataclasses import replace
 
 import pytest
 
-from hfs_appliance.mcp.decide import decide
-from hfs_appliance.model.ids import AvailabilityZone, ServerId, ServiceName, Version
+from hfs_appliance.mcp.decide import Decider, decide
+from hfs_appliance.model.ids import AvailabilityZone, Nonce, ServerId, ServiceName, Version
 from hfs_appliance.model.instants import HOUR, MINUTE, SECOND, Duration, Instant, after
 from hfs_appliance.model.ledger import Failure
 from hfs_appliance.model.observed import CloudStatus, CloudView, InstanceStatus
-from hfs_appliance.model.plan import Adopt, Cause, Claim, Condemn, Create, Delete, Drain, Forget, Phase, Plan
+from hfs_appliance.model.plan import Adopt, Cause, Claim, Condemn, Create, Delete, Drain, Forget, Phase, Plan, Reason
 from hfs_appliance.model.world import World
 from sim.worlds import SMALL, ZONES, Fleet, desired
 
 DNS = ServiceName("dns")
 V1 = Version("1")
+REASON = Reason(cause=Cause.MEET_DEMAND, words="test")
 
 
 def settled(counts: dict[str, dict[str, int]] | None = None, *, pool_size: int = 2) -> Fleet:
@@ -418,6 +419,104 @@ def test_closing_deletes_everything_and_starts_nothing() -> None:
     plan = decide(replace(fleet.world(), is_closing=True))
     assert sorted(of(plan, Delete)) == sorted(fleet.cloud)
     assert kinds(plan) == ["Delete"] * len(fleet.cloud)
+
+
+def test_closing_deletes_no_more_at_one_time_than_it_may() -> None:
+    fleet = settled()
+    fleet.desired = replace(fleet.desired, limits=replace(fleet.desired.limits, max_deleting=2))
+    world = replace(fleet.world(), is_closing=True)
+    first = {action.server: action for action in decide(world).actions}
+    assert len(first) == 2
+    assert decide(replace(world, in_flight=first)).actions == ()
+
+
+def test_what_a_namesake_has_announced_says_nothing_of_ours() -> None:
+    fleet = settled()
+    warm, serving = sorted(fleet.pool)[0], fleet.serving("dns", "1")[0]
+    fleet.pool[warm] = replace(fleet.pool[warm], nonce=Nonce("another"))
+    entry = fleet.registrations[DNS][serving]
+    fleet.registrations[DNS][serving] = replace(entry, nonce=Nonce("another"))
+    plan = decide(fleet.world())
+    assert plan.verdicts[warm].phase is Phase.SUSPECT
+    assert phase(plan, serving) == (Phase.SUSPECT, "missing")
+    (claim,) = (action for action in plan.actions if isinstance(action, Claim))
+    assert claim.server != warm
+
+
+def test_the_slot_of_a_claim_under_way_is_taken() -> None:
+    fleet = settled({"dns": {"1": 2}})
+    fleet.desired = desired({"dns": {"1": 3}}, pool_size=2)
+    (claim,) = (action for action in decide(fleet.world()).actions if isinstance(action, Claim))
+    fleet.desired = desired({"dns": {"1": 4}}, pool_size=2)
+    plan = decide(replace(fleet.world(), in_flight={claim.server: claim}))
+    assert [action.slot for action in plan.actions if isinstance(action, Claim)] == [claim.slot + 1]
+
+
+def test_what_is_under_way_with_a_server_that_nobody_knows_any_more_counts_nowhere() -> None:
+    fleet = settled()
+    gone = ServerId("small-0999")
+    deletion = Delete(server=gone, reason=Reason(cause=Cause.SCALE_IN, words="drained"))
+    fleet.ledger = replace(fleet.ledger, next_serial=1000)
+    plan = decide(replace(fleet.world(), in_flight={gone: deletion}))
+    assert (plan.actions, sum(plan.phases.values()), gone in plan.verdicts) == ((), len(fleet.cloud), False)
+
+
+def test_a_server_without_record_registration_or_pool_entry_is_adopted_as_it_is() -> None:
+    fleet = settled()
+    server = sorted(fleet.pool)[0]
+    fleet.unregister(server)
+    del fleet.records[server]
+    plan = decide(fleet.world())
+    assert phase(plan, server) == (Phase.AMBIGUOUS, "no-record")
+    assert of(plan, Adopt) == [server]
+
+
+def test_a_warm_server_that_was_told_to_leave_is_deleted() -> None:
+    """No plan of ours drains one: such a record is what a registry that was rolled back in parts may leave."""
+    fleet = settled()
+    server = sorted(fleet.pool)[0]
+    fleet.records[server] = replace(fleet.records[server], drain_at=fleet.now, leave_cause=Cause.SCALE_IN.value)
+    plan = decide(fleet.world())
+    assert plan.verdicts[server].phase is Phase.DRAINING
+    assert of(plan, Delete) == [server]
+
+
+def test_a_failure_is_not_counted_again_while_it_is_being_counted() -> None:
+    fleet = Fleet(desired=desired({}, pool_size=1))
+    fleet.step()
+    (server,) = fleet.cloud
+    fleet.pool.clear()
+    fleet.cloud[server] = replace(fleet.cloud[server], status=CloudStatus.ERROR)
+    plan = decide(fleet.world())
+    (condemned,) = (action for action in plan.actions if isinstance(action, Condemn))
+    again = decide(replace(fleet.world(), in_flight={server: condemned}))
+    assert (failures_in(plan), failures_in(again), of(again, Condemn)) == (1, 0, [])
+
+
+@pytest.mark.parametrize("change", ["earlier", "believed-later", "created", "recovered"])
+def test_a_decider_that_has_seen_something_else_decides_as_one_that_has_not(change: str) -> None:
+    fleet, decider = settled(), Decider()
+    first, second = fleet.serving("dns", "1")[:2]
+    fleet.unregister(first)
+    world = fleet.world()
+    match change:
+        case "earlier":
+            worlds = [world, replace(world, now=Instant(world.now - MINUTE))]
+        case "believed-later":
+            assert world.registry is not None
+            view = replace(world.registry.value, removals_believed_at=after(world.now, MINUTE))
+            worlds = [world, replace(world, registry=replace(world.registry, value=view))]
+        case "created":
+            creation = Create(server=ServerId("small-0099"), pool=SMALL, az=ZONES[0], reason=REASON)
+            worlds = [replace(world, in_flight={creation.server: creation}), world]
+        case _:
+            entry = fleet.registrations[DNS][second]
+            fleet.kill(second)
+            lost = fleet.world()
+            fleet.registrations[DNS][second] = entry
+            worlds = [lost, fleet.world()]
+    for each in worlds:
+        assert decider.decide(each) == decide(each)
 
 
 @pytest.mark.parametrize("blind", ["desired", "registry"])

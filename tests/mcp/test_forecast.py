@@ -14,12 +14,12 @@ from hfs_appliance.mcp.forecast import forecast
 from hfs_appliance.mcp.memory import ledger_after
 from hfs_appliance.model.autoscale import Autoscale
 from hfs_appliance.model.forecast import Forecast, Outcome, Paces, Stage
-from hfs_appliance.model.ids import ServiceName, Version
+from hfs_appliance.model.ids import ServerId, ServiceName, Version
 from hfs_appliance.model.instants import SECOND, Duration, after, seconds, to_seconds
 from hfs_appliance.model.load import LoadView
 from hfs_appliance.model.observed import CloudStatus, Observation
 from hfs_appliance.model.orders import Orders, Restraint
-from hfs_appliance.model.plan import Cause
+from hfs_appliance.model.plan import Adopt, Cause, Delete, Reason
 from hfs_appliance.model.rollout import Order, RolloutPhase, RolloutSettings, Strategy
 from sim.worlds import SMALL, Fleet, desired
 
@@ -168,6 +168,46 @@ def test_what_is_under_way_goes_on() -> None:
     assert told(found) == [(0, "create", "small-0001"), (60, "claim", "small-0001")]
 
 
+def test_what_the_cloud_does_not_list_yet_is_asked_for_again() -> None:
+    fleet = Fleet(desired=desired({}, pool_size=1))
+    (creation,) = fleet.step(seconds(6)).actions
+    fleet.cloud.clear()
+    fleet.pool.clear()
+    found = forecast(fleet.world(), PACES)
+    assert [(to_seconds(step.after), step.verb, step.server) for step in found.steps] == [
+        (0, "create", creation.server),
+        (54, "confirm-built", creation.server),
+    ]
+
+
+def test_a_creation_whose_server_is_listed_before_its_call_has_returned_makes_no_second_one() -> None:
+    fleet = Fleet(desired=desired({}, pool_size=1))
+    (creation,) = fleet.step(seconds(15)).actions
+    fleet.pool.clear()
+    found = forecast(replace(fleet.world(), in_flight={creation.server: creation}), PACES)
+    assert [(to_seconds(step.after), step.verb) for step in found.steps] == [(0, "create"), (45, "confirm-built")]
+    assert found.servers_peak == 1
+
+
+@pytest.mark.parametrize("kind", [Adopt, Delete])
+def test_what_is_under_way_with_a_server_that_is_gone_changes_nothing(kind: type[Adopt | Delete]) -> None:
+    gone = ServerId("small-0099")
+    fleet = settled({"1": 1})
+    fleet.ledger = replace(fleet.ledger, next_serial=100)
+    action = kind(server=gone, reason=Reason(cause=Cause.BOOKKEEPING, words="test"))
+    found = forecast(replace(fleet.world(), in_flight={gone: action}), PACES)
+    assert ([step.server for step in found.steps], found.outcome) == ([gone], Outcome.QUIET)
+
+
+def test_a_warm_server_without_a_record_is_adopted_into_its_pool() -> None:
+    fleet = settled({"1": 1}, pool_size=1)
+    (server,) = fleet.pool
+    del fleet.records[server]
+    found = forecast(fleet.world(), PACES)
+    assert next(step.verb for step in found.steps if step.server == server) == "adopt"
+    assert found.outcome is Outcome.QUIET
+
+
 def test_servers_on_their_way_arrive_when_they_should() -> None:
     fleet = Fleet(desired=desired({"dns": {"1": 1}}, pool_size=0))
     fleet.step(seconds(15))
@@ -275,13 +315,16 @@ def test_only_what_follows_on_something_never_measured_has_no_time() -> None:
     assert [step.is_timed for step in found.steps if step.verb == "confirm-ready"] == [False, False]
 
 
-def test_what_is_too_long_is_cut() -> None:
+def test_what_is_too_long_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     fleet = Fleet(desired=desired({"dns": {"1": 50}}))
     found = forecast(fleet.world(), PACES, steps=60)
     assert found.outcome is Outcome.CUT
     assert len(found.steps) == 52
     looks = iter([False, True])
     found = forecast(fleet.world(), PACES, is_enough=lambda: next(looks))
+    assert (found.outcome, len(found.steps)) == (Outcome.CUT, 52)
+    monkeypatch.setattr("hfs_appliance.mcp.forecast.ROUNDS", 1)
+    found = forecast(fleet.world(), PACES)
     assert (found.outcome, len(found.steps)) == (Outcome.CUT, 52)
 
 

@@ -218,3 +218,10 @@ def test_an_adopted_fleet_is_whole_again_and_loses_nobody() -> None:
     assert there <= set(fleet.cloud)
     assert len(fleet.serving("dns", "1")) == 6
     assert len(fleet.pool) == fleet.desired.pools[SMALL].size
+
+
+def test_a_registry_that_holds_less_than_we_wrote_there_ourselves_was_rolled_back() -> None:
+    fleet = settled()
+    fleet.kill(fleet.serving("dns", "1")[0])
+    plan = decide(replace(fleet.world(), is_registry_behind=True))
+    assert (plan.actions, rules(plan)) == ((), ["registry-older"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hfs_appliance.mcp.paces import measured
-from hfs_appliance.model.events import ActionStarted, Event, PhaseChanged, Recorded
+from hfs_appliance.model.events import ActionStarted, Event, HoldChanged, PhaseChanged, Recorded
 from hfs_appliance.model.forecast import Stage
 from hfs_appliance.model.ids import ServerId, ServiceName
 from hfs_appliance.model.instants import SECOND, Instant, after, seconds
@@ -81,3 +81,15 @@ def test_records_tell_of_builds_and_starts_where_events_do_not() -> None:
     history.act(0, "create", "small-0001")
     history.phase(30, "small-0001", "warm")
     assert measured([record], history.events).of(Stage.BUILD, "small") == seconds(30)
+
+
+def test_records_that_are_not_complete_and_events_of_something_else_tell_nothing() -> None:
+    fleet = Fleet(desired=desired({}, pool_size=1))
+    fleet.step()
+    (record,) = fleet.records.values()
+    assert measured([replace(record, built_at=None)], ()).usual == {}
+    history = History()
+    history.act(0, "create", "small-0001")
+    history.note(10, HoldChanged(scope="environment", rule="storm", words=""))
+    history.phase(30, "small-0001", "warm")
+    assert measured((), history.events).usual == {(Stage.BUILD, SMALL): seconds(30)}

@@ -8,12 +8,13 @@ import pytest
 
 from hfs_appliance.mcp.decide import decide
 from hfs_appliance.mcp.memory import ledger_after
+from hfs_appliance.mcp.reins import card
 from hfs_appliance.model.ids import ServerId
 from hfs_appliance.model.instants import HOUR, MINUTE, Duration, after
 from hfs_appliance.model.orders import Approval, Orders, Restraint
 from hfs_appliance.model.plan import Claim, Delete, Drain, Plan
 from hfs_appliance.model.world import World
-from sim.worlds import Fleet, desired
+from sim.worlds import EPOCH, Fleet, desired
 from tests.mcp.test_storm import silence
 
 
@@ -105,3 +106,8 @@ def test_an_approved_budget_grants_what_it_was_about_until_it_expires() -> None:
     fleet.now = after(fleet.now, HOUR)
     assert world.orders.next_end() == fleet.now
     assert world.orders.in_force(fleet.now).approvals == {}
+
+
+def test_the_card_of_a_hold_that_holds_nothing_back_names_who_and_why_alone() -> None:
+    restraint = Restraint(reason="we look at it", author="eva", at=EPOCH, until=None)
+    assert card("environment", restraint, 0).words.endswith(": we look at it")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -142,6 +143,24 @@ def test_a_total_is_divided_as_the_counts_are(total: int, counts: Mapping[Versio
     assert {version for version, part in parts.items() if part} == set(some)
     if all(total * counts[version] >= whole for version in some):
         assert all(abs(parts[version] * whole - total * counts[version]) < len(some) * whole for version in counts)
+
+
+@pytest.mark.parametrize(
+    ("total", "counts", "parts"),
+    [
+        (10, {"1": 3, "2": 1}, {"1": 8, "2": 2}),  # 7.5 and 2.5: of equal remainders the first by name
+        (4, {"1": 1, "2": 1, "3": 1}, {"1": 2, "2": 1, "3": 1}),
+        (5, {"1": 1, "2": 1, "3": 1}, {"1": 2, "2": 2, "3": 1}),
+        (5, {"1": 0, "2": 3}, {"1": 0, "2": 5}),
+        (3, {"1": 98, "2": 1, "3": 1}, {"1": 1, "2": 1, "3": 1}),
+        (4, {"1": 60, "2": 38, "3": 1, "4": 1}, {"1": 1, "2": 1, "3": 1, "4": 1}),
+        (2, {"1": 5, "2": 1, "3": 1}, {"1": 1, "2": 1, "3": 1}),  # whoever is to have any has one
+        (7, {"1": 0}, {"1": 0}),
+    ],
+)
+def test_totals_divided(total: int, counts: Mapping[str, int], parts: Mapping[str, int]) -> None:
+    given = {Version(version): count for version, count in counts.items()}
+    assert split(total, given) == {Version(version): count for version, count in parts.items()}
 
 
 def test_what_changes_nothing_is_the_same_desired_state() -> None:

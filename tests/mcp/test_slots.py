@@ -105,3 +105,13 @@ def test_the_other_one_stays_while_a_twin_is_doubtful() -> None:
     fleet.unregister(owner(fleet, 0))
     fleet.now = after(fleet.now, Duration(MINUTE // 60))
     assert drained(decide(fleet.world())) == []
+
+
+def test_instances_of_which_nobody_knows_a_slot_share_none() -> None:
+    fleet = settled(4)
+    for server in (owner(fleet, 0), owner(fleet, 1)):
+        fleet.records[server] = replace(fleet.records[server], slot=None)
+        entry = fleet.registrations[DNS][server]
+        fleet.registrations[DNS][server] = replace(entry, slot=None)
+    want(fleet, 3)
+    assert drained(decide(fleet.world())) == [owner(fleet, 3)]

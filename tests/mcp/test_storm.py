@@ -185,6 +185,9 @@ def test_a_dead_zone_is_believed_avoided_and_remembered() -> None:
     everyone = sorted(fleet.records)
     dead = in_zones(fleet, everyone, 0)
     silence(fleet, dead)
+    first = decide(fleet.world())
+    later = replace(fleet.world(), now=after(fleet.now, SECOND), ledger=ledger_after(fleet.ledger, first))
+    assert decide(later).launch_setbacks == first.launch_setbacks, "what is open is not opened again"
     plan = fleet.step(Duration(0))
     assert storms(plan) == []
     assert set(destroyed(plan)) <= set(dead)

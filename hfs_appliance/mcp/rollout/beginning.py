@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import assert_never
 
 from hfs_appliance.mcp.rollout.division import asked, by_size, entry, rescaled
 from hfs_appliance.mcp.rollout.moves import Answer, is_other, names, written
@@ -108,3 +109,5 @@ def _steps(settings: RolloutSettings, strategy: Strategy, total: int) -> tuple[S
             return tuple(Step(weight=PerMille(weight), bake=Duration(0)) for weight in range(batch, WHOLE, batch))
         case Strategy.BLUE_GREEN | Strategy.AB:
             return ()
+        case _:
+            assert_never(strategy)

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from hfs_appliance.mcp.rollout.machine import advance
 from hfs_appliance.model.ids import Version
-from hfs_appliance.model.instants import MINUTE, SECOND, Duration, after
-from hfs_appliance.model.load import ServiceLoad
+from hfs_appliance.model.instants import MINUTE, SECOND, Duration, Instant, after
+from hfs_appliance.model.load import Figures, ServiceLoad
 from hfs_appliance.model.rollout import Order, RolloutPhase, Strategy, Wish
 from hfs_appliance.model.traffic import Carrier, Match
 from tests.support.rollouts import GOOD, SETTINGS, Stage, stage
@@ -505,3 +506,18 @@ def test_settings_that_change_on_the_way_do_not_change_the_steps() -> None:
     made.settings = replace(SETTINGS, strategy=Strategy.BLUE_GREEN, steps=())
     made.wait(Duration(3 * MINUTE))
     assert made.weights() == {V2: 500, V1: 500}
+
+
+def test_figures_of_requests_that_were_divided_otherwise_say_nothing() -> None:
+    made = upgraded(Strategy.CANARY)
+    made.quality[V2] = Figures(requests=1000, errors=500, p95_us=40_000)
+    made.until(CANARY)
+    made.wait(Duration(10 * SECOND))  # until every proxy serves the step
+    made.now = after(made.now, Duration(3 * MINUTE))
+    sight = made.sight()
+    assert sight.load is not None
+    judged, ignored = advance(sight), advance(replace(sight, load=replace(sight.load, begin=Instant(0))))
+    assert judged.move is not None
+    assert judged.move.rollout is not None
+    assert judged.move.rollout.phase is ABORT
+    assert ignored.move is None
