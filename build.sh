@@ -27,6 +27,7 @@ Usage: ./build.sh COMMAND [ARGUMENT...]
   sweep [N [FROM]]  play N (500) random simulations on all cores; exit code 1 when one breaks a promise
   kills [OPTION...] kill hfs at 1,000 random steps of larger stories, and see that nothing is left over or there twice
   coverage          see that the tests of the policy rooms take every branch of these
+  mutate [MODULE...] make small mistakes in the rule table, the budget and the guards, and see that their tests notice
   mutants [NAME...] make hfs wrong in each way that is known, and see that the simulator's checkers notice
   bench [NAME...]   run the benchmarks, all or those named; results go to bench/results/
   lock              choose the versions of all packages anew and write them to requirements.lock
@@ -350,6 +351,11 @@ main() {
       say "tests of the policy rooms"
       "$venv" -m coverage run -m pytest -q --hypothesis-seed=0 tests/mcp # the same branches each time
       "$venv" -m coverage report
+      ;;
+    mutate)
+      prepare packages_for_run "virtualenv build test"
+      say "mistakes in the policy"
+      "$venv" -m tests.mutation "$@"
       ;;
     mutants)
       prepare packages_for_run "virtualenv build test"

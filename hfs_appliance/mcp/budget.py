@@ -63,7 +63,7 @@ class Budget:
             return False
         if not self._is_paid(server):
             for place in self._unpaid(server, scope):
-                self._spent[place] = self._spent.get(place, 0) + 1
+                self._spent[place] += 1
             self.taken[server] = Token(at=self.now, scope=scope, cause=cause.value)
         return True
 
@@ -94,7 +94,7 @@ class Budget:
 
     def tokens(self) -> dict[ServerId, Token]:
         """Give what the ledger must hold from now on."""
-        held = {server: token for server, token in self.before.items() if self._is_held(server)}
+        held = {server: token for server, token in self.before.items() if self._is_held(server, token)}
         return {**held, **self.taken}
 
     def next_free(self, scope: str) -> Instant | None:
@@ -129,9 +129,8 @@ class Budget:
         token = self.before.get(server)
         return [place for place in (ENVIRONMENT, scope) if token is None or not self._counts(server, token, place)]
 
-    def _is_held(self, server: ServerId) -> bool:
-        token = self.before.get(server)
-        return token is not None and any(self._counts(server, token, place) for place in (ENVIRONMENT, token.scope))
+    def _is_held(self, server: ServerId, token: Token) -> bool:
+        return any(self._counts(server, token, place) for place in (ENVIRONMENT, token.scope))
 
     def _counts(self, server: ServerId, token: Token, scope: str) -> bool:
         """Tell whether a token is one of a scope, and spent there still."""

@@ -59,11 +59,11 @@ class Rule:
 
 
 def _is_absent(f: Facts, r: ServerRecord, c: Circumstances) -> bool:
-    """The cloud does not know the server, asked when its creation could not be under way any more.
+    """The cloud, which does not list it, was asked when its creation could not be under way any more.
 
     A list may be asked for before the creation reaches the cloud, and answered after the server has announced itself.
     """
-    return f.cloud is None and c.is_cloud_known and c.listed_at >= moments.create_ends(f, r, c)
+    return c.is_cloud_known and c.listed_at >= moments.create_ends(f, r, c)
 
 
 def _was_there(r: ServerRecord) -> bool:

@@ -88,6 +88,8 @@ def test_a_token_that_one_scope_has_back_is_paid_there_again() -> None:
     assert take(restarted, "service/domains", 2, 3, 4) == [True] * 3
     assert take(restarted, "service/dns", 1, 5) == [True, False], "the environment's fourth is the last one"
     assert take(restarted, "service/domains", 6) == [False]
+    idle = Budget(now=after(EPOCH, WINDOW), before=first.tokens(), is_leaving=lambda _: False, purse=strict)
+    assert idle.tokens() == first.tokens(), "the environment has it back, the service has not"
 
 
 @pytest.mark.parametrize(("age", "is_leaving", "is_free"), [(0, False, False), (1, False, True), (1, True, False)])
@@ -99,6 +101,37 @@ def test_a_token_is_held_for_its_window_and_until_the_server_is_gone(age: int, i
     assert take(later, "service/dns", 3) == [is_free]
     assert (server(1) in later.tokens()) is not is_free
     assert later.next_free("service/dns") == (None if is_free or is_leaving else after(EPOCH, WINDOW))
+
+
+def test_the_next_token_comes_back_when_the_oldest_is_a_window_old() -> None:
+    first = budget()
+    take(first, "service/dns", 1)
+    second = budget(first.tokens(), after(EPOCH, Duration(MINUTE)))
+    take(second, "service/dns", 2)
+    assert budget(second.tokens(), second.now).next_free("service/dns") == after(EPOCH, WINDOW)
+
+
+def test_a_deletion_asked_for_again_after_its_window_needs_a_token_of_its_own() -> None:
+    first = budget()
+    take(first, "service/dns", 1)
+    later = budget(first.tokens(), after(EPOCH, WINDOW))
+    assert take(later, "service/domains", 2, 3) == [True, True]
+    assert take(later, "service/dns", 4, 5) == [True, True]
+    assert not later.renew(server(1), "service/dns", Cause.SCALE_IN), "the environment has none left"
+    soon = budget(first.tokens(), after(EPOCH, Duration(WINDOW - 1)))
+    assert soon.renew(server(1), "service/dns", Cause.SCALE_IN)
+    assert soon.tokens()[server(1)].at == soon.now
+
+
+def test_what_is_held_back_together_is_counted_once_the_environment_has_no_token_left() -> None:
+    tokens = budget()
+    take(tokens, "service/domains", 1, 2, 3)
+    assert not tokens.forbids(Cause.SCALE_IN, 9)
+    assert tokens.refused == {}
+    take(tokens, "service/dns", 4)
+    assert tokens.forbids(Cause.SCALE_IN, 2)
+    assert tokens.forbids(Cause.SCALE_IN, 3)
+    assert tokens.refused == {"environment": {Cause.SCALE_IN: 5}}
 
 
 def test_what_an_operator_has_approved_comes_on_top() -> None:

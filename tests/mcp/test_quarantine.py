@@ -49,7 +49,7 @@ def test_a_failed_build_stays_with_its_evidence_and_is_no_reason_not_to_be_conve
     plan = decide(fleet.world())
     (hold,) = plan.holds
     assert (deleted(plan), plan.is_converged) == ([], True)
-    assert (hold.scope, hold.rule) == ("server/small-0004", "quarantine")
+    assert (hold.scope, hold.rule, hold.amount) == ("server/small-0004", "quarantine", 1)
     assert "the cloud could not build it; kept out of service until" in hold.words
     assert plan.requeue_at == hold.until
     assert hold.until is not None

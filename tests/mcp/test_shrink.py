@@ -43,6 +43,13 @@ def test_one_of_several_instances_is_no_share_to_speak_of_and_the_last_one_is() 
     assert len(shrinks(desired({"dns": {"1": 1}}), desired({"dns": {"1": 0}}))) == 1
 
 
+def test_what_is_little_of_each_service_may_be_much_in_all() -> None:
+    few = desired({"dns": {"1": 2}, "domains": {"1": 2}})
+    found = shrinks(few, desired({"dns": {"1": 1}, "domains": {"1": 1}}))
+    assert [(shrink.service, shrink.before, shrink.after) for shrink in found] == [(None, 4, 2)]
+    assert in_words(found) == "this removes 2 of 4 instances in all (50%, 25% need no word)"
+
+
 def test_nothing_is_removed_where_nothing_was() -> None:
     assert shrinks(None, desired(BEFORE)) == ()
     assert shrinks(desired({}), desired(BEFORE)) == ()
