@@ -88,6 +88,10 @@ class Capacity:
         self._taken: DesiredState | None = None
         self._desired: dict[Place, int] = {}
         self._pool_of: dict[Place, PoolName] = {}
+        self._slots: dict[ServerId, tuple[Key, int]] = {}
+        self._owners: Counter[tuple[Key, int]] = Counter()
+        self._twins: Counter[Place] = Counter()
+        """Instances that share the slot of another one, by version: another one comes in the place of each."""
         self.counts: Counter[Place] = Counter()
         self.deficits: Counter[PoolName] = Counter()
         """Instances that lack a server, by the pool that should give it."""
@@ -125,10 +129,11 @@ class Capacity:
 
     def instances_too_many(self, key: Key) -> int:
         """Give how many more instances a version has, or will have, than are wanted."""
-        return self.counts[key] - self._desired.get(key, 0)
+        return self.counts[key] - self._wanted(key)
 
     def _look(self, now: Instant, server: ServerId, *, is_made: bool) -> None:
         before, after = self._places.get(server), self._place(server)
+        self._seat(server, after)
         if before == after:
             return
         if before is not None:
@@ -159,14 +164,35 @@ class Capacity:
             return record.service, record.version
         return None
 
+    def _seat(self, server: ServerId, place: Place | None) -> None:
+        """Note which slot a server has, as its record says."""
+        record = self._census.records.get(server)
+        slot = (place, record.slot) if isinstance(place, tuple) and record is not None else None
+        if (former := self._slots.pop(server, None)) is not None:
+            self._share(former, -1)
+        if slot is not None and slot[1] is not None:
+            self._slots[server] = slot[0], slot[1]
+            self._share(self._slots[server], 1)
+
+    def _share(self, slot: tuple[Key, int], step: int) -> None:
+        had = max(0, self._owners[slot] - 1)
+        self._owners[slot] += step
+        self._change(self._twins, slot[0], max(0, self._owners[slot] - 1) - had)
+
     def _count(self, place: Place, step: int) -> None:
+        self._change(self.counts, place, step)
+
+    def _change(self, counter: Counter[Place], place: Place, step: int) -> None:
         before = self._deficit(place)
-        self.counts[place] += step
+        counter[place] += step
         if place in self._pool_of:
             self.deficits[self._pool_of[place]] += self._deficit(place) - before
 
+    def _wanted(self, place: Place) -> int:
+        return self._desired.get(place, 0) + self._twins[place]
+
     def _deficit(self, place: Place) -> int:
-        return max(0, self._desired.get(place, 0) - self.counts[place])
+        return max(0, self._wanted(place) - self.counts[place])
 
     def _take_desired(self, now: Instant) -> None:
         desired = self._census.desired

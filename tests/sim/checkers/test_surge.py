@@ -59,8 +59,22 @@ def test_nobody_is_claimed_for_a_service_that_is_complete() -> None:
     assert stage.accused
 
 
-def claim(stage: Stage, name: str) -> None:
-    stage.tell(record(name, service=DNS, slot=3, is_built=True), role(name, slot=3))
+@pytest.mark.parametrize(("claims", "is_wrong"), [(1, False), (2, True)])
+def test_one_comes_in_the_place_of_one_who_shares_its_slot(claims: int, *, is_wrong: bool) -> None:
+    stage = Stage(Surge, pool_size=2)
+    stage.serve(*THREE)
+    stage.tell(record("small-3", service=DNS, slot=0, is_built=True, is_ready=True))
+    stage.warm("small-10", "small-20")
+    stage.wait(100)
+    create(stage, "small-30")
+    assert not stage.accused, "another one for the pool, whose server will be claimed"
+    for number in range(claims):
+        claim(stage, f"small-{10 * (number + 1)}", slot=2 + number)
+    assert bool(stage.accused) is is_wrong
+
+
+def claim(stage: Stage, name: str, *, slot: int = 3) -> None:
+    stage.tell(record(name, service=DNS, slot=slot, is_built=True), role(name, slot=slot))
 
 
 @pytest.mark.parametrize(("number", "is_wrong"), [(2, False), (3, True)])
