@@ -37,8 +37,12 @@ def keep_books(draft: Draft) -> None:
     for server in sorted(draft.tally.gone):
         draft.add(Forget(server=server, reason=Reason(cause=Cause.BOOKKEEPING, words="gone from the cloud")))
     for facts, *_ in in_order(draft.tally.ambiguous):
-        if facts.cloud is not None and draft.may_destroy and facts.cloud.status is not CloudStatus.DELETING:
+        if facts.cloud is not None and draft.may_destroy:
             words = "is ours by its identity, but our records do not say so, or not what it does: they are mended"
+            if facts.cloud.status is CloudStatus.DELETING:
+                words = (
+                    "is ours by its identity, and the cloud deletes it without a record of ours: followed to its end"
+                )
             draft.add(Adopt(server=facts.server, reason=Reason(cause=Cause.ADOPTION, words=words)))
     for facts, *_ in in_order(draft.tally.unnoted):
         built = facts.pool_entry.built if facts.pool_entry is not None else ""

@@ -54,7 +54,11 @@ def changed(
 
 
 def adopted(found: CloudServer, cause: str, now: Instant) -> ServerRecord:
-    """Give the record of a server of ours that had none; what its role is, others say."""
+    """Give the record of a server of ours that had none; what its role is, others say.
+
+    One that the cloud deletes already is to be deleted: were the deletion to hang, nobody else would see to its end.
+    """
+    is_going = found.status is CloudStatus.DELETING
     return ServerRecord(
         server=found.server,
         nonce=found.nonce,
@@ -62,6 +66,8 @@ def adopted(found: CloudServer, cause: str, now: Instant) -> ServerRecord:
         az=found.az,
         created_at=now,  # its time to announce itself begins anew: nobody knows whether it ever did
         cause=cause,
+        delete_at=now if is_going else None,
+        leave_cause=cause if is_going else "",
     )
 
 

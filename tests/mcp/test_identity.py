@@ -13,7 +13,7 @@ from hfs_appliance.model.ids import NO_UUID, EnvironmentUuid, Nonce, ServerId
 from hfs_appliance.model.instants import HOUR, MINUTE, Duration, after
 from hfs_appliance.model.ledger import Ledger
 from hfs_appliance.model.observed import CloudStatus, CloudView
-from hfs_appliance.model.plan import OBSERVING, Adopt, Create, Phase, Plan
+from hfs_appliance.model.plan import OBSERVING, Adopt, Create, Delete, Phase, Plan
 from hfs_appliance.model.world import World
 from sim.worlds import ANCHOR, SMALL, Fleet, desired
 
@@ -204,6 +204,27 @@ def test_what_is_being_deleted_is_not_recorded_anew() -> None:
     world = fleet.world()
     assert world.registry is not None
     assert victim not in strays(world.registry.value, listed(world), ANCHOR.uuid)
+
+
+def test_a_deletion_that_hangs_and_of_which_nobody_knows_any_more_is_followed_to_its_end() -> None:
+    fleet = settled()
+    victim = min(fleet.pool)
+    listed = fleet.cloud[victim]
+    fleet.unregister(victim)
+    del fleet.records[victim]
+    fleet.cloud[victim] = replace(listed, status=CloudStatus.DELETING)
+    assert Adopt in map(type, fleet.step().actions)
+    assert fleet.records[victim].delete_at is not None
+    hanging = decide(fleet.world())
+    assert (hanging.verdicts[victim].phase, hanging.is_converged) == (Phase.DELETING, False)
+    fleet.cloud[victim] = replace(listed, status=CloudStatus.ACTIVE)
+    fleet.now = after(fleet.now, Duration(MINUTE))
+    again = decide(fleet.world())
+    assert [action.server for action in again.actions if isinstance(action, Delete)] == [victim]
+    assert victim in again.tokens
+    del fleet.cloud[victim]
+    fleet.settle()
+    assert victim not in fleet.records
 
 
 def test_an_adopted_fleet_is_whole_again_and_loses_nobody() -> None:
