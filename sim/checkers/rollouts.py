@@ -228,7 +228,10 @@ class RightVerdict(Checker):
 
     def __init__(self, case: Case) -> None:
         super().__init__(case)
+        self._offered: set[tuple[ServiceName, Version]] = set()
+        """Good ones that were asked for; nobody may have heard it yet."""
         self._good: set[tuple[ServiceName, Version]] = set()
+        """Those of them that have been rolled out since."""
         self._bad: set[tuple[ServiceName, Version]] = set()
         self._last: dict[ServiceName, RolloutWritten] = {}
 
@@ -237,9 +240,10 @@ class RightVerdict(Checker):
         del now
         match fact:
             case VersionOffered():
-                (self._good if fact.is_good else self._bad).add((fact.service, fact.version))
+                (self._offered if fact.is_good else self._bad).add((fact.service, fact.version))
             case VersionTakenBack():
-                self._good = {key for key in self._good if key[0] != fact.service}
+                for known in (self._offered, self._good):
+                    known.difference_update([key for key in known if key[0] == fact.service])
             case DesiredStored():
                 # Whoever changes his mind meanwhile has it taken back, whatever it is worth.
                 self._good = {key for key in self._good if self._is_wanted(fact.desired, *key)}
@@ -249,6 +253,8 @@ class RightVerdict(Checker):
                     for key in sorted(self._targets(fact) & self._good):
                         self._good.discard(key)
                         self.accuse(f"{' '.join(key)} is good, and is taken back")
+                elif fact.phase != GIVEN_UP:
+                    self._good |= self._targets(fact) & self._offered
             case _:
                 for _, rollout in sorted(self._last.items()):
                     for key in sorted(self._targets(rollout) & self._bad) if not rollout.is_reverting else ():

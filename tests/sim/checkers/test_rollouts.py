@@ -157,6 +157,13 @@ def test_a_good_version_may_be_taken_back_by_an_operator() -> None:
     assert not stage.accused
 
 
+def test_a_good_version_that_nobody_has_heard_of_yet_is_not_taken_back() -> None:
+    stage = Stage(RightVerdict)
+    stage.tell(rollout("abort"), VersionOffered(service=DNS, version=V2, is_good=True))  # asked for once more
+    stage.tell(replace(rollout("contract"), is_reverting=True), Settled())
+    assert not stage.accused
+
+
 def test_of_a_version_that_nobody_has_judged_nothing_is_expected() -> None:
     stage = Stage(RightVerdict)
     stage.tell(replace(rollout("abort"), is_reverting=True), Settled())
