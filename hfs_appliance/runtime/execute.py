@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from typing import Final
 
 import trio
 
 from hfs_appliance.model.desired import DesiredState
 from hfs_appliance.model.events import ActionDone, ActionFailed, ActionStarted
 from hfs_appliance.model.ids import ServerId
-from hfs_appliance.model.instants import MILLISECOND, Instant, format_duration, to_seconds
+from hfs_appliance.model.instants import MILLISECOND, Instant, format_duration, seconds, to_seconds
 from hfs_appliance.model.ledger import Failure
 from hfs_appliance.model.maps import Map
 from hfs_appliance.model.plan import Action, Claim, ConfirmBuilt, Create, Delete, Forget
@@ -23,6 +24,10 @@ from hfs_appliance.ports.mischief import STRIKE_WAITS_S, Site
 from hfs_appliance.registry.formats import FormatError
 from hfs_appliance.runtime.acts import Acts, CloudFailed, Parts
 from hfs_appliance.runtime.dirty import Dirty
+
+WAITS_AT_MOST: Final = seconds(10)
+"""What has waited longer for others to end, as where a cloud is slow, was decided by what is true no more: an instance
+that was given up may be back, and its slot given away. It is left to the next plan."""
 
 
 class Executor:
@@ -94,7 +99,11 @@ class Executor:
 
     async def _carry_out(self, action: Action, desired: DesiredState, cause: int | None) -> None:
         parts = self._parts
+        accepted_at = parts.clock.now()
         async with self._limiter:
+            if parts.clock.now() - accepted_at > WAITS_AT_MOST:
+                self._free(action)
+                return
             claim = action if isinstance(action, Claim) else None
             started = parts.sink.emit(
                 "execute",
@@ -127,11 +136,15 @@ class Executor:
                     cause=started,
                 )
             finally:
-                if self._in_flight.get(action.server) is action:
-                    self._in_flight = self._in_flight.updated({action.server: None})
                 self._note_end(action)
-                self._idle.mark()
-                self._dirty.mark()
+                self._free(action)
+
+    def _free(self, action: Action) -> None:
+        """Let the next plan decide about the server."""
+        if self._in_flight.get(action.server) is action:
+            self._in_flight = self._in_flight.updated({action.server: None})
+        self._idle.mark()
+        self._dirty.mark()
 
     def _note_end(self, action: Action) -> None:
         if isinstance(action, Create | Delete):

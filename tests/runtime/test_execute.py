@@ -107,6 +107,20 @@ async def test_so_many_actions_go_on_at_once_and_all_are_done(bench: Bench) -> N
 
 
 @simulated
+async def test_what_waits_for_a_slow_cloud_for_too_long_is_left_to_the_next_plan(bench: Bench) -> None:
+    bench.datacentre.faults.hangs = True
+    actions = [create(serial) for serial in range(1, 2 * PRODUCTION.actions_at_once)]
+    async with running(bench.executor.run):
+        bench.submit(*actions)
+        await bench.executor.wait_idle()
+        assert len(await bench.sink.wait("action-started")) == PRODUCTION.actions_at_once
+        bench.datacentre.faults.hangs = False
+        bench.submit(actions[-1])
+        await bench.executor.wait_idle()
+    assert list(bench.datacentre.machines) == [actions[-1].server]
+
+
+@simulated
 async def test_after_a_restart_no_lane_is_taken_any_more(bench: Bench) -> None:
     bench.datacentre.faults.hangs = True
     async with running(bench.executor.run):
