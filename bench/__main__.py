@@ -37,6 +37,7 @@ NAMES: tuple[str, ...] = (
     "takeover",
     "crowd",
     "worldcup",
+    "bootstrap",
     "acceptance",
     "day",
 )

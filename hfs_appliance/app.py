@@ -34,6 +34,7 @@ from hfs_appliance.adapters.http import HttpSpecSource
 from hfs_appliance.adapters.local.cloud import LocalCloud
 from hfs_appliance.adapters.nginx.load import NginxLoad
 from hfs_appliance.adapters.nginx.proxy import NginxProxy
+from hfs_appliance.adapters.openstack.cloud import OpenStackCloud
 from hfs_appliance.adapters.openstack.userdata import Download
 from hfs_appliance.adapters.probe import HttpProber
 from hfs_appliance.adapters.process import own_command, replace_file, zipapp_path
@@ -315,6 +316,7 @@ def _compose(
         us=_candidate(options),
         listen=listen,
         balancer=balancer,
+        spares=cloud if isinstance(cloud, OpenStackCloud) else None,
         reached_at=_reached_at(options) if balancer is not None else None,
     )
     decisions = DecisionLog(options.state / DECISIONS)

@@ -26,7 +26,7 @@ from hfs_appliance.ports.clock import Clock
 from hfs_appliance.ports.errors import Conflict, Missing, Transient
 from hfs_appliance.ports.registry import Registry, SessionState
 from hfs_appliance.registry.paths import Layout
-from hfs_appliance.runtime.founding import Estate, Founding, Holdings, forget, holdings
+from hfs_appliance.runtime.founding import Estate, Founding, Holdings, forget
 from hfs_appliance.telemetry.bus import EventBus, Fold
 
 NGINX: Final = "nginx"
@@ -69,9 +69,10 @@ async def lay(desired: DesiredState, tell: Fold) -> None:
     await _founding(clock, tell).lay(estate(desired, clock).ground)
 
 
-async def look(desired: DesiredState) -> Holdings:
-    """Look at all that the environment has in its cloud. Errors: NoCloud, PortError."""
-    return await holdings(estate(desired, SystemClock()))
+async def look(desired: DesiredState, tell: Fold) -> Holdings:
+    """Look at all that the environment has in its cloud. Errors: NoCloud, Rejected."""
+    clock = SystemClock()
+    return await _founding(clock, tell).look(estate(desired, clock))
 
 
 async def clear(desired: DesiredState, state: Path, tell: Fold) -> None:

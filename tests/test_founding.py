@@ -288,7 +288,7 @@ async def test_destroy_removes_all_of_it_and_nothing_of_others(
         for path in ("", "/servers", "/servers/small-0001", "/ledger"):
             await session.create(Layout(ENVIRONMENT).root + path)
         await session.create("/hfs/ground-other")
-        found = await founding.look(living)
+        found = await founding.look(living, ignore)
         assert found.servers == ("server small-0000", "server small-0001", "server small-0002")
         assert len(found.balancer) == 1
         assert len(found.pieces) == 7
@@ -298,7 +298,7 @@ async def test_destroy_removes_all_of_it_and_nothing_of_others(
     assert [record.asked.metadata["hfs_environment"] for record in left] == ["ground-other"]
     assert books(fake)["network"] == ["hfs_ground-other_inner"]
     assert len(fake.network.ports) == 2, "those of the other environment: its server's and its router's"
-    assert (await founding.look(living)).all == ()
+    assert (await founding.look(living, ignore)).all == ()
 
 
 async def test_destroy_leaves_alone_what_an_appliance_runs(

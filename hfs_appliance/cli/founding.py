@@ -42,7 +42,7 @@ def bootstrap(file: Path, state: Path | None, *, is_json: bool) -> None:
 def destroy(file: Path, state: Path | None, *, is_sure: bool, is_json: bool) -> None:
     """Remove all that an environment has, after showing it. Errors: Failure."""
     desired, _ = load_file(file)
-    found = _run(founding.look, desired, again=f"hfs destroy {file}")
+    found = _run(founding.look, desired, _teller(is_json=is_json), again=f"hfs destroy {file}")
     _show(desired, found, is_json=is_json)
     change.ask("remove all of it for ever?", is_sure=is_sure)
     running = _running(desired)

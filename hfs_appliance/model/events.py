@@ -318,6 +318,15 @@ class CloudUnreachable(EventBase):
     words: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpareSwept(EventBase):
+    """A second server of one identity is being deleted: its creation had come late, after its answer was lost."""
+
+    kind: ClassVar[str] = "spare-swept"
+    severity: ClassVar[Severity] = Severity.WARNING
+    server: ServerId
+
+
 Event: TypeAlias = (
     ApplianceStarted
     | ApplianceStopped
@@ -355,6 +364,7 @@ Event: TypeAlias = (
     | CloudUnreachable
     | FoundationChanged
     | FoundationRefused
+    | SpareSwept
 )
 
 

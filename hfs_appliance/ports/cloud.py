@@ -35,6 +35,17 @@ def unconditional() -> None:
     """Permit everything."""
 
 
+class Spares(Protocol):
+    """A cloud that can be made to hold two servers of one identity: a creation whose answer was lost may come late."""
+
+    async def sweep(self, *, permit: Permit) -> tuple[ServerId, ...]:
+        """Ask for the end of every server whose identity another one has that stays; give whose identities.
+
+        Looks at the last list only. Errors: Transient, Exhausted, Rejected, and what the permit raises.
+        """
+        ...
+
+
 class Cloud(Protocol):
     """Errors of all calls: Transient, Exhausted, Rejected, and those named below.
 

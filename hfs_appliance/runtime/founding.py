@@ -78,6 +78,17 @@ class Founding:
         """Remove everything; returns when looks have shown that nothing is there. Errors: Rejected."""
         await self._repeat(partial(self._remove, estate))
 
+    async def look(self, estate: Estate) -> Holdings:
+        """Look at all that the environment has in the cloud, until that succeeds. Errors: Rejected."""
+        seen: list[Holdings] = []
+
+        async def turn() -> bool:
+            seen.append(await _holdings(estate))
+            return True
+
+        await self._repeat(turn)
+        return seen[-1]
+
     async def _repeat(self, turn: Callable[[], Awaitable[bool]]) -> None:
         """Take turns until one finds nothing left to do, and nothing that was asked for can still happen unseen."""
         while True:
@@ -87,6 +98,7 @@ class Founding:
                 raise
             except PortError as error:
                 is_done = False
+                self._pause = Duration(min(LONGEST_PAUSE, 2 * self._pause))
                 self._note(error)
             late = Duration(max(0, self._late_until - self._clock.now()))
             if is_done and not late:
@@ -167,7 +179,7 @@ async def _balancer(estate: Estate) -> BalancerView:
         return BalancerView(state=BalancerState.ABSENT)
 
 
-async def holdings(estate: Estate) -> Holdings:
+async def _holdings(estate: Estate) -> Holdings:
     """Look at all that an environment has in the cloud. Errors: PortError."""
     listed, view, ground = await estate.cloud.servers(), await _balancer(estate), await estate.ground.look()
     return Holdings(

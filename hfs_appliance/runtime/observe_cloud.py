@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Final
 
 import trio
 
 from hfs_appliance.model.events import CloudUnreachable
-from hfs_appliance.model.instants import Duration, Instant, between, to_seconds
+from hfs_appliance.model.instants import Duration, Instant, between, format_duration, seconds, to_seconds
 from hfs_appliance.model.maps import Map
 from hfs_appliance.model.observed import CloudView, Observation
 from hfs_appliance.ports.clock import Clock
@@ -18,6 +19,16 @@ from hfs_appliance.ports.events import EventSink
 from hfs_appliance.ports.mischief import PEACE, Mischief, Site
 from hfs_appliance.runtime.dirty import Dirty
 from hfs_appliance.runtime.tunables import PRODUCTION, Tunables
+
+_USUAL_POLL: Final = seconds(2)
+
+
+def list_within(poll: Duration, tunables: Tunables = PRODUCTION) -> Duration:
+    """Give how long a list may take: with a longer interval an operator gives a slow cloud more time, too.
+
+    A list is believed for five intervals, so one that takes longer would be of no use.
+    """
+    return Duration(max(tunables.list_within, tunables.list_within * poll // _USUAL_POLL))
 
 
 class CloudObserver:
@@ -39,7 +50,7 @@ class CloudObserver:
         self._clock = clock
         self._sink = sink
         self._dirty = tuple(dirty)
-        self._tunables = tunables
+        self._within: Final = list_within(poll, tunables)
         self._mischief = mischief
         self._asked = Dirty()
         self._listed = trio.Event()
@@ -70,12 +81,13 @@ class CloudObserver:
     async def _look(self) -> None:
         asked_at = self._clock.now()
         try:
-            with trio.fail_after(to_seconds(self._tunables.list_within)):
+            with trio.fail_after(to_seconds(self._within)):
                 view = await self._cloud.servers()
         except (PortError, trio.TooSlowError) as error:
             if not self._is_unreachable:
                 self._is_unreachable = True
-                self._sink.emit("cloud", CloudUnreachable(words=str(error) or "no answer in time"))
+                late = f"no list within {format_duration(self._within)}; a slow cloud needs a longer [cloud] poll"
+                self._sink.emit("cloud", CloudUnreachable(words=str(error) or late))
             return
         if self._mischief.strikes(Site.LIST_LOST):
             return

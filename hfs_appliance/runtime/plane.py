@@ -18,7 +18,7 @@ from hfs_appliance.model.reports import Adopted
 from hfs_appliance.model.world import World
 from hfs_appliance.ports.balancer import LoadBalancer
 from hfs_appliance.ports.clock import Clock, Entropy
-from hfs_appliance.ports.cloud import Cloud
+from hfs_appliance.ports.cloud import Cloud, Spares
 from hfs_appliance.ports.errors import Conflict, Transient
 from hfs_appliance.ports.events import EventSink
 from hfs_appliance.ports.load import LoadSource
@@ -43,7 +43,7 @@ from hfs_appliance.runtime.execute import Executor
 from hfs_appliance.runtime.fence import LeasedBalancer, LeasedCloud
 from hfs_appliance.runtime.leadership import Leadership
 from hfs_appliance.runtime.ledger import LedgerStore
-from hfs_appliance.runtime.observe_cloud import CloudObserver
+from hfs_appliance.runtime.observe_cloud import CloudObserver, list_within
 from hfs_appliance.runtime.observe_crews import CrewObserver
 from hfs_appliance.runtime.observe_load import LoadObserver
 from hfs_appliance.runtime.observe_probes import ProbeObserver
@@ -55,13 +55,12 @@ from hfs_appliance.runtime.reconcile import Reconciler, Sources, unrecorded
 from hfs_appliance.runtime.rollouts import RolloutStore
 from hfs_appliance.runtime.sized import SizedDesired
 from hfs_appliance.runtime.supervise import Part, restarting, together
+from hfs_appliance.runtime.sweeping import Sweeper
 from hfs_appliance.runtime.tunables import PRODUCTION, Tunables
 
 LEAD_WITHIN: Final = seconds(30)
 """Adopting a registry that was emptied begins with an election."""
 SYNC_WITHIN: Final = seconds(10)
-LIST_WITHIN: Final = seconds(10)
-"""A new leader waits so long for the cloud's list."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +88,8 @@ class Backends:
     """Where the proxy of this host listens; None: where the desired state says."""
     balancer: LoadBalancer | None = None
     """What stands before the proxies of all appliances; None: nothing does."""
+    spares: Spares | None = None
+    """The cloud once more, if it can come to hold two servers of one identity."""
     reached_at: Place | None = None
     """Where it reaches the proxy of this host."""
     tunables: Tunables = PRODUCTION
@@ -132,6 +133,8 @@ class ControlPlane:
         self.view.on_entry(layout.ledger, self.ledger.hear)
         self.view.on_entry(layout.holds, self.orders.hear)
         poll, mine = settings.cloud.poll, (to_plan,)
+        self._list_within = list_within(poll)
+        """A new leader waits so long for the cloud's list."""
         self.servers = CloudObserver(
             backends.cloud, poll, clock=clock, sink=sink, dirty=mine, tunables=tunables, mischief=mischief
         )
@@ -290,7 +293,14 @@ class ControlPlane:
             self._part("document publisher", self.documents.run),
             self._part("convergence", self.convergence.run),
             *([self._part("balancer publisher", self.balancer.run)] if self.balancer is not None else []),
+            *self._sweeper(),
         )
+
+    def _sweeper(self) -> list[Part]:
+        spares = self._backends.spares
+        if spares is None:
+            return []
+        return [self._part("sweeper", Sweeper(spares, self.leadership, self._backends.sink).run)]
 
     def holds(self) -> tuple[Hold, ...]:
         """Tell what this appliance withholds, beside its plan's and its endpoint's."""
@@ -325,7 +335,7 @@ class ControlPlane:
                 await self.leadership.wait_change()
         self.leadership.demand_office()
         asked_at = self._backends.clock.now()
-        with trio.move_on_after(to_seconds(LIST_WITHIN)):
+        with trio.move_on_after(to_seconds(self._list_within)):
             await self.servers.wait_listed(asked_at)
         listed = self.servers.observation()
         if listed is None or listed.observed_at < asked_at or not listed.value.is_complete:
@@ -351,7 +361,7 @@ class ControlPlane:
             await self._file.offer()
         await self.view.read_anew()
         # A cloud that does not answer holds up what needs it (the World hides older lists), not the claims.
-        with trio.move_on_after(to_seconds(LIST_WITHIN)):
+        with trio.move_on_after(to_seconds(self._list_within)):
             await self.servers.wait_listed(began_at)
 
     def lay_down(self) -> None:

@@ -71,8 +71,6 @@ def words(event: Event) -> str:  # noqa: C901 - one row for each member of the c
             return _join("the proxy had died and runs again", event.words)
         case BalancerChanged() | BalancerRefused():
             return _balancer(event)
-        case FoundationChanged() | FoundationRefused():
-            return event.words if isinstance(event, FoundationChanged) else _join("not as it should be", event.words)
         case events.DocumentsMerged():
             merged = f"{_count(event.operations, 'operation')} of {_count(event.services, 'service')}"
             return f"the Swagger document has {merged}"
@@ -96,8 +94,8 @@ def words(event: Event) -> str:  # noqa: C901 - one row for each member of the c
             return _join(f"{event.part} failed and goes on", event.words)
         case events.EventsSkipped():
             return f"{_count(event.count, 'older event')} no longer kept"
-        case events.CloudUnreachable():
-            return _join("the cloud does not answer", event.words)
+        case events.CloudUnreachable() | events.SpareSwept() | FoundationChanged() | FoundationRefused():
+            return _cloud(event)
         case _:
             assert_never(event)
 
@@ -202,3 +200,15 @@ def _count(number: int, noun: str, many: str = "") -> str:
 
 def _times(number: int) -> str:
     return "once" if number == 1 else f"{number} times"
+
+
+def _cloud(event: events.CloudUnreachable | events.SpareSwept | FoundationChanged | FoundationRefused) -> str:
+    match event:
+        case events.CloudUnreachable():
+            return _join("the cloud does not answer", event.words)
+        case events.SpareSwept():
+            return f"a second server that calls itself {event.server} is deleted: its creation had come late"
+        case FoundationChanged():
+            return event.words
+        case FoundationRefused():
+            return _join("not as it should be", event.words)

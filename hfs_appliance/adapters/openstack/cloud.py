@@ -46,7 +46,7 @@ class _Turn:
 
 
 class OpenStackCloud:
-    """Servers of one environment in one project; implements the port's Cloud."""
+    """Servers of one environment in one project; implements the ports' Cloud and Spares."""
 
     def __init__(
         self,
@@ -130,6 +130,15 @@ class OpenStackCloud:
                     raise await self._absence(server)
                 for rival in rivals:
                     await self._delete(rival.cloud_id, permit)
+
+    async def sweep(self, *, permit: Permit) -> tuple[ServerId, ...]:
+        """Ask for the end of servers beside the one that counts (OS3). Errors: those of deletions."""
+        swept = []
+        for spare in self._listing.spares():
+            async with self._turn(spare.server):
+                if await self._delete(spare.cloud_id, permit):
+                    swept.append(spare.server)
+        return tuple(swept)
 
     async def log(self, server: ServerId, lines: int) -> str:
         """Give the tail of the console. Errors: Missing, Unsupported."""

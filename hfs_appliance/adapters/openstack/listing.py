@@ -73,6 +73,24 @@ class Listing:
             shown[server.server] = server if rival is None else first([server, rival])
         return shown
 
+    def spares(self) -> list[CloudServer]:
+        """Give the servers beside those that count, as far as a whole list shows that these are, or will be, well."""
+        if not self.is_complete:
+            return []
+        shown = self.shown()
+        well = (CloudStatus.BUILDING, CloudStatus.ACTIVE)
+        spares = (server for server in self._known.values() if server.cloud_id != shown[server.server].cloud_id)
+        return sorted(
+            (
+                server
+                for server in spares
+                if server.status is not CloudStatus.DELETING
+                and server.nonce == shown[server.server].nonce
+                and shown[server.server].status in well
+            ),
+            key=lambda server: server.cloud_id,
+        )
+
     def ids(self, server: ServerId) -> list[CloudId]:
         """Give the cloud's ids of all that carry a server's id."""
         return sorted(found.cloud_id for found in self._known.values() if found.server == server)
