@@ -20,15 +20,15 @@ from hfs_appliance.ports.mischief import PEACE, Mischief, Site
 from hfs_appliance.runtime.dirty import Dirty
 from hfs_appliance.runtime.tunables import PRODUCTION, Tunables
 
-_USUAL_POLL: Final = seconds(2)
+_LONG_POLL: Final = seconds(10)
 
 
 def list_within(poll: Duration, tunables: Tunables = PRODUCTION) -> Duration:
     """Give how long a list may take: with a longer interval an operator gives a slow cloud more time, too.
 
-    A list is believed for five intervals, so one that takes longer would be of no use.
+    A list that takes as long as that still is fresh for four intervals when it comes.
     """
-    return Duration(max(tunables.list_within, tunables.list_within * poll // _USUAL_POLL))
+    return Duration(max(tunables.list_within, tunables.list_within * poll // _LONG_POLL))
 
 
 class CloudObserver:
