@@ -113,6 +113,8 @@ class Announced(Fact):
     author: Author
     server: ServerId
     nonce: Nonce
+    is_unfit: bool = False
+    """Its agent says that it must have no role."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -283,7 +285,8 @@ def _meaning(room: list[str], entry: Mapping[str, Any], author: Author) -> Fact 
         case ["assignments", _]:
             return _role(entry, author)
         case ["pool", server]:
-            return Announced(author=author, server=ServerId(server), nonce=Nonce(str(entry["nonce"])))
+            nonce, is_unfit = Nonce(str(entry["nonce"])), bool(entry.get("unfit"))
+            return Announced(author=author, server=ServerId(server), nonce=nonce, is_unfit=is_unfit)
         case ["services", service, instance]:
             return _registration(ServiceName(service), ServerId(instance), entry, author)
         case ["traffic" | "rollouts" | "proxies", name]:

@@ -78,6 +78,7 @@ class SimServer:
         """Whether the agent has taken it out of traffic for that."""
         self.is_broken = False
         """V14: whether no service ever comes up here, whatever it is."""
+        self._unfit = ""
         self.is_confused = False
         """P4, P10: whether it registers as another version than it was given."""
         self._is_stopped = False
@@ -130,14 +131,11 @@ class SimServer:
 
     def _tell(self) -> None:
         """Tell the truth when it has changed."""
-        before, after = self._told, self.condition
-        if before is not after:
-            self._told = after
-            service, version = self.role or (None, None)
-            server = self.machine.spec.server
-            self._truth.tell(
-                ConditionChanged(server=server, before=before, after=after, service=service, version=version)
-            )
+        before, self._told = self._told, self.condition
+        if (after := self._told) is not before:
+            server, (service, version) = self.machine.spec.server, self.role or (None, None)
+            facts = ConditionChanged(server=server, before=before, after=after, service=service, version=version)
+            self._truth.tell(facts)
 
     # Life
 
@@ -223,6 +221,11 @@ class SimServer:
             self._is_given_up = False
             self._register()
 
+    def become_unfit(self, words: str) -> None:
+        """Lose what a role needs; its agent finds out, and says so where the server is offered."""
+        self._unfit, self.is_broken = words, True
+        self._offer()
+
     def crash_agent(self) -> None:
         """Let the agent end as kill -9 does; its service goes on, its session ends by itself, the next agent adopts."""
         if self.link is not None:
@@ -271,8 +274,8 @@ class SimServer:
             self._carry_out()
 
     def _offer(self) -> None:
-        spec = self.machine.spec
-        entry = PoolEntry(server=spec.server, nonce=spec.nonce, pool=spec.pool, address=self.machine.listed.address)
+        spec, address = self.machine.spec, self.machine.listed.address
+        entry = PoolEntry(server=spec.server, nonce=spec.nonce, pool=spec.pool, address=address, unfit=self._unfit)
         self._presence.want(self._layout.pool_entry(spec.server), formats.write(entry))
 
     def _carry_out(self) -> None:

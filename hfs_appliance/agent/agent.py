@@ -8,12 +8,14 @@ ordered end (cancellation) takes the registration back first; a crash leaves ser
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import trio
 
 from hfs_appliance.adapters.presence import Presence
 from hfs_appliance.agent.build import build
+from hfs_appliance.agent.fitness import keep_asking
 from hfs_appliance.agent.instance import Instance
 from hfs_appliance.agent.log import Log
 from hfs_appliance.agent.meter import Meter
@@ -76,11 +78,19 @@ async def _wait_in_pool(site: Site, role: Role, registry: Registry, log: Log) ->
     me = site.identity
     entry = PoolEntry(server=me.server, nonce=me.nonce, pool=me.pool, address=me.address, built=site.built())
     offer = Presence(registry, Layout(me.environment).pool_entry(me.server), log.say)
+    asking = trio.CancelScope()  # ends before the offer is withdrawn: nothing may put it back
+
+    async def ask_on() -> None:
+        with asking:
+            await keep_asking(site, log, lambda unfit: offer.want(formats.write(replace(entry, unfit=unfit))))
+
     async with trio.open_nursery() as nursery:
         nursery.start_soon(offer.keep)
         offer.want(formats.write(entry))
+        nursery.start_soon(ask_on)
         log.say(f"built; waiting in pool {me.pool}")
         await role.taken.wait()
+        asking.cancel()
         log.say(f"role taken: {role.assignment.service} {role.assignment.version}, slot {role.assignment.slot}")
         await offer.withdraw()
         nursery.cancel_scope.cancel()

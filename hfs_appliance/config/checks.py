@@ -11,7 +11,7 @@ from hfs_appliance.config import percents
 from hfs_appliance.config.durations import write
 from hfs_appliance.config.keys import KeyPath, quote, suggest, write_path
 from hfs_appliance.config.mistakes import Finding
-from hfs_appliance.config.recipes import puppets
+from hfs_appliance.config.recipes import recipes
 from hfs_appliance.config.upgrades import upgrades
 from hfs_appliance.model.desired import CloudProvider, DesiredState, Service
 from hfs_appliance.model.guard import DestroyBudget, Guard, ServiceBudget, ServiceGuard
@@ -39,7 +39,7 @@ def contradictions(desired: DesiredState) -> Iterator[Finding]:
         ("endpoint", "response_timeout"),
         desired.endpoint.response_timeout,
     )
-    yield from puppets(desired)
+    yield from recipes(desired)
     for service in desired.services.values():
         yield from _service(desired, service)
         yield from upgrades(service)

@@ -71,12 +71,18 @@ class Pool(Table):
     """How long the greatest rush on a pool with `max` counts."""
     build_within: Annotated[Duration, span("1s", "1d")] = default(desired.Pool, "build_within")
     """A server that is not ready by then counts as failed and is replaced."""
+    fresh: Annotated[Duration | None, span("1m", "365d")] = None
+    """A warm server that was built longer ago is claimed only when there is nothing better."""
+    recycle: Annotated[Duration | None, span("1m", "365d")] = None
+    """A warm server that was built longer ago is built anew, one in ten of the pool at a time."""
     image: Text = default(model.Recipe, "image")
     """Image of its servers, by name or id, on a cloud that has images. Empty: that of `[cloud.openstack]`."""
     flavor: Text = default(model.Recipe, "flavor")
     """Flavor of its servers, likewise."""
     updates: list[Text] = []
     """Command, with its arguments, that brings a new server up to date before Puppet; no shell is involved."""
+    check: list[Text] = []
+    """Command that a warm server runs every minute; when it fails, the server gets no role and is built anew."""
     puppet: Puppet | None = None
 
 
@@ -86,6 +92,7 @@ def recipe(pool: Pool, base: Path) -> model.Recipe:
         image=pool.image,
         flavor=pool.flavor,
         updates=tuple(pool.updates),
+        check=tuple(pool.check),
         puppet=_puppet(pool.puppet, base) if pool.puppet is not None else None,
     )
 

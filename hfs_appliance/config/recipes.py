@@ -13,17 +13,21 @@ from hfs_appliance.model.recipe import Puppet
 _PLACES = ("directory", "archive", "repository", "server")
 
 
-def puppets(desired: DesiredState) -> Iterator[Finding]:
-    """Give what does not go together of all that concerns Puppet."""
+def recipes(desired: DesiredState) -> Iterator[Finding]:
+    """Give what does not go together in how servers are built and kept."""
     is_local = desired.cloud.provider is CloudProvider.LOCAL
     for pool in desired.pools.values():
+        if pool.fresh is not None and pool.recycle is not None and pool.fresh > pool.recycle:
+            words = f"{write(pool.fresh)} are longer than the {write(pool.recycle)} after which it is built anew"
+            path: KeyPath = ("pool", pool.name, "fresh")
+            yield Finding(path=path, words=words, others=(("pool", pool.name, "recycle"),))
         if pool.recipe.puppet is not None:
             yield from _puppet(pool, pool.recipe.puppet, is_local=is_local)
     for service in desired.services.values():
         known = desired.pools.get(service.pool)
         if service.puppet_role is not None and known is not None and known.recipe.puppet is None:
             words = f"pool {quote(service.pool)} is built without Puppet"
-            path: KeyPath = ("service", service.name, "puppet_role")
+            path = ("service", service.name, "puppet_role")
             yield Finding(path=path, words=words, others=(("pool", service.pool),))
 
 

@@ -83,6 +83,8 @@ def to_model(file: shape.File, *, generation: int, base: Path) -> DesiredState:
                 max=pool.max,
                 remember=pool.remember,
                 build_within=pool.build_within,
+                fresh=pool.fresh,
+                recycle=pool.recycle,
                 recipe=recipe(pool, base),
             )
             for name, pool in sorted(file.pool.items())

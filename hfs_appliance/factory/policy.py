@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 
+from hfs_appliance.factory.freshness import Grade
 from hfs_appliance.model.ids import AvailabilityZone, ServerId
 
 
@@ -30,22 +31,29 @@ def spread(counts: MutableMapping[AvailabilityZone, int], azs: Sequence[Availabi
 class Stock:
     """Warm servers that may be claimed."""
 
-    def __init__(self, warm: Iterable[tuple[ServerId, AvailabilityZone]]) -> None:
-        self._zones: dict[AvailabilityZone, list[ServerId]] = {}
-        """By zone, the oldest last."""
-        for server, az in sorted(warm, reverse=True):
-            self._zones.setdefault(az, []).append(server)
+    def __init__(self, warm: Iterable[tuple[Grade, ServerId, AvailabilityZone]]) -> None:
+        self._grades: dict[Grade, dict[AvailabilityZone, list[ServerId]]] = {}
+        """By grade, then by zone, the oldest last."""
+        for grade, server, az in sorted(warm, reverse=True):
+            self._grades.setdefault(grade, {}).setdefault(az, []).append(server)
 
     def __bool__(self) -> bool:
-        return bool(self._zones)
+        return bool(self._grades)
 
     def take(self, instances: Mapping[AvailabilityZone, int]) -> tuple[ServerId, AvailabilityZone] | None:
-        """Take the oldest of the zone with the fewest instances of the service; of equal zones, the oldest of all."""
-        if not self._zones:
+        """Take one of the best grade that there is: the oldest of the zone with the fewest instances of the service.
+
+        Of equal zones, the oldest of all.
+        """
+        if not self._grades:
             return None
-        az = min(self._zones, key=lambda zone: (instances.get(zone, 0), self._zones[zone][-1]))
-        servers = self._zones[az]
+        grade = min(self._grades)
+        zones = self._grades[grade]
+        az = min(zones, key=lambda zone: (instances.get(zone, 0), zones[zone][-1]))
+        servers = zones[az]
         server = servers.pop()
         if not servers:
-            del self._zones[az]
+            del zones[az]
+        if not zones:
+            del self._grades[grade]
         return server, az

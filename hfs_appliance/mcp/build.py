@@ -7,18 +7,24 @@ there are, and full pools last: each may use the quota up to what is reserved fo
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
+from hfs_appliance.factory.freshness import Terms, digest, renewals
 from hfs_appliance.factory.policy import spread, wanted_builds
 from hfs_appliance.mcp.again import again_at
 from hfs_appliance.mcp.draft import Draft
 from hfs_appliance.mcp.facts import CREATE_RETRY_AFTER
 from hfs_appliance.mcp.setbacks import is_open
 from hfs_appliance.mcp.tally import PoolTally, Zones, in_order
+from hfs_appliance.mcp.wares import wares
 from hfs_appliance.model.desired import Pool
 from hfs_appliance.model.ids import AvailabilityZone, PoolName, serial_of, server_id
 from hfs_appliance.model.observed import ServerRecord
-from hfs_appliance.model.plan import Cause, Create, Reason
+from hfs_appliance.model.plan import Cause, Create, Hold, Reason
 from hfs_appliance.model.shares import part_of
+
+RENEWAL: Final = "no-room-to-recycle"
+"""Rule of the hold that tells of it; it keeps nothing from being converged."""
 
 
 def ask_again(draft: Draft) -> None:
@@ -92,6 +98,9 @@ def build(draft: Draft) -> None:
             continue
         waiting.append(f"{wanted} of pool {name}")
         _build(draft, name, _within_quota(draft, name, wanted, ground.headroom), ground)
+    if not waiting:
+        for _, pool in sorted(draft.desired.pools.items()):
+            _renew(draft, pool, ground)
     quota = draft.quota_setback
     if waiting and quota is not None and draft.world.now < quota.not_before:
         words = (
@@ -110,13 +119,50 @@ def _build(draft: Draft, name: PoolName, wanted: int, ground: _Ground) -> None:
         if az is None:
             break
         reason = _build_reason(draft, name, len(pool.building) + number)
-        draft.add(Create(server=server_id(name, ground.serial), pool=name, az=az, reason=reason))
-        draft.launches.use(name, az)
-        draft.asked += 1
-        ground.serial, ground.headroom, ground.slots = ground.serial + 1, ground.headroom - 1, ground.slots - 1
+        _create(draft, name, az, reason, ground)
         number += 1
     if number < most:
         _hold_back(draft, name, wanted - number)
+
+
+def _create(draft: Draft, name: PoolName, az: AvailabilityZone, reason: Reason, ground: _Ground) -> None:
+    server, recipe = server_id(name, ground.serial), digest(draft.desired.pools[name].recipe)
+    draft.add(Create(server=server, pool=name, az=az, reason=reason, recipe=recipe))
+    draft.launches.use(name, az)
+    draft.asked += 1
+    ground.serial, ground.headroom, ground.slots = ground.serial + 1, ground.headroom - 1, ground.slots - 1
+
+
+def _renew(draft: Draft, pool: Pool, ground: _Ground) -> None:
+    """Build in the place of overdue warm servers of a full pool; they leave when those are there (retire.py).
+
+    Nothing is less urgent: not while anything of the pool is being built or fails, or anything is missing.
+    """
+    have, terms = draft.tally.pools.get(pool.name) or PoolTally(), Terms.of(pool, draft.world.now)
+    is_alike = all(recipe == terms.recipe for recipe, servers in have.by_recipe.items() if servers)
+    if pool.recycle is None and is_alike and not have.unfit:
+        return  # most pools, most of the time: nobody has to be looked at
+    offered = wares(draft, pool.name)
+    draft.look_again(terms.next_overdue(offered))
+    overdue = terms.worst(offered)
+    is_busy = have.building or have.unrecorded or draft.unmet.total() or draft.weather.storms
+    is_failing = any(name == pool.name for name, _ in draft.launches.setbacks)
+    if not overdue or is_busy or is_failing or draft.warm(pool.name) != pool.size or not draft.may_create:
+        return
+    scope, limits = f"pool/{pool.name}", draft.desired.limits
+    kept = sum(part_of(limits.max_servers, share) for share in (limits.reserve.remediation, limits.reserve.rollout))
+    if ground.headroom <= kept:
+        words = (
+            f"{len(overdue)} warm servers are to be built anew, and quota.max_servers leaves no room to begin with one"
+        )
+        draft.note(Hold(scope=scope, rule=RENEWAL, words=words, amount=len(overdue)))
+        return
+    for ware in overdue[: min(renewals(pool.size, len(overdue)), ground.headroom - kept, max(0, ground.slots))]:
+        # What there is no token for would stay, one too many.
+        can_leave = draft.budget.affords(ware.server, scope, Cause.RECYCLE)
+        if can_leave and draft.launches.room(pool.name, ware.az) > 0:
+            words = f"in the place of {ware.server}: {terms.overdue(ware)}"
+            _create(draft, pool.name, ware.az, Reason(cause=Cause.RECYCLE, words=words), ground)
 
 
 def _choose_zone(draft: Draft, name: PoolName, zones: Zones, *, is_urgent: bool) -> AvailabilityZone | None:

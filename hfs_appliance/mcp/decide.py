@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Final
 
 from hfs_appliance.mcp.budget import in_turns
-from hfs_appliance.mcp.build import ask_again, build
+from hfs_appliance.mcp.build import RENEWAL, ask_again, build
 from hfs_appliance.mcp.converge import claim, keep_books
 from hfs_appliance.mcp.draft import Draft
 from hfs_appliance.mcp.facts import circumstances
@@ -33,6 +34,9 @@ from hfs_appliance.model.maps import Map
 from hfs_appliance.model.plan import Hold, Plan, PoolCount
 from hfs_appliance.model.probes import Target
 from hfs_appliance.model.world import World
+
+_HARMLESS: Final = frozenset({QUARANTINE, RENEWAL})
+"""Rules of holds that keep nobody from calling the environment converged."""
 
 
 def decide(world: World) -> Plan:
@@ -200,7 +204,12 @@ def _target(standing: Standing, desired: DesiredState) -> Target | None:
 
 
 def _is_converged(draft: Draft, pools: Mapping[PoolName, PoolCount]) -> bool:
-    if draft.actions or draft.world.in_flight or draft.needs.restless or any(h.rule != QUARANTINE for h in draft.holds):
+    if (
+        draft.actions
+        or draft.world.in_flight
+        or draft.needs.restless
+        or any(h.rule not in _HARMLESS for h in draft.holds)
+    ):
         return False
     tally = draft.tally
     if tally.deleting or tally.gone or tally.ambiguous or tally.drained or tally.doubtful:

@@ -27,6 +27,7 @@ def recorded(action: Create, nonce: Nonce, now: Instant) -> ServerRecord:
         az=action.az,
         created_at=now,
         cause=action.reason.cause.value,
+        recipe=action.recipe,
     )
 
 

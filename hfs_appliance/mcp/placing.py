@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from hfs_appliance.mcp.budget import scope_of
@@ -94,7 +95,7 @@ def _place_known(tally: Tally, facts: Facts, record: ServerRecord, verdict: Verd
         instance = tally.instance(record.service, record.version)
         groups = _groups_of_instance(tally, instance, record, verdict)
         return Place(groups, record.service, pool, record.az, loss=loss)
-    groups = _groups_of_spare(tally, pool, record, phase)
+    groups = _groups_of_spare(tally, pool, facts, record, phase)
     return Place(groups, None, pool, record.az, is_coming=groups[0] is pool.building, loss=loss)
 
 
@@ -129,9 +130,11 @@ def _groups_of_instance(
     return (instance.missing if verdict.rule in UNCOUNTED else instance.wavering, *adopted)
 
 
-def _groups_of_spare(tally: Tally, pool: PoolTally, record: ServerRecord, phase: Phase) -> tuple[Group, ...]:
+def _groups_of_spare(
+    tally: Tally, pool: PoolTally, facts: Facts, record: ServerRecord, phase: Phase
+) -> tuple[Group, ...]:
     if phase is Phase.WARM:
-        return (pool.warm,) if record.built_at is not None else (pool.warm, tally.unnoted)
+        return (pool.warm, *_groups_of_warm(tally, pool, facts, record))
     if phase is Phase.SUSPECT:
         # Warm once, and now called dead by the cloud or gone from the pool: not claimable, and not to be destroyed yet.
         return (tally.doubtful,)
@@ -142,3 +145,12 @@ def _groups_of_spare(tally: Tally, pool: PoolTally, record: ServerRecord, phase:
     if phase is Phase.CREATING and record.built_at is None:
         return (pool.building, tally.in_creation, tally.unsent)
     return (pool.building, tally.in_creation)
+
+
+def _groups_of_warm(tally: Tally, pool: PoolTally, facts: Facts, record: ServerRecord) -> Iterator[Group]:
+    if record.built_at is None:
+        yield tally.unnoted
+    if facts.pool_entry is not None and facts.pool_entry.unfit:
+        yield pool.unfit
+    if record.cause != _ADOPTED:
+        yield pool.by_recipe.setdefault(record.recipe, {})

@@ -124,6 +124,10 @@ class PoolTally:
     """In creation or being built; creations in flight are among them."""
     unrecorded: Group = field(default_factory=dict)
     """Warm, though no record of ours says so."""
+    unfit: Group = field(default_factory=dict)
+    """Warm, and their agents say that they must have no role."""
+    by_recipe: dict[str, Group] = field(default_factory=dict)
+    """The warm ones by what they were made of; without those that were adopted: of them nobody knows."""
     zones: Zones = field(default_factory=Counter)
     """All servers of the pool that count, with a role or without, by zone."""
     coming: Zones = field(default_factory=Counter)

@@ -172,6 +172,10 @@ class Pool:
     """How long the greatest rush counts."""
     build_within: Duration = seconds(600)
     """A server that has not announced itself by then counts as failed."""
+    fresh: Duration | None = None
+    """A warm server that was built longer ago is claimed only when there is nothing better; None: never too long."""
+    recycle: Duration | None = None
+    """A warm server that was built longer ago is built anew; None: never."""
     recipe: Recipe = PLAIN
     """What its servers are made of, and how they are built."""
 

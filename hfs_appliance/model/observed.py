@@ -98,6 +98,8 @@ class ServerRecord:
     created_at: Instant
     cause: str
     """Why it was made: the code of the Reason."""
+    recipe: str = ""
+    """Digest of what it is made of."""
     built: str = ""
     """How its building went, stage by stage, in its agent's words."""
     built_at: Instant | None = None
@@ -129,6 +131,8 @@ class PoolEntry:
     address: str
     built: str = ""
     """How its building went, stage by stage, in its agent's words."""
+    unfit: str = ""
+    """Why its agent finds that it must have no role; empty: all is well with it."""
 
 
 class InstanceStatus(StrEnum):

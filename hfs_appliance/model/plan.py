@@ -49,6 +49,7 @@ class Cause(StrEnum):
     RETIRE_VERSION = "retire-version"
     RETIRE_SERVICE = "retire-service"
     POOL_SURPLUS = "pool-surplus"
+    RECYCLE = "recycle"
     BUILD_FAILED = "build-failed"
     NEVER_READY = "never-ready"
     ADOPTION = "adoption"
@@ -73,6 +74,8 @@ class Create:
     pool: PoolName
     az: AvailabilityZone
     reason: Reason
+    recipe: str = ""
+    """Digest of what it is made of (`factory/freshness.py`)."""
     is_retry: bool = False
     """The record exists already: an earlier attempt got no further."""
 

@@ -64,6 +64,8 @@ class Recipe:
     updates: tuple[str, ...] = ()
     """Command that brings a new server up to date; none: nothing is done."""
     puppet: Puppet | None = None
+    check: tuple[str, ...] = ()
+    """Command by which a warm server finds out, again and again, whether it is fit for a role."""
 
 
 PLAIN: Final = Recipe()

@@ -13,7 +13,7 @@ from hfs_appliance.model.plan import Phase
 from sim.census import LATELY, Key
 from sim.checkers.base import Case, Checker
 from sim.checkers.capacity import Capacity
-from sim.entries import Author, RecordGone, RecordWritten, RoleGiven, Unregistered
+from sim.entries import Announced, Author, RecordGone, RecordWritten, RoleGiven, Unregistered
 from sim.truth import ApiCalled, DeletionBegun, Fact, MachineGone, MachineHidden, MachineMade, StatusChanged
 
 
@@ -60,6 +60,8 @@ class Surge(Checker):
             self._capacity.see(now, fact)
             if isinstance(fact, MachineMade):
                 self._made = fact
+            elif isinstance(fact, Announced):
+                self._capacity.doubt(now, fact.server, is_doubted=fact.is_unfit)
             elif isinstance(fact, RoleGiven) and not fact.is_draining:
                 if fact.author is Author.PLANE:
                     self._judge_claim(now, fact)

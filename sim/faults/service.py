@@ -72,6 +72,21 @@ def pool_rots(sim: Simulation, fault: Fault) -> Struck:
     return Struck(words=f"{_names(servers)} will never run a service", victims=ids_of(servers))
 
 
+@kind(
+    "pool-unfit",
+    "V14",
+    words="`amount` warm servers lose their disks, which their agents notice; target: the first",
+    amounts=FEW,
+    is_drawn=False,
+)
+def pool_unfit(sim: Simulation, fault: Fault) -> Struck:
+    """Spoil warm servers as they are found out before they are claimed."""
+    servers = warm_of(sim, fault, fault.amount)
+    for server in servers:
+        server.become_unfit("its disk cannot be written: Input/output error")
+    return Struck(words=f"the disks of {_names(servers)} fail", victims=ids_of(servers))
+
+
 # Agents
 
 

@@ -27,6 +27,7 @@ _CAUSES: Final[Mapping[str, str]] = {
     Cause.RETIRE_VERSION: "because their version ends",
     Cause.RETIRE_SERVICE: "because their service ends",
     Cause.POOL_SURPLUS: "because the pool had too many",
+    Cause.RECYCLE: "because it had waited too long",
     Cause.BUILD_FAILED: "because their build failed",
     Cause.NEVER_READY: "because they never served",
     Cause.ADOPTION: "because their record was missing",

@@ -104,6 +104,9 @@ size = 2
 max = 9
 remember = "7d"
 build_within = "1m30s"
+fresh = "1d"
+recycle = "3d"
+check = ["/bin/true"]
 updates = ["apt-get", "upgrade"]
 [pool.small.puppet]
 directory = "/modules"

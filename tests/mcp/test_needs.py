@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hfs_appliance.factory.freshness import Grade
 from hfs_appliance.factory.policy import Stock
 from hfs_appliance.mcp.facts import circumstances
 from hfs_appliance.mcp.needs import Needs
@@ -61,7 +62,7 @@ def test_fewer_wanted_is_an_excess_and_a_service_that_nobody_wants_has_all_too_m
 
 
 def test_the_stock_gives_the_oldest_of_the_zone_with_the_fewest_instances() -> None:
-    stock = Stock([(ServerId("b-2"), WEST), (ServerId("a-1"), EAST), (ServerId("c-3"), WEST)])
+    stock = Stock((Grade.FRESH, ServerId(name), az) for name, az in (("b-2", WEST), ("a-1", EAST), ("c-3", WEST)))
     assert stock.take({EAST: 1}) == (ServerId("b-2"), WEST)
     assert stock.take({}) == (ServerId("a-1"), EAST)  # of equal zones the one with the oldest server
     assert stock.take({}) == (ServerId("c-3"), WEST)

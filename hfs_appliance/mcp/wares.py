@@ -1,0 +1,28 @@
+"""Wares: the warm servers of a pool as the factory grades them, taken from the tally."""
+
+from __future__ import annotations
+
+from hfs_appliance.factory.freshness import Ware
+from hfs_appliance.mcp.draft import Draft
+from hfs_appliance.mcp.tally import Standing
+from hfs_appliance.model.ids import PoolName, ServerId
+from hfs_appliance.model.plan import Cause
+
+
+def wares(draft: Draft, pool: PoolName) -> list[Ware]:
+    """Give the warm servers that nothing is done with, in no order."""
+    known = draft.tally.pools.get(pool)
+    standings = known.warm.items() if known is not None else ()
+    found = (ware(server, standing, draft) for server, standing in standings if draft.is_free(server))
+    return [one for one in found if one is not None]
+
+
+def ware(server: ServerId, standing: Standing, draft: Draft) -> Ware | None:
+    """Give one warm server; None: our records do not know it."""
+    record, entry = standing.facts.record, standing.facts.pool_entry
+    if record is None:
+        return None
+    # Of an adopted one nobody knows how it was made, and its instants are those of the adoption.
+    recipe = record.recipe if record.cause != Cause.ADOPTION else None
+    unfit = entry.unfit if entry is not None else ""
+    return Ware(server, record.az, record.built_at or draft.world.now, recipe, unfit)
