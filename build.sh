@@ -293,7 +293,7 @@ warm_up() { [[ -e tests/tidy/__pycache__ ]] || "$venv" -m pytest --quiet --colle
 packages_for_run() { packages "${for_run[@]}"; }
 packages_for_openstack() { packages python3-venv=/usr/share/doc/python3-venv "${for_openstack[@]}"; }
 packages_for_test() { packages "${for_test[@]}"; }
-packages_for_bench() { packages "${for_test[@]}" wrk=/usr/bin/wrk; }
+packages_for_bench() { packages "${for_test[@]}" wrk=/usr/bin/wrk puppet-agent=/usr/bin/puppet; }
 
 # A function, so that the whole file has been read before any of it runs: it may be edited meanwhile.
 main() {

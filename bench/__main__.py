@@ -33,6 +33,7 @@ NAMES: tuple[str, ...] = (
     "resync",
     "proxy",
     "environment",
+    "claim",
     "faults",
     "takeover",
     "crowd",
