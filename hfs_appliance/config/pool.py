@@ -75,6 +75,8 @@ class Pool(Table):
     """A warm server that was built longer ago is claimed only when there is nothing better."""
     recycle: Annotated[Duration | None, span("1m", "365d")] = None
     """A warm server that was built longer ago is built anew, one in ten of the pool at a time."""
+    image_canary: Annotated[int, Field(ge=0, le=20)] = default(desired.Pool, "image_canary")
+    """Servers that must come up by a new image, flavor, updates, check or Puppet before the pool is built by it."""
     image: Text = default(model.Recipe, "image")
     """Image of its servers, by name or id, on a cloud that has images. Empty: that of `[cloud.openstack]`."""
     flavor: Text = default(model.Recipe, "flavor")

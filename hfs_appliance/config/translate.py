@@ -85,6 +85,7 @@ def to_model(file: shape.File, *, generation: int, base: Path) -> DesiredState:
                 build_within=pool.build_within,
                 fresh=pool.fresh,
                 recycle=pool.recycle,
+                image_canary=pool.image_canary,
                 recipe=recipe(pool, base),
             )
             for name, pool in sorted(file.pool.items())

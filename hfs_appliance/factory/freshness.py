@@ -15,7 +15,6 @@ from enum import IntEnum
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from hfs_appliance.model.desired import Pool
 from hfs_appliance.model.ids import AvailabilityZone, ServerId
 from hfs_appliance.model.instants import Duration, Instant, after, between, format_duration
 from hfs_appliance.model.recipe import PLAIN, Recipe
@@ -51,12 +50,8 @@ class Terms:
     now: Instant
     fresh: Duration | None
     recycle: Duration | None
-    recipe: str
-
-    @staticmethod
-    def of(pool: Pool, now: Instant) -> Terms:
-        """Give a pool's terms."""
-        return Terms(now=now, fresh=pool.fresh, recycle=pool.recycle, recipe=digest(pool.recipe))
+    recipes: frozenset[str]
+    """Digests of those by which its servers may have been built."""
 
     def grade(self, ware: Ware) -> Grade:
         """Tell how good a fit server is."""
@@ -86,7 +81,7 @@ class Terms:
         return min((at for at in instants if at > self.now), default=None)
 
     def _is_odd(self, ware: Ware) -> bool:
-        return ware.recipe is not None and ware.recipe != self.recipe
+        return ware.recipe is not None and ware.recipe not in self.recipes
 
 
 def renewals(size: int, overdue: int) -> int:

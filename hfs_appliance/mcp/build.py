@@ -9,18 +9,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from hfs_appliance.factory.freshness import Terms, digest, renewals
+from hfs_appliance.factory.freshness import renewals
 from hfs_appliance.factory.policy import spread, wanted_builds
+from hfs_appliance.factory.trials import is_refused
 from hfs_appliance.mcp.again import again_at
 from hfs_appliance.mcp.draft import Draft
 from hfs_appliance.mcp.facts import CREATE_RETRY_AFTER
+from hfs_appliance.mcp.proving import in_force, recipe_of
 from hfs_appliance.mcp.setbacks import is_open
 from hfs_appliance.mcp.tally import PoolTally, Zones, in_order
-from hfs_appliance.mcp.wares import wares
+from hfs_appliance.mcp.wares import terms, wares
 from hfs_appliance.model.desired import Pool
 from hfs_appliance.model.ids import AvailabilityZone, PoolName, serial_of, server_id
 from hfs_appliance.model.observed import ServerRecord
 from hfs_appliance.model.plan import Cause, Create, Hold, Reason
+from hfs_appliance.model.recipe import PLAIN, Recipe
 from hfs_appliance.model.shares import part_of
 
 RENEWAL: Final = "no-room-to-recycle"
@@ -46,7 +49,11 @@ def ask_again(draft: Draft) -> None:
     for record in due:
         if slots > 0 and _has_room(draft, record.pool, record.az):
             reason = Reason(cause=Cause.BOOKKEEPING, words="recorded, but the cloud does not list it: asked for again")
-            draft.add(Create(server=record.server, pool=record.pool, az=record.az, reason=reason, is_retry=True))
+            pool, trial = draft.desired.pools.get(record.pool), draft.trials.get(record.pool)
+            recipe = recipe_of(record, pool, trial) or PLAIN
+            draft.add(
+                Create(server=record.server, pool=record.pool, az=record.az, reason=reason, recipe=recipe, is_retry=True)
+            )
             draft.launches.use(record.pool, record.az)
             draft.asked += 1
             slots -= 1
@@ -125,8 +132,17 @@ def _build(draft: Draft, name: PoolName, wanted: int, ground: _Ground) -> None:
         _hold_back(draft, name, wanted - number)
 
 
-def _create(draft: Draft, name: PoolName, az: AvailabilityZone, reason: Reason, ground: _Ground) -> None:
-    server, recipe = server_id(name, ground.serial), digest(draft.desired.pools[name].recipe)
+def _create(
+    draft: Draft,
+    name: PoolName,
+    az: AvailabilityZone,
+    reason: Reason,
+    ground: _Ground,
+    recipe: Recipe | None = None,
+) -> None:
+    """Ask for a server; without a recipe, by the one that is in force."""
+    recipe = recipe or in_force(draft.desired.pools[name], draft.trials.get(name))
+    server = server_id(name, ground.serial)
     draft.add(Create(server=server, pool=name, az=az, reason=reason, recipe=recipe))
     draft.launches.use(name, az)
     draft.asked += 1
@@ -138,31 +154,51 @@ def _renew(draft: Draft, pool: Pool, ground: _Ground) -> None:
 
     Nothing is less urgent: not while anything of the pool is being built or fails, or anything is missing.
     """
-    have, terms = draft.tally.pools.get(pool.name) or PoolTally(), Terms.of(pool, draft.world.now)
-    is_alike = all(recipe == terms.recipe for recipe, servers in have.by_recipe.items() if servers)
-    if pool.recycle is None and is_alike and not have.unfit:
+    have, demanded = draft.tally.pools.get(pool.name) or PoolTally(), terms(draft, pool)
+    trial = draft.trials.get(pool.name)
+    candidate = trial.candidate if trial is not None and not is_refused(trial) else None
+    is_alike = all(recipe in demanded.recipes for recipe, servers in have.by_recipe.items() if servers)
+    if candidate is None and pool.recycle is None and is_alike and not have.unfit:
         return  # most pools, most of the time: nobody has to be looked at
     offered = wares(draft, pool.name)
-    draft.look_again(terms.next_overdue(offered))
-    overdue = terms.worst(offered)
+    draft.look_again(demanded.next_overdue(offered))
+    overdue = demanded.worst(offered)
     is_busy = have.building or have.unrecorded or draft.unmet.total() or draft.weather.storms
     is_failing = any(name == pool.name for name, _ in draft.launches.setbacks)
-    if not overdue or is_busy or is_failing or draft.warm(pool.name) != pool.size or not draft.may_create:
+    if (
+        not (overdue or candidate)
+        or is_busy
+        or is_failing
+        or draft.warm(pool.name) != pool.size
+        or not draft.may_create
+    ):
         return
     scope, limits = f"pool/{pool.name}", draft.desired.limits
     kept = sum(part_of(limits.max_servers, share) for share in (limits.reserve.remediation, limits.reserve.rollout))
     if ground.headroom <= kept:
         words = (
-            f"{len(overdue)} warm servers are to be built anew, and quota.max_servers leaves no room to begin with one"
+            f"{len(overdue) or 1} warm servers are to be built anew; quota.max_servers leaves no room to begin with one"
         )
         draft.note(Hold(scope=scope, rule=RENEWAL, words=words, amount=len(overdue)))
+        return
+    if candidate is not None:
+        _try(draft, pool, candidate, ground)
         return
     for ware in overdue[: min(renewals(pool.size, len(overdue)), ground.headroom - kept, max(0, ground.slots))]:
         # What there is no token for would stay, one too many.
         can_leave = draft.budget.affords(ware.server, scope, Cause.RECYCLE)
         if can_leave and draft.launches.room(pool.name, ware.az) > 0:
-            words = f"in the place of {ware.server}: {terms.overdue(ware)}"
+            words = f"in the place of {ware.server}: {demanded.overdue(ware)}"
             _create(draft, pool.name, ware.az, Reason(cause=Cause.RECYCLE, words=words), ground)
+
+
+def _try(draft: Draft, pool: Pool, candidate: Recipe, ground: _Ground) -> None:
+    """Build one server by a new recipe; when it came up, one of the former recipe leaves."""
+    az = _choose_zone(draft, pool.name, (draft.tally.pools.get(pool.name) or PoolTally()).zones.copy(), is_urgent=False)
+    if az is not None and ground.slots > 0:
+        came_up = len(draft.trials[pool.name].passed)
+        words = f"by the new recipe of pool {pool.name}: {came_up} of {pool.image_canary} came up so far"
+        _create(draft, pool.name, az, Reason(cause=Cause.RECYCLE, words=words), ground, candidate)
 
 
 def _choose_zone(draft: Draft, name: PoolName, zones: Zones, *, is_urgent: bool) -> AvailabilityZone | None:

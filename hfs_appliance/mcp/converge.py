@@ -12,14 +12,13 @@ from __future__ import annotations
 
 from itertools import count
 
-from hfs_appliance.factory.freshness import Terms
 from hfs_appliance.factory.policy import Stock
 from hfs_appliance.mcp.draft import Draft
 from hfs_appliance.mcp.insurance import Insurance, insurance
 from hfs_appliance.mcp.needs import Shortage
 from hfs_appliance.mcp.setbacks import is_open
 from hfs_appliance.mcp.tally import InstanceTally, Standing, in_order, slot_of
-from hfs_appliance.mcp.wares import wares
+from hfs_appliance.mcp.wares import terms, wares
 from hfs_appliance.model.ids import PoolName
 from hfs_appliance.model.ledger import Setback
 from hfs_appliance.model.observed import CloudStatus
@@ -98,10 +97,10 @@ def _stock(draft: Draft, pool: PoolName) -> Stock:
     known, wanted = draft.tally.pools.get(pool), draft.desired.pools.get(pool)
     if known is None or wanted is None:
         return Stock(())
-    terms = Terms.of(wanted, draft.world.now)
+    demanded = terms(draft, wanted)
     # An unfit one would be waited for in vain: another one is built sooner.
     fit = (ware for ware in wares(draft, pool) if not ware.unfit and _is_listed(draft, known.warm[ware.server]))
-    return Stock((terms.grade(ware), ware.server, ware.az) for ware in fit)
+    return Stock((demanded.grade(ware), ware.server, ware.az) for ware in fit)
 
 
 def _give(draft: Draft, shortage: Shortage, short: int, stock: Stock) -> int:

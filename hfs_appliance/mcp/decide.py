@@ -17,6 +17,8 @@ from hfs_appliance.mcp.draft import Draft
 from hfs_appliance.mcp.facts import circumstances
 from hfs_appliance.mcp.identity import identity
 from hfs_appliance.mcp.needs import Needs
+from hfs_appliance.mcp.proving import holds as proving_holds
+from hfs_appliance.mcp.proving import proved, trials
 from hfs_appliance.mcp.quarantine import RULE as QUARANTINE
 from hfs_appliance.mcp.quarantine import tell as tell_quarantine
 from hfs_appliance.mcp.remedy import corpses, count_failures
@@ -89,6 +91,7 @@ class Decider:
             # Closing needs no belief in what is gone: everything goes.
             may_destroy=may_act and believed,
             may_create=may_act,
+            trials=trials(desired, world.ledger.trials),
         )
         draft.look_again(self._standings.next_until())
         for demand in demands.values():
@@ -123,6 +126,7 @@ class Decider:
             waiting=outlook.waiting,
             is_converged=self._overview.is_settled and _is_converged(draft, pools),
             rushes=remembered(draft, wanted, demands),
+            trials=draft.trials,
             demands=demands,
             to_anchor=is_registry_fresh and found.is_new,
             to_probe=self._targets,
@@ -165,6 +169,9 @@ def _plan(draft: Draft, *, is_cloud_known: bool) -> None:
         words = "the cloud's list of servers is missing, old or incomplete: nothing is created or destroyed"
         draft.holds.append(_hold("cloud-stale", words))
     keep_books(draft)
+    assert draft.world.registry is not None
+    records = draft.world.registry.value.records
+    draft.trials = proved(draft.desired, draft.trials, draft.actions, records)
     ask_again(draft)
     if draft.world.is_closing:
         close(draft)
@@ -172,7 +179,8 @@ def _plan(draft: Draft, *, is_cloud_known: bool) -> None:
     claim(draft)
     build(draft)
     finish(draft)
-    for hold in (*draft.budget.holds(), *draft.weather.holds(), *draft.reins.holds()):
+    refused = proving_holds(draft.desired, draft.trials, records)
+    for hold in (*refused, *draft.budget.holds(), *draft.weather.holds(), *draft.reins.holds()):
         draft.note(hold)
     tell_quarantine(draft)
     draft.look_again(draft.world.orders.next_end())
@@ -212,6 +220,8 @@ def _is_converged(draft: Draft, pools: Mapping[PoolName, PoolCount]) -> bool:
     ):
         return False
     tally = draft.tally
+    if any(trial.candidate is not None for trial in draft.trials.values()):
+        return False
     if tally.deleting or tally.gone or tally.ambiguous or tally.drained or tally.doubtful:
         return False
     is_rid = len(tally.lost) <= len(draft.quarantined)

@@ -22,7 +22,7 @@ from hfs_appliance.mcp.tally import Standing, Tally
 from hfs_appliance.model.desired import DesiredState, Service
 from hfs_appliance.model.ids import PoolName, ServerId, ServiceName, Version
 from hfs_appliance.model.instants import Duration, Instant, format_duration
-from hfs_appliance.model.ledger import Setback
+from hfs_appliance.model.ledger import Setback, Trial
 from hfs_appliance.model.plan import Action, Delete, Drain, Hold, Phase
 from hfs_appliance.model.world import World
 
@@ -64,6 +64,8 @@ class Draft:
     """Those of them that come in the place of others."""
     quarantined: Mapping[ServerId, Instant] = field(default_factory=dict)
     """Failures that are kept, with the end of their time."""
+    trials: Mapping[PoolName, Trial] = field(default_factory=dict)
+    """How the new recipes of pools stand."""
     asked: int = 0
     """Servers that this plan asks the cloud for."""
     claimed: Counter[PoolName] = field(default_factory=Counter)

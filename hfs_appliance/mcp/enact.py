@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import assert_never
 
+from hfs_appliance.factory.freshness import digest
 from hfs_appliance.model.ids import CloudId, EnvironmentUuid, Nonce
 from hfs_appliance.model.instants import Instant
 from hfs_appliance.model.observed import (
@@ -27,7 +28,7 @@ def recorded(action: Create, nonce: Nonce, now: Instant) -> ServerRecord:
         az=action.az,
         created_at=now,
         cause=action.reason.cause.value,
-        recipe=action.recipe,
+        recipe=digest(action.recipe),
     )
 
 

@@ -20,5 +20,6 @@ def ledger_after(before: Ledger, plan: Plan) -> Ledger:
         tokens=plan.tokens,
         storms=plan.storms,
         rushes=plan.rushes,
+        trials=plan.trials,
         sizes={name: demand.size for name, demand in plan.demands.items()},
     )

@@ -8,6 +8,7 @@ from typing import Final
 
 from hfs_appliance.mcp.draft import Departure, Draft
 from hfs_appliance.mcp.losses import cause_of_loss
+from hfs_appliance.mcp.proving import is_on_trial
 from hfs_appliance.mcp.quarantine import quarantine
 from hfs_appliance.mcp.setbacks import (
     LONGEST_PAUSE,
@@ -62,12 +63,12 @@ def count_failures(draft: Draft) -> None:
     """
     world, tally = draft.world, draft.tally
     assert world.registry is not None
-    troubles = world.registry.value.troubles
+    records, troubles = world.registry.value.records, world.registry.value.troubles
     draft.quota_setback = _quota(draft)
     builds = [
         Failed((failure.pool, failure.az), failure.words, failure.begun_at, failure.until)
         for failure in world.failures
-        if not failure.is_exhausted
+        if not failure.is_exhausted and not is_on_trial(records.get(failure.server), draft.trials)
     ]
     instances: list[Failed[tuple[ServiceName, Version]]] = []
     for standing in in_order(tally.failed) if draft.may_destroy else ():
@@ -79,7 +80,7 @@ def count_failures(draft: Draft) -> None:
             continue
         words = f"{record.server} {words}"
         if reason.cause is Cause.BUILD_FAILED:
-            if not _was_refused(draft, standing):
+            if not _was_refused(draft, standing) and not is_on_trial(record, draft.trials):
                 builds.append(Failed((record.pool, record.az), words, record.created_at))
         elif record.service is not None and record.version is not None and record.az not in draft.weather.dead_zones:
             begun_at = record.assigned_at or record.created_at

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Set
 
-from hfs_appliance.factory.freshness import Terms
 from hfs_appliance.factory.policy import surplus
 from hfs_appliance.mcp.again import again_at
 from hfs_appliance.mcp.budget import scope_of
 from hfs_appliance.mcp.draft import Departure, Draft
 from hfs_appliance.mcp.needs import Excess
+from hfs_appliance.mcp.proving import is_on_trial
 from hfs_appliance.mcp.tally import Standing, in_order
-from hfs_appliance.mcp.wares import wares
+from hfs_appliance.mcp.wares import terms, wares
 from hfs_appliance.model.ids import PoolName, ServerId
 from hfs_appliance.model.instants import SECOND, Duration
 from hfs_appliance.model.observed import CloudStatus, ServerRecord
@@ -116,10 +116,12 @@ def _trim_pool(draft: Draft, name: PoolName) -> None:
     why: dict[ServerId, Reason] = {}
     if known is not None:
         # A pool that has one too many has been given one in the place of another.
-        terms = Terms.of(known, draft.world.now)
-        overdue = terms.worst(wares(draft, name))
-        why = {ware.server: Reason(cause=Cause.RECYCLE, words=terms.overdue(ware)) for ware in overdue}
+        demanded = terms(draft, known)
+        overdue = demanded.worst(wares(draft, name))
+        why = {ware.server: Reason(cause=Cause.RECYCLE, words=demanded.overdue(ware)) for ware in overdue}
     surplus_reason = Reason(cause=Cause.POOL_SURPLUS, words=words)
-    newest = sorted((server for server in warm if server not in draft.planned and server not in why), reverse=True)
+    left = (server for server in warm if server not in draft.planned and server not in why)
+    # What a new recipe has proved itself by is not what is too many.
+    newest = sorted(sorted(left, reverse=True), key=lambda server: is_on_trial(warm[server].facts.record, draft.trials))
     for server in [*why, *newest][:too_many]:
         draft.take_away(Departure(warm[server], Delete(server=server, reason=why.get(server, surplus_reason))))

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from hfs_appliance.factory.freshness import Ware
+from hfs_appliance.factory.freshness import Terms, Ware
 from hfs_appliance.mcp.draft import Draft
+from hfs_appliance.mcp.proving import accepted
 from hfs_appliance.mcp.tally import Standing
+from hfs_appliance.model.desired import Pool
 from hfs_appliance.model.ids import PoolName, ServerId
 from hfs_appliance.model.plan import Cause
+
+
+def terms(draft: Draft, pool: Pool) -> Terms:
+    """Give what a pool demands of its servers."""
+    recipes = accepted(pool, draft.trials.get(pool.name))
+    return Terms(now=draft.world.now, fresh=pool.fresh, recycle=pool.recycle, recipes=recipes)
 
 
 def wares(draft: Draft, pool: PoolName) -> list[Ware]:

@@ -176,6 +176,8 @@ class Pool:
     """A warm server that was built longer ago is claimed only when there is nothing better; None: never too long."""
     recycle: Duration | None = None
     """A warm server that was built longer ago is built anew; None: never."""
+    image_canary: int = 0
+    """Servers that have to come up by a new recipe before the pool is built by it; 0: it is at once."""
     recipe: Recipe = PLAIN
     """What its servers are made of, and how they are built."""
 

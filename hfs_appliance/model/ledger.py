@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from hfs_appliance.model.autoscale import Size
 from hfs_appliance.model.ids import AvailabilityZone, PoolName, ServerId, ServiceName, Version
 from hfs_appliance.model.instants import Duration, Instant
+from hfs_appliance.model.recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +82,20 @@ class Rush:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """The recipe that a pool is built by, and the one that is to take its place (`factory/trials.py`)."""
+
+    recipe: Recipe
+    candidate: Recipe | None = None
+    """None: nothing else is wanted."""
+    passed: tuple[ServerId, ...] = ()
+    failed: tuple[ServerId, ...] = ()
+    """Servers built by the candidate."""
+    former: Recipe | None = None
+    """What was in force before: proved, too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
     """What policy must remember between two reconciles; kept in the registry (`ledger/<scope>`)."""
 
@@ -100,3 +115,5 @@ class Ledger:
     """Of the services that scale themselves."""
     rushes: Mapping[PoolName, Rush] = field(default_factory=dict)
     """Of the pools that follow what is claimed from them."""
+    trials: Mapping[PoolName, Trial] = field(default_factory=dict)
+    """Of the pools that ask for them."""

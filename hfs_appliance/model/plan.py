@@ -13,9 +13,10 @@ from typing import ClassVar, Final, NamedTuple, TypeAlias
 from hfs_appliance.model.autoscale import Demand
 from hfs_appliance.model.ids import AvailabilityZone, PoolName, ServerId, ServiceName, Version
 from hfs_appliance.model.instants import Instant
-from hfs_appliance.model.ledger import Rush, Setback, Storm, Token
+from hfs_appliance.model.ledger import Rush, Setback, Storm, Token, Trial
 from hfs_appliance.model.maps import Map
 from hfs_appliance.model.probes import Target
+from hfs_appliance.model.recipe import PLAIN, Recipe
 from hfs_appliance.model.rollout import Move, Waiting
 
 
@@ -74,8 +75,8 @@ class Create:
     pool: PoolName
     az: AvailabilityZone
     reason: Reason
-    recipe: str = ""
-    """Digest of what it is made of (`factory/freshness.py`)."""
+    recipe: Recipe = PLAIN
+    """What it is made of."""
     is_retry: bool = False
     """The record exists already: an earlier attempt got no further."""
 
@@ -244,6 +245,8 @@ class Plan:
     """What is lost that is not believed."""
     rushes: Mapping[PoolName, Rush] = field(default_factory=dict)
     """What is to be remembered of the pools that follow what is claimed from them."""
+    trials: Mapping[PoolName, Trial] = field(default_factory=dict)
+    """How the new recipes of pools stand."""
     demands: Mapping[ServiceName, Demand] | None = None
     """What is to be of the services that scale themselves; None: the plan was made blind."""
     moves: tuple[Move, ...] = ()

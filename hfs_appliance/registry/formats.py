@@ -17,7 +17,7 @@ from hfs_appliance.model.autoscale import Size
 from hfs_appliance.model.identity import Identity
 from hfs_appliance.model.ids import AvailabilityZone, PoolName, ServerId, ServiceName, Version
 from hfs_appliance.model.leadership import Candidate, Tenure
-from hfs_appliance.model.ledger import Ledger, Rush, Setback, Storm, Token
+from hfs_appliance.model.ledger import Ledger, Rush, Setback, Storm, Token, Trial
 from hfs_appliance.model.observed import PoolEntry, ServerRecord, Trouble
 from hfs_appliance.model.orders import Orders
 from hfs_appliance.model.rollout import Rollout
@@ -45,6 +45,7 @@ class _LedgerEntry:
     storms: Mapping[str, Storm] = field(default_factory=dict)
     sizes: Mapping[ServiceName, Size] = field(default_factory=dict)
     rushes: Mapping[PoolName, Rush] = field(default_factory=dict)
+    trials: Mapping[PoolName, Trial] = field(default_factory=dict)
 
 
 _ADAPTERS: Final[dict[type, TypeAdapter[Any]]] = {}
@@ -126,6 +127,7 @@ def read_ledger(content: bytes) -> Ledger:
         storms=entry.storms,
         sizes=entry.sizes,
         rushes=entry.rushes,
+        trials=entry.trials,
     )
 
 
@@ -141,6 +143,7 @@ def write_ledger(ledger: Ledger) -> bytes:
             storms=ledger.storms,
             sizes=ledger.sizes,
             rushes=ledger.rushes,
+            trials=ledger.trials,
         )
     )
 

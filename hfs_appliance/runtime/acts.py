@@ -34,7 +34,6 @@ from hfs_appliance.model.plan import (
     Drain,
     Forget,
 )
-from hfs_appliance.model.recipe import PLAIN
 from hfs_appliance.ports.clock import Clock, Entropy
 from hfs_appliance.ports.cloud import Cloud, ServerSpec
 from hfs_appliance.ports.errors import Ambiguous, Conflict, Fenced, Missing, PortError, Rejected, Transient
@@ -119,7 +118,6 @@ class Acts:
             await parts.view.refresh((path,))
         if parts.mischief.strikes(Site.RECORD_WRITTEN):
             raise Transient("mischief")
-        pool = desired.pools.get(action.pool)
         spec = ServerSpec(
             environment=desired.environment,
             uuid=self._uuid(),
@@ -129,7 +127,7 @@ class Acts:
             az=action.az,
             registry_hosts=self._registry_hosts,
             session_timeout_ms=desired.registry.session_timeout // MILLISECOND,
-            recipe=pool.recipe if pool is not None else PLAIN,
+            recipe=action.recipe,
         )
         await self._ask_cloud(partial(parts.cloud.create, spec))
         return (path,)

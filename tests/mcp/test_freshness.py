@@ -52,7 +52,7 @@ def ware(serial: int, *, age: int = 0, recipe: str | None = "", unfit: str = "")
 
 
 def terms(*, fresh: Duration | None = FRESH, recycle: Duration | None = RECYCLE) -> Terms:
-    return Terms(now=NOW, fresh=fresh, recycle=recycle, recipe="")
+    return Terms(now=NOW, fresh=fresh, recycle=recycle, recipes=frozenset({""}))
 
 
 @pytest.mark.parametrize(
