@@ -13,6 +13,7 @@ def configuration(
     *,
     pool_size: int = 2,
     pool_max: int | None = None,
+    image_canary: int = 0,
     zones: int = 3,
     max_servers: int = 100_000,
     at_once: int = 50,
@@ -26,6 +27,7 @@ def configuration(
 
     `autoscale` is what stands in that table of every service.
     """
+    canary = f", image_canary = {image_canary}" if image_canary else ""
     azs = ", ".join(f'"az{number}"' for number in range(1, zones + 1))
     lines = [
         "schema = 1",
@@ -34,7 +36,7 @@ def configuration(
         f'cloud = {{ provider = "local", azs = [{azs}], poll = "{poll}", local = {{ network = "127.0.0.0/8" }} }}',
         'endpoint = { listen = "127.0.0.1:8080" }',
         f"quota = {{ max_servers = {max_servers}, max_creating = {at_once}, max_deleting = {at_once} }}",
-        f"pool = {{ small = {{ size = {pool_size}{'' if pool_max is None else f', max = {pool_max}'} }} }}",
+        f"pool = {{ small = {{ size = {pool_size}{'' if pool_max is None else f', max = {pool_max}'}{canary} }} }}",
         *([f"guard = {{ destroy_budget = {{ max = {destroys} }} }}"] if destroys is not None else []),
         *(['balancer = { drain = "30s" }'] if balancer else []),
     ]

@@ -16,6 +16,7 @@ from hfs_appliance.config import ConfigError
 from hfs_appliance.model.balancer import Place
 from hfs_appliance.model.desired import DesiredState
 from hfs_appliance.model.ids import Nonce, PoolName, ServerId, ServiceName, Version
+from hfs_appliance.model.plan import Cause
 from hfs_appliance.registry.formats import FormatError, read_desired
 from hfs_appliance.runtime.desired import effective
 from sim.truth import Fact, RegistryReplaced, Truth
@@ -51,6 +52,8 @@ class RecordWritten(Fact):
     is_draining: bool
     is_deleting: bool
     leave_cause: str
+    is_renewal: bool = False
+    """It is made in the place of one that is still there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,8 +116,6 @@ class Announced(Fact):
     author: Author
     server: ServerId
     nonce: Nonce
-    is_unfit: bool = False
-    """Its agent says that it must have no role."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,8 +286,7 @@ def _meaning(room: list[str], entry: Mapping[str, Any], author: Author) -> Fact 
         case ["assignments", _]:
             return _role(entry, author)
         case ["pool", server]:
-            nonce, is_unfit = Nonce(str(entry["nonce"])), bool(entry.get("unfit"))
-            return Announced(author=author, server=ServerId(server), nonce=nonce, is_unfit=is_unfit)
+            return Announced(author=author, server=ServerId(server), nonce=Nonce(str(entry["nonce"])))
         case ["services", service, instance]:
             return _registration(ServiceName(service), ServerId(instance), entry, author)
         case ["traffic" | "rollouts" | "proxies", name]:
@@ -360,6 +360,7 @@ def _record(entry: Mapping[str, Any], author: Author) -> RecordWritten:
         is_draining=entry.get("drain_at") is not None,
         is_deleting=entry.get("delete_at") is not None,
         leave_cause=entry.get("leave_cause", ""),
+        is_renewal=entry.get("cause") == Cause.RECYCLE,
     )
 
 

@@ -126,6 +126,7 @@ def source(scenario: Scenario) -> str:
         services,
         pool_size=layout.pool,
         pool_max=layout.pool_max,
+        image_canary=layout.image_canary,
         zones=layout.zones,
         max_servers=layout.max_servers,
         at_once=layout.at_once,

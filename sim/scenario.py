@@ -93,6 +93,8 @@ class Layout:
     """Warm servers."""
     pool_max: int | None = None
     """Most of them, where the pool follows what is claimed; None: always `pool`."""
+    image_canary: int = 0
+    """Servers that must come up by a new image before the pool is built by it."""
     max_servers: int = 100_000
     at_once: int = 50
     """Creations, and deletions, that go on at the same time."""

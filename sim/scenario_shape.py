@@ -63,6 +63,8 @@ class LayoutTable(Table):
     """Warm servers."""
     pool_max: Count | None = _default(scenario.Layout, "pool_max")
     """Most warm servers, where the pool follows what is claimed from it; left out, it does not."""
+    image_canary: Annotated[int, Field(ge=0, le=20)] = _default(scenario.Layout, "image_canary")
+    """Servers that must come up by a new image before the pool is built by it."""
     max_servers: AtLeastOne = _default(scenario.Layout, "max_servers")
     """Servers that may exist at one time."""
     at_once: AtLeastOne = _default(scenario.Layout, "at_once")

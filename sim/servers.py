@@ -260,7 +260,7 @@ class SimServer:
         """Apply updates and configuration; what fails is run again, as Puppet is, from the beginning."""
         faults, stream = self._faults, self._stream
         span = (stream.draw(self._pace.updates) + stream.draw(self._pace.configuration)) * faults.slow_builds
-        if faults.is_mirror_down or stream.chance(faults.failing_builds):
+        if faults.spoil(self.machine.spec.recipe) or stream.chance(faults.failing_builds):
             self._later(stream.below(span) + RUN_AGAIN, self._build)
         else:
             self._later(span, self._finish_build)

@@ -15,7 +15,7 @@ from hfs_appliance.factory.trials import is_refused
 from hfs_appliance.mcp.again import again_at
 from hfs_appliance.mcp.draft import Draft
 from hfs_appliance.mcp.facts import CREATE_RETRY_AFTER
-from hfs_appliance.mcp.proving import in_force, recipe_of
+from hfs_appliance.mcp.proving import in_force, is_on_trial, recipe_of
 from hfs_appliance.mcp.setbacks import is_open
 from hfs_appliance.mcp.tally import PoolTally, Zones, in_order
 from hfs_appliance.mcp.wares import terms, wares
@@ -250,7 +250,9 @@ def _kinds(replacing: int, unmet: int, wanted: int) -> str:
 def _wanted_builds(draft: Draft, pool: Pool) -> int:
     have = draft.tally.pools.get(pool.name) or PoolTally()
     unmet = draft.unmet.get(pool.name, 0)
-    coming = len(have.building) + len(have.unrecorded)
+    # What is on trial may well fail: nobody counts on it.
+    on_trial = sum(is_on_trial(standing.facts.record, draft.trials) for standing in have.building.values())
+    coming = len(have.building) - on_trial + len(have.unrecorded)
     # In a storm over all the spares that are missed are thought to live, too.
     size = pool.size if not draft.weather.is_over_all else min(pool.size, draft.warm(pool.name))
     return wanted_builds(size=size, warm=draft.warm(pool.name), building=coming, unmet=unmet)

@@ -11,14 +11,18 @@ from hfs_appliance.model.ids import PoolName, ServerId
 from hfs_appliance.model.ledger import Trial
 from hfs_appliance.model.observed import ServerRecord
 from hfs_appliance.model.plan import Action, Condemn, ConfirmBuilt, Hold
-from hfs_appliance.model.recipe import Recipe
+from hfs_appliance.model.recipe import PLAIN, Recipe
 
 RULE = "recipe-refused"
 
 
 def trials(desired: DesiredState, before: Mapping[PoolName, Trial]) -> dict[PoolName, Trial]:
-    """Give the trials of the pools that ask for them."""
-    return {name: begun(before.get(name), pool.recipe) for name, pool in desired.pools.items() if pool.image_canary > 0}
+    """Give the trials of all pools but those that never said how their servers are built."""
+    return {
+        name: begun(before.get(name), pool.recipe)
+        for name, pool in desired.pools.items()
+        if pool.image_canary > 0 or pool.recipe != PLAIN or name in before
+    }
 
 
 def in_force(pool: Pool, trial: Trial | None) -> Recipe:

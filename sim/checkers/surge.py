@@ -13,7 +13,7 @@ from hfs_appliance.model.plan import Phase
 from sim.census import LATELY, Key
 from sim.checkers.base import Case, Checker
 from sim.checkers.capacity import Capacity
-from sim.entries import Announced, Author, RecordGone, RecordWritten, RoleGiven, Unregistered
+from sim.entries import Author, RecordGone, RecordWritten, RoleGiven, Unregistered
 from sim.truth import ApiCalled, DeletionBegun, Fact, MachineGone, MachineHidden, MachineMade, StatusChanged
 
 
@@ -39,6 +39,8 @@ class Surge(Checker):
         self._capacity = Capacity(case.census)
         self._list_lasts = case.list_lasts
         self._made: MachineMade | None = None
+        self._renewals: dict[ServerId, PoolName] = {}
+        """Servers that are built in the place of others which leave when these are there."""
         self._too_many_since: dict[PoolName, Instant] = {}
         self._removed_at = Instant(0)
         self._absences: dict[Key, deque[tuple[Instant, ServerId]]] = {}
@@ -60,8 +62,8 @@ class Surge(Checker):
             self._capacity.see(now, fact)
             if isinstance(fact, MachineMade):
                 self._made = fact
-            elif isinstance(fact, Announced):
-                self._capacity.doubt(now, fact.server, is_doubted=fact.is_unfit)
+            elif isinstance(fact, RecordWritten | RecordGone):
+                self._note_renewal(fact)
             elif isinstance(fact, RoleGiven) and not fact.is_draining:
                 if fact.author is Author.PLANE:
                     self._judge_claim(now, fact)
@@ -81,9 +83,21 @@ class Surge(Checker):
             self._look_for_the_left_over(now)
 
     def _judge(self, now: Instant, made: MachineMade) -> None:
-        too_many = self._capacity.spares_too_many(made.pool)
+        too_many = self._capacity.spares_too_many(made.pool) - self._renewing(made.pool)
         if too_many > self._capacity.returned.count(now):
             self.accuse(f"{made.server} was made though pool {made.pool} has {too_many} servers too many with it")
+
+    def _note_renewal(self, fact: RecordWritten | RecordGone) -> None:
+        is_one = isinstance(fact, RecordWritten) and fact.is_renewal
+        if isinstance(fact, RecordWritten) and is_one and not (fact.is_built or fact.has_failed or fact.is_deleting):
+            self._renewals[fact.server] = fact.pool
+        else:
+            self._renewals.pop(fact.server, None)
+
+    def _renewing(self, pool: PoolName) -> int:
+        """Count what is built in the place of others: one in ten of a pool at a time, and one at least."""
+        count = sum(1 for where in self._renewals.values() if where == pool)
+        return min(count, max(1, self._capacity.sizes.get(pool, 0) // 10))
 
     def _judge_claim(self, now: Instant, role: RoleGiven) -> None:
         key = (role.service, role.version)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 WHILE = (SECOND, Duration(30 * MINUTE))
 SOME = (1, 8)
 CHURN: Final = SECOND
+_BAD_IMAGE: Final = "debian-bad"
 WRONG: Final[Sequence[Callable[[str], str]]] = (
     lambda _: "",
     lambda source: source[: len(source) // 2],
@@ -109,6 +110,21 @@ def version_bad(sim: Simulation, fault: Fault) -> Struck:
         ),
     )
     return Struck(words=f"{service} is changed to {bad}, which never comes up", end=end)
+
+
+@kind("image-bad", "V1", words="the pool gets an image on which nothing is ever built", spans=WHILE, is_drawn=False)
+def image_bad(sim: Simulation, fault: Fault) -> Struck:  # noqa: ARG001  # every kind has this signature
+    """Apply a file with a bad image, and later the one without it."""
+    sim.service_faults.broken_images.add(_BAD_IMAGE)
+    named = f'small = {{ image = "{_BAD_IMAGE}", '
+    end = sim.overlaps.during(
+        "image",
+        lambda: sim.ask("take another image", changing(lambda source: source.replace("small = { ", named))),
+        lambda: sim.ask(
+            "go back to the image", changing(lambda source: source.replace(named, "small = { ")), insists=True
+        ),
+    )
+    return Struck(words=f"the pool's image is changed to {_BAD_IMAGE}", end=end)
 
 
 @kind(

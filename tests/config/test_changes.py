@@ -106,6 +106,7 @@ remember = "7d"
 build_within = "1m30s"
 fresh = "1d"
 recycle = "3d"
+image_canary = 3
 check = ["/bin/true"]
 updates = ["apt-get", "upgrade"]
 [pool.small.puppet]
