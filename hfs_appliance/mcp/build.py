@@ -179,7 +179,7 @@ def _renew(draft: Draft, pool: Pool, ground: _Ground) -> None:
         words = (
             f"{len(overdue) or 1} warm servers are to be built anew; quota.max_servers leaves no room to begin with one"
         )
-        draft.note(Hold(scope=scope, rule=RENEWAL, words=words, amount=len(overdue)))
+        draft.note(Hold(scope=scope, rule="no-room-to-recycle", words=words, amount=len(overdue)))
         return
     if candidate is not None:
         _try(draft, pool, candidate, ground)

@@ -100,9 +100,7 @@ class Decider:
         _tell_rollouts(draft, outlook)
         _take_away(draft)
         if not is_registry_fresh:
-            draft.holds.append(
-                _hold("registry-stale", "the registry does not answer: nothing is changed until it does")
-            )
+            draft.note(_hold("registry-stale", "the registry does not answer: nothing is changed until it does"))
         elif found.doubt is not None:
             draft.note(found.doubt)
         elif not found.is_new:

@@ -13,8 +13,6 @@ from hfs_appliance.model.observed import ServerRecord
 from hfs_appliance.model.plan import Action, Condemn, ConfirmBuilt, Hold
 from hfs_appliance.model.recipe import PLAIN, Recipe
 
-RULE = "recipe-refused"
-
 
 def trials(desired: DesiredState, before: Mapping[PoolName, Trial]) -> dict[PoolName, Trial]:
     """Give the trials of all pools but those that never said how their servers are built."""
@@ -85,4 +83,4 @@ def holds(
                 f"{f' ({evidence})' if evidence else ''} and {len(trial.passed)} of "
                 f"{desired.pools[name].image_canary} came up; the pool goes on with the one before until it is changed"
             )
-            yield Hold(scope=f"pool/{name}", rule=RULE, words=words)
+            yield Hold(scope=f"pool/{name}", rule="recipe-refused", words=words)
