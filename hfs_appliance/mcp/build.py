@@ -52,7 +52,9 @@ def ask_again(draft: Draft) -> None:
             pool, trial = draft.desired.pools.get(record.pool), draft.trials.get(record.pool)
             recipe = recipe_of(record, pool, trial) or PLAIN
             draft.add(
-                Create(server=record.server, pool=record.pool, az=record.az, reason=reason, recipe=recipe, is_retry=True)
+                Create(
+                    server=record.server, pool=record.pool, az=record.az, reason=reason, recipe=recipe, is_retry=True
+                )
             )
             draft.launches.use(record.pool, record.az)
             draft.asked += 1
