@@ -40,6 +40,9 @@ class HealthyDestroyed(Checker):
         *(FaultBegun, FaultEnded),
     )
 
+    HEARD_WITHIN: Final = seconds(0.1)
+    """What a watch, a look at the world and a write of a record take."""
+
     def __init__(self, case: Case) -> None:
         super().__init__(case)
         self._deafness = 0
@@ -50,6 +53,8 @@ class HealthyDestroyed(Checker):
         """Servers whose deletion was decided: whether they were healthy then. A decision stands when the cloud ignores
         the deletion and the server comes back to life meanwhile."""
         self._causes: dict[ServerId, str] = {}
+        self._told_at: dict[ServerId, Instant] = {}
+        """When servers registered last."""
         self._shown: dict[ServerId, Nonce] = {}
         """Servers that have been in the registry, warm or with a role; of others nobody can know that they are well."""
         self._allowed = case.scenario.bounds.healthy_destroyed
@@ -75,12 +80,14 @@ class HealthyDestroyed(Checker):
                 self._shown[fact.server] = fact.nonce
             case Registered():
                 self._shown[fact.instance] = fact.nonce
+                self._told_at[fact.instance] = now
             case RecordWritten(is_deleting=True):
                 self._doomed.setdefault(fact.server, self._is_healthy(now, fact.server))
             case MachineGone():
                 self._given_at.pop(fact.server, None)
                 self._causes.pop(fact.server, None)
                 self._shown.pop(fact.server, None)
+                self._told_at.pop(fact.server, None)
                 self._doomed.pop(fact.server, None)
             case DeletionBegun(condition=Condition.WARM | Condition.SERVING) if fact.server in self._shown:
                 self._judge(fact)
@@ -92,12 +99,15 @@ class HealthyDestroyed(Checker):
 
         One that has had a role for longer than it may take does not wait: it is cut off, or its agent sleeps. It is in
         no pool, serves nobody and answers nobody, and nothing that can be seen tells it from a build that is broken.
-        Nor does anything tell an instance from a dead one that neither the registry hears nor any probe reaches.
+        Nor does anything tell an instance from a dead one that neither the registry hears nor any probe reaches; and
+        what was given up and has come back in this very instant is heard of only when its deletion is written.
         """
         machine, given_at = self._census.machines.get(server), self._given_at.get(server)
         if machine is None or machine.condition not in HEALTHY:
             return False
         if self._deafness and machine.condition is Condition.SERVING and server not in self._census.registered:
+            return False
+        if machine.condition is Condition.SERVING and now - self._told_at.get(server, Instant(0)) < self.HEARD_WITHIN:
             return False
         if machine.condition is not Condition.WARM or given_at is None:
             return True

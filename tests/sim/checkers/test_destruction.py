@@ -14,10 +14,14 @@ THREE = ("small-1", "small-2", "small-3")
 MANY = tuple(f"small-{number}" for number in range(1, 41))
 
 
-@pytest.mark.parametrize(("cause", "is_wrong"), [("remediation", True), ("scale-in", False)])
-def test_what_is_well_is_not_deleted_as_dead(cause: str, *, is_wrong: bool) -> None:
+@pytest.mark.parametrize(
+    ("cause", "since", "is_wrong"),
+    [("remediation", 1, True), ("remediation", 0.05, False), ("never-ready", 1, True), ("scale-in", 1, False)],
+)
+def test_what_is_well_is_not_deleted_as_dead(cause: str, since: float, *, is_wrong: bool) -> None:
     stage = Stage(HealthyDestroyed)
     stage.serve(*THREE)
+    stage.wait(since)
     stage.delete("small-3", cause=cause)
     assert bool(stage.accused) is is_wrong
 
