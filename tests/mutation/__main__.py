@@ -129,7 +129,7 @@ def _is_noticed(tests: Sequence[Asked], module: Any, mutant: Mutant) -> bool:
 def main(*, modules: Sequence[str]) -> None:
     """Try mistakes in the policy, and name those that no test notices."""
     trial = Trial(modules or MODULES)
-    plugins = [f"-pno:{name}" for name in ("terminal", "cacheprovider", "xdist")]
+    plugins = [f"-pno:{name}" for name in ("terminal", "cacheprovider")]
     options = ["--override-ini=addopts=--import-mode=importlib", "--capture=no", *plugins, str(ROOT / TESTS)]
     if code := pytest.main(options, plugins=[trial]):
         raise SystemExit(code)
