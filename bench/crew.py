@@ -135,8 +135,10 @@ class Crew:
         if agent.entry == path:
             await self._registry.set(path, content)
         else:
-            with suppress(Conflict):
+            try:
                 await self._registry.create(path, content, is_ephemeral=True)
+            except Conflict:  # of a former server of that name, whose end went unseen
+                await self._registry.set(path, content)
         agent.entry = path
 
     async def _forget(self, agent: Agent) -> None:

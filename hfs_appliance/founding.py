@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -87,6 +89,8 @@ async def clear(desired: DesiredState, state: Path, tell: Fold) -> None:
             raise Alive(", ".join(living))
         await _founding(clock, tell).clear(estate(desired, clock))
         await NginxProxy(state / NGINX).stop()
+        # Its last good table would keep servers in traffic that a next environment of the name never had.
+        await trio.to_thread.run_sync(partial(shutil.rmtree, state / NGINX, ignore_errors=True))
         with trio.move_on_after(to_seconds(LEFT_WITHIN)):
             while not await _is_forgotten(registry, layout):  # noqa: ASYNC110  # sessions end, and tell nobody
                 await trio.sleep(0.5)

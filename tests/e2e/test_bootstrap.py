@@ -128,6 +128,7 @@ async def test_a_bootstrap_that_is_killed_is_finished_and_all_of_it_destroyed(tm
 
         assert await there.finish("destroy", "--yes") == 0, (tmp_path / "log").read_text()
         assert there.servers == []
+        assert not (tmp_path / "state" / "nginx").exists(), "nor is a table of servers that are gone"
         assert fake.network.ports == {}
         assert [item["name"] for item in fake.network.networks.values()] == ["private"]
         assert list(fake.compute.keys.pairs) == ["operators"]
