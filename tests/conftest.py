@@ -60,6 +60,7 @@ class WholeFiles(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no typ
         return folder or nodeid.split("::")[0]
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> WholeFiles:
     """Share the tests out among processes."""
     config.option.loadscopereorder = False
