@@ -58,11 +58,14 @@ class ForkAtSteps(AtSteps, Generic[T]):
             kill_for_a_moment(sim, sim.leading())
 
     def answer(self, docket: Docket, failed: BaseException | None) -> None:
-        """End a copy with its answer, at the end of its story; does nothing in the process that copies are made of.
+        """End a copy with its answer, at the end of its story; the process that copies are made of waits for them.
 
-        trio is not wound up in a copy: the pipes over which it does so are those of the first process.
+        trio is wound up in that process alone, and when no copy runs any more: it wakes itself over a pipe that it
+        shares with its copies, and a copy that read from it would have it sleep for ever.
         """
         if self._copied is None:
+            for process in self._copies:
+                os.waitid(os.P_PID, process, os.WEXITED | os.WNOWAIT)
             return
         if failed is not None:
             docket.accuse("alive", f"the run ended with {type(failed).__name__}: {failed}"[:MOST_WORDS])
