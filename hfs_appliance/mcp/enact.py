@@ -42,9 +42,9 @@ def changed(
             role = action.service, action.version, action.slot
             return replace(record, service=role[0], version=role[1], slot=role[2], assigned_at=now)
         case ConfirmBuilt():
-            return replace(record, built_at=now, built=action.built)
+            return replace(_acquitted(record), built_at=now, built=action.built)
         case ConfirmReady():
-            return replace(record, ready_at=now)
+            return replace(_acquitted(record), ready_at=now)
         case Condemn():
             return replace(record, failed_at=now, leave_cause=cause, evidence=action.reason.words)
         case Drain():
@@ -53,6 +53,13 @@ def changed(
             return replace(record, delete_at=record.delete_at or now, leave_cause=cause)
         case _:
             assert_never(action)
+
+
+def _acquitted(record: ServerRecord) -> ServerRecord:
+    """Take back that it is a failure: it came late, and it is well."""
+    if record.failed_at is None:
+        return record
+    return replace(record, failed_at=None, evidence="", leave_cause="")
 
 
 def adopted(found: CloudServer, cause: str, now: Instant) -> ServerRecord:

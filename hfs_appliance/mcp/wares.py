@@ -21,15 +21,12 @@ def wares(draft: Draft, pool: PoolName) -> list[Ware]:
     """Give the warm servers that nothing is done with, in no order."""
     known = draft.tally.pools.get(pool)
     standings = known.warm.items() if known is not None else ()
-    found = (ware(server, standing, draft) for server, standing in standings if draft.is_free(server))
-    return [one for one in found if one is not None]
+    return [_ware(server, standing, draft) for server, standing in standings if draft.is_free(server)]
 
 
-def ware(server: ServerId, standing: Standing, draft: Draft) -> Ware | None:
-    """Give one warm server; None: our records do not know it."""
+def _ware(server: ServerId, standing: Standing, draft: Draft) -> Ware:
     record, entry = standing.facts.record, standing.facts.pool_entry
-    if record is None:
-        return None
+    assert record is not None, "who has no record counts as nobody's, not as warm"
     # Of an adopted one nobody knows how it was made, and its instants are those of the adoption.
     recipe = record.recipe if record.cause != Cause.ADOPTION else None
     unfit = entry.unfit if entry is not None else ""

@@ -12,6 +12,7 @@ from hfs_appliance.factory.freshness import Grade, Terms, Ware, digest, renewals
 from hfs_appliance.factory.policy import Stock
 from hfs_appliance.mcp.decide import decide
 from hfs_appliance.model.desired import Limits, Reserve
+from hfs_appliance.model.guard import DestroyBudget, Guard
 from hfs_appliance.model.ids import AvailabilityZone, ServerId
 from hfs_appliance.model.instants import HOUR, MINUTE, SECOND, Duration, Instant, after
 from hfs_appliance.model.observed import CloudStatus
@@ -129,6 +130,27 @@ def test_they_are_built_anew_one_after_the_other() -> None:
         least = min(least, len(fleet.pool))
     assert not before & set(fleet.pool)
     assert least == 3, "the pool is full all the while"
+
+
+def test_what_cannot_leave_afterwards_is_given_no_successor() -> None:
+    fleet = _fleet(2)
+    fleet.desired = replace(fleet.desired, guard=Guard(destroy_budget=DestroyBudget(min=0, max=0)))
+    old = _warm(fleet)[0]
+    fleet.records[old] = replace(fleet.records[old], built_at=Instant(fleet.now - RECYCLE))
+    assert decide(fleet.world()).actions == ()
+
+
+def test_a_warm_server_without_a_record_is_no_ware() -> None:
+    fleet = _fleet(2)
+    (stray, _) = _warm(fleet)
+    del fleet.records[stray]
+    assert all(action.reason.cause is not Cause.RECYCLE for action in decide(fleet.world()).actions)
+
+
+def test_a_pool_that_is_desired_no_more_is_emptied() -> None:
+    fleet = _fleet(2, instances=0)
+    fleet.desired = replace(fleet.desired, pools={})
+    assert sorted(action.server for action in _of(fleet, Delete)) == _warm(fleet)
 
 
 def test_a_pool_whose_recipe_changes_is_built_anew() -> None:

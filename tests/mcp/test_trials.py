@@ -67,6 +67,13 @@ def test_one_server_after_the_other_comes_up_by_a_new_recipe_then_the_pool_is_bu
     assert decide(fleet.world()).is_converged
 
 
+def test_a_trial_that_cannot_begin_yet_keeps_the_fleet_unconverged() -> None:
+    fleet = _fleet(needed=2)
+    fleet.desired = replace(fleet.desired, limits=replace(fleet.desired.limits, max_creating=0))
+    plan = decide(fleet.world())
+    assert (plan.actions, plan.is_converged) == ((), False)
+
+
 def test_while_it_is_on_trial_what_is_needed_is_built_by_the_proved_one() -> None:
     fleet = _fleet(needed=3)
     fleet.step(SECOND)
