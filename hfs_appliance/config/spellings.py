@@ -174,25 +174,23 @@ def _read_registry_host(text: str) -> str:
 
 
 def _read_network(text: str) -> str:
-    try:
-        network = ipaddress.IPv4Network(text, strict=False)
-    except ValueError:
-        raise misspelt(f"{quote(text)} is not an IPv4 network", 'write it like "127.77.0.0/16"') from None
-    if str(network) != text:
-        raise misspelt(f"{quote(text)} does not begin a network", f"write {quote(str(network))}")
-    if not network.subnet_of(_LOOPBACK):
+    if not _network(text, "127.77.0.0/16").subnet_of(_LOOPBACK):
         raise misspelt(f"{quote(text)} is not a loopback network", "choose one inside 127.0.0.0/8")
     return text
 
 
 def _read_cidr(text: str) -> str:
+    return str(_network(text, "10.20.0.0/20"))
+
+
+def _network(text: str, example: str) -> ipaddress.IPv4Network:
     try:
         network = ipaddress.IPv4Network(text, strict=False)
     except ValueError:
-        raise misspelt(f"{quote(text)} is not an IPv4 network", 'write it like "10.20.0.0/20"') from None
+        raise misspelt(f"{quote(text)} is not an IPv4 network", f'write it like "{example}"') from None
     if str(network) != text:
         raise misspelt(f"{quote(text)} does not begin a network", f"write {quote(str(network))}")
-    return text
+    return network
 
 
 def _read_address(text: str) -> str:
