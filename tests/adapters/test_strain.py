@@ -19,11 +19,10 @@ from hfs_appliance.agent.log import Log
 from hfs_appliance.agent.meter import Meter
 from hfs_appliance.agent.service import INSTANCE_MARK
 from hfs_appliance.agent.site import Site
-from hfs_appliance.model.identity import Identity
-from hfs_appliance.model.ids import AvailabilityZone, EnvironmentName, Nonce, PoolName, ServerId
 from hfs_appliance.model.instants import seconds
 from hfs_appliance.model.strain import Strain
 from tests.support.registries import CLOCK
+from tests.support.sites import site_of
 
 WITHIN = seconds(0.2)
 GOOD = {"cpu": 420, "load": 130}
@@ -66,19 +65,7 @@ async def test_only_figures_are_figures(sent: bytes | None, found: Strain | None
 
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
-    identity = Identity(
-        environment=EnvironmentName("test"),
-        server=ServerId("small-0001"),
-        nonce=Nonce(f"{os.getpid():x}"),
-        pool=PoolName("small"),
-        az=AvailabilityZone("az1"),
-        address="127.0.0.1",
-        registry_hosts=(),
-        session_timeout=seconds(1),
-        updates=seconds(0),
-        configuration=seconds(0),
-    )
-    return Site(tmp_path, identity)
+    return site_of(tmp_path, "test", nonce=f"{os.getpid():x}")
 
 
 @pytest.fixture

@@ -14,28 +14,14 @@ from hfs_appliance.agent.log import Log
 from hfs_appliance.agent.site import Site
 from hfs_appliance.agent.tool import StepError
 from hfs_appliance.model.desired import RunSpec
-from hfs_appliance.model.identity import Identity
-from hfs_appliance.model.ids import AvailabilityZone, EnvironmentName, Nonce, PoolName, ServerId
-from hfs_appliance.model.instants import seconds
+from tests.support.sites import site_of
 
 LOG = Log(SystemClock())
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
-    identity = Identity(
-        environment=EnvironmentName("install"),
-        server=ServerId("small-0001"),
-        nonce=Nonce("0123456789abcdef"),
-        pool=PoolName("small"),
-        az=AvailabilityZone("az1"),
-        address="127.0.0.1",
-        registry_hosts=(),
-        session_timeout=seconds(1),
-        updates=seconds(0),
-        configuration=seconds(0),
-    )
-    made = Site(tmp_path, identity)
+    made = site_of(tmp_path, "install")
     made.home.mkdir()
     return made
 

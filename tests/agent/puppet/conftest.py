@@ -9,10 +9,8 @@ from typing import TypeAlias
 import pytest
 
 from hfs_appliance.agent.site import Site
-from hfs_appliance.model.identity import Identity
-from hfs_appliance.model.ids import AvailabilityZone, EnvironmentName, Nonce, PoolName, ServerId
-from hfs_appliance.model.instants import seconds
 from hfs_appliance.model.recipe import Puppet, Recipe
+from tests.support.sites import site_of
 
 MakeSite: TypeAlias = Callable[[Puppet | None], Site]
 
@@ -24,20 +22,7 @@ def make_site(tmp_path: Path) -> MakeSite:
     def make(puppet: Puppet | None) -> Site:
         place = tmp_path / "server"
         place.mkdir()
-        identity = Identity(
-            environment=EnvironmentName("puppet"),
-            server=ServerId("small-0001"),
-            nonce=Nonce("0123456789abcdef"),
-            pool=PoolName("small"),
-            az=AvailabilityZone("az1"),
-            address="127.0.0.1",
-            registry_hosts=(),
-            session_timeout=seconds(1),
-            updates=seconds(0),
-            configuration=seconds(0),
-            recipe=Recipe(puppet=puppet),
-        )
-        return Site(place, identity)
+        return site_of(place, "puppet", Recipe(puppet=puppet))
 
     return make
 
