@@ -75,7 +75,8 @@ class CrewObserver:
                     if _follows(service):
                         nursery.start_soon(self._ask_some, service.name)
             self._rounds += 1
-            await trio.sleep(to_seconds(between(self._clock.now(), after(began, ASK_EVERY))))
+            pause = between(self._clock.now(), after(began, ASK_EVERY))
+            await trio.sleep(max(0, to_seconds(pause)))  # a round in which many do not answer takes longer
 
     async def _ask_some(self, name: ServiceName) -> None:
         addresses = self._addresses(name)

@@ -56,7 +56,7 @@ class ProbeObserver(Generic[K]):
             began = self._clock.now()
             await self._round()
             pause = between(self._clock.now(), after(began, PROBE_EVERY))
-            with trio.move_on_after(to_seconds(pause)):
+            with trio.move_on_after(max(0, to_seconds(pause))):  # a round over thousands takes longer than the pace
                 while self._wanted.keys() <= self._targets.keys():
                     await self._is_asked.wait()
 

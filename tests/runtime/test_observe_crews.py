@@ -10,11 +10,11 @@ import pytest
 
 from hfs_appliance.config import load_text
 from hfs_appliance.model.ids import ServiceName, Version
-from hfs_appliance.model.instants import Duration, Instant
+from hfs_appliance.model.instants import Duration, Instant, to_seconds
 from hfs_appliance.model.load import NO_CREW, Crew
 from hfs_appliance.model.observed import InstanceStatus, Observation, Registration, RegistryView
 from hfs_appliance.model.strain import Strain
-from hfs_appliance.runtime.observe_crews import ASKED, CrewObserver
+from hfs_appliance.runtime.observe_crews import ASK_EVERY, ASKED, CrewObserver
 from sim.clock import WorldClock
 from sim.desired import configuration
 from tests.support.parts import Bench, pass_time, running, simulated
@@ -38,6 +38,7 @@ class Agents:
         self.asked: list[str] = []
         self.silent: set[str] = set()
         self.new: set[str] = set()
+        self.takes_s = 0.0
 
     def view(self) -> Observation[RegistryView]:
         view = RegistryView(registrations={DNS: self.entries})
@@ -46,6 +47,7 @@ class Agents:
     async def ask(self, address: str, *, within: Duration) -> Strain | None:
         assert within > 0
         self.asked.append(address)
+        await pass_time(self.takes_s)
         if address in self.silent:
             return None
         number = int(address.rpartition(".")[2])
@@ -123,3 +125,13 @@ async def test_nobody_is_asked_for_what_nobody_follows(bench: Bench) -> None:
     async with running(observer.run):
         await pass_time(60)
     assert agents.asked == []
+
+
+@simulated
+async def test_a_round_that_takes_longer_than_the_pace_is_followed_by_the_next_one(bench: Bench) -> None:
+    agents = Agents(3)
+    agents.takes_s = 2 * to_seconds(ASK_EVERY)
+    async with observing(bench.clock, agents) as observer:
+        await pass_time(1.5 * agents.takes_s)
+        assert len(agents.asked) == 2 * 3
+        assert observer.crew(DNS).cpu == 20

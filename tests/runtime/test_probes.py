@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from hfs_appliance.model.ids import ServerId
-from hfs_appliance.model.instants import Duration, to_seconds
+from hfs_appliance.model.instants import Duration, seconds, to_seconds
 from hfs_appliance.model.probes import Answer, Pulse, Target
 from hfs_appliance.runtime.dirty import Dirty
 from hfs_appliance.runtime.observe_probes import AT_ONCE, PROBE_EVERY, ProbeObserver
@@ -18,6 +18,7 @@ GOOD = Answer(pulse=Pulse.ALIVE, words="status 200")
 BAD = Answer(pulse=Pulse.SICK, words="status 503")
 GONE = Answer(pulse=Pulse.DARK, words="connection refused")
 ROUND_S = to_seconds(PROBE_EVERY)
+ROUND_TRIP = seconds(0.1)
 
 
 def at(address: str) -> Target:
@@ -37,7 +38,7 @@ class Answers:
         self.asked.append(target.address)
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
-        await pass_time(0.1)
+        await pass_time(to_seconds(ROUND_TRIP))
         self.at_once -= 1
         return self.at.get(target.address, GOOD)
 
@@ -126,3 +127,13 @@ async def test_a_storm_is_asked_a_few_at_a_time(bench: Bench) -> None:
         await dirty.wait()
         assert len(observer.probes) == len(answers.asked) == 1000
         assert answers.most_at_once == AT_ONCE
+
+
+@simulated
+async def test_a_round_that_takes_longer_than_the_pace_is_followed_by_the_next_one(bench: Bench) -> None:
+    async with observing(bench.clock) as (observer, answers, dirty):
+        slow = 2 * AT_ONCE * PROBE_EVERY // ROUND_TRIP  # twice the pace for one round
+        observer.want({ServerId(f"small-{n:04d}"): at(str(n)) for n in range(slow)})
+        await dirty.wait()
+        await dirty.wait()
+        assert len(answers.asked) == 2 * slow
