@@ -334,10 +334,14 @@ class Simulation:
         return any(each.at == place and each.proxy.is_running for each in self.places.values())
 
     def _answer(self, target: Target) -> Answer | None:
-        if self._is_proxy_at(At(target.address, target.port)):
-            return Answer(pulse=Pulse.ALIVE, words="status 200")
         server = self._living_at(target.address)
-        return server.answer(target.port) if server is not None else None
+        if server is not None:  # most of them, and no proxy has the address of a server
+            return server.answer(target.port)
+        return (
+            Answer(pulse=Pulse.ALIVE, words="status 200")
+            if self._is_proxy_at(At(target.address, target.port))
+            else None
+        )
 
     def _strain(self, address: str) -> Strain | None:
         server = self._living_at(address)

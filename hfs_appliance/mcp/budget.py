@@ -51,6 +51,7 @@ class Budget:
     refused: dict[str, Counter[Cause]] = field(default_factory=dict)
     """By the scope that had no token left."""
     _spent: dict[str, int] = field(default_factory=dict)
+    _allowances: dict[str, int] = field(default_factory=dict)
     _purses: dict[str, Purse] = field(default_factory=dict)
 
     def take(self, server: ServerId, scope: str, cause: Cause) -> bool:
@@ -130,7 +131,7 @@ class Budget:
         return [place for place in (ENVIRONMENT, scope) if token is None or not self._counts(server, token, place)]
 
     def _is_held(self, server: ServerId, token: Token) -> bool:
-        return any(self._counts(server, token, place) for place in (ENVIRONMENT, token.scope))
+        return self._counts(server, token, ENVIRONMENT) or self._counts(server, token, token.scope)
 
     def _counts(self, server: ServerId, token: Token, scope: str) -> bool:
         """Tell whether a token is one of a scope, and spent there still."""
@@ -155,7 +156,8 @@ class Budget:
         if scope not in self._spent:
             counts = (self._counts(server, token, scope) for server, token in self.before.items())
             self._spent[scope] = sum(counts)
-        return self._allowed(scope) - self._spent[scope]
+            self._allowances[scope] = self._allowed(scope)
+        return self._allowances[scope] - self._spent[scope]
 
 
 def scope_of(record: ServerRecord) -> str:

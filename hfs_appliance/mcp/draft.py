@@ -23,7 +23,7 @@ from hfs_appliance.model.desired import DesiredState, Service
 from hfs_appliance.model.ids import PoolName, ServerId, ServiceName, Version
 from hfs_appliance.model.instants import Duration, Instant, format_duration
 from hfs_appliance.model.ledger import Setback, Trial
-from hfs_appliance.model.plan import Action, Delete, Drain, Hold, Phase
+from hfs_appliance.model.plan import Action, Cause, Delete, Drain, Hold, Phase
 from hfs_appliance.model.world import World
 
 
@@ -36,10 +36,7 @@ class Departure(NamedTuple):
     @property
     def plight(self) -> Plight:
         """What it may have in common with others."""
-        record, verdict = self.standing.facts.record, self.standing.verdict
-        assert record is not None
-        assert verdict is not None
-        return Plight(scope_of(record), record.az, verdict.rule, self.action.reason.cause)
+        return plight_of(self.standing, self.action.reason.cause)
 
 
 @dataclass(slots=True)
@@ -222,6 +219,14 @@ class Draft:
         guard = service.guard.within(common) if service is not None else common
         versions = self.tally.instances.get(ServiceName(name), {})
         return Purse(limit=guard.destroy_budget, servers=sum(instances.size() for instances in versions.values()))
+
+
+def plight_of(standing: Standing, cause: Cause) -> Plight:
+    """Give what a server that is to be taken away may have in common with others."""
+    record, verdict = standing.facts.record, standing.verdict
+    assert record is not None
+    assert verdict is not None
+    return Plight(scope_of(record), record.az, verdict.rule, cause)
 
 
 def _is_there(facts: Facts) -> bool:

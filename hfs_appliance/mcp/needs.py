@@ -16,7 +16,7 @@ from typing import NamedTuple
 from hfs_appliance.mcp.slots import choose, to_replace
 from hfs_appliance.mcp.tally import InstanceTally, Standing, Tally
 from hfs_appliance.model.desired import Service
-from hfs_appliance.model.ids import PoolName, ServiceName, Version
+from hfs_appliance.model.ids import PoolName, ServerId, ServiceName, Version
 from hfs_appliance.model.maps import Map, differing
 from hfs_appliance.model.plan import VersionCount
 
@@ -48,6 +48,8 @@ class Excess(NamedTuple):
     have: InstanceTally
     leaving: Sequence[Standing]
     """Who is to go, in this order."""
+    servers: Set[ServerId]
+    """The same, to be looked up."""
 
 
 class Needs:
@@ -141,7 +143,8 @@ def _shortages(service: Service | None, tally: Tally) -> Iterator[Shortage]:
 def _excesses(name: ServiceName, service: Service | None, tally: Tally) -> Iterator[Excess]:
     for version, have in sorted(tally.instances.get(name, {}).items()):
         if leaving := _leaving(service, version, have, tally):
-            yield Excess(name, service, version, have, leaving)
+            servers = frozenset(standing.facts.server for standing in leaving)
+            yield Excess(name, service, version, have, leaving, servers)
 
 
 def _leaving(service: Service | None, version: Version, have: InstanceTally, tally: Tally) -> Sequence[Standing]:

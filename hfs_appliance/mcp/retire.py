@@ -7,10 +7,11 @@ from collections.abc import Set
 from hfs_appliance.factory.policy import surplus
 from hfs_appliance.mcp.again import again_at
 from hfs_appliance.mcp.budget import scope_of
-from hfs_appliance.mcp.draft import Departure, Draft
+from hfs_appliance.mcp.draft import Departure, Draft, plight_of
+from hfs_appliance.mcp.losses import Plight
 from hfs_appliance.mcp.needs import Excess
 from hfs_appliance.mcp.proving import is_on_trial
-from hfs_appliance.mcp.tally import Standing, in_order
+from hfs_appliance.mcp.tally import in_order
 from hfs_appliance.mcp.wares import terms, wares
 from hfs_appliance.model.ids import PoolName, ServerId
 from hfs_appliance.model.instants import SECOND, Duration
@@ -28,13 +29,21 @@ def leavers(draft: Draft, singular: Set[ServerId]) -> list[Departure]:
     """
     found: list[Departure] = []
     for excess in draft.needs.excesses():
+        alone = singular & excess.servers
+        amount, chosen = len(excess.leaving) - len(alone), excess.leaving
+        if amount and draft.keep_back(_plight(excess, alone), amount):
+            if not alone:
+                continue  # the most, for hours: a plan costs no look at each of them
+            chosen = [standing for standing in chosen if standing.facts.server in alone]
         reason = Reason(cause=_cause(excess), words=_words(excess))
-        alike = [standing for standing in excess.leaving if standing.facts.server not in singular]
-        chosen = excess.leaving
-        if alike and draft.keep_back(_drain(alike[0], reason).plight, len(alike)):
-            chosen = [standing for standing in chosen if standing.facts.server in singular]
-        found += [_drain(standing, reason) for standing in chosen]
+        found += [Departure(one, Drain(server=one.facts.server, reason=reason)) for one in chosen]
     return found
+
+
+def _plight(excess: Excess, alone: Set[ServerId]) -> Plight:
+    """Give what those have in common that are not alone; there are some."""
+    first = next(one for one in excess.leaving if one.facts.server not in alone)
+    return plight_of(first, _cause(excess))
 
 
 def finish(draft: Draft) -> None:
@@ -99,10 +108,6 @@ def _words(excess: Excess) -> str:
     if wanted := service.versions.get(version, 0):
         return f"{name} {version} has {len(have.serving) + len(have.starting)} of {wanted}"
     return f"{name} {version} is not desired, and what is desired serves"
-
-
-def _drain(standing: Standing, reason: Reason) -> Departure:
-    return Departure(standing, Drain(server=standing.facts.server, reason=reason))
 
 
 def _trim_pool(draft: Draft, name: PoolName) -> None:
