@@ -11,7 +11,7 @@ from hfs_appliance.mcp.draft import Departure, Draft, plight_of
 from hfs_appliance.mcp.losses import Plight
 from hfs_appliance.mcp.needs import Excess
 from hfs_appliance.mcp.proving import is_on_trial
-from hfs_appliance.mcp.tally import in_order
+from hfs_appliance.mcp.tally import Standing, in_order
 from hfs_appliance.mcp.wares import terms, wares
 from hfs_appliance.model.ids import PoolName, ServerId
 from hfs_appliance.model.instants import SECOND, Duration
@@ -36,7 +36,7 @@ def leavers(draft: Draft, singular: Set[ServerId]) -> list[Departure]:
                 continue  # the most, for hours: a plan costs no look at each of them
             chosen = [standing for standing in chosen if standing.facts.server in alone]
         reason = Reason(cause=_cause(excess), words=_words(excess))
-        found += [Departure(one, Drain(server=one.facts.server, reason=reason)) for one in chosen]
+        found += [_drain(standing, reason) for standing in chosen]
     return found
 
 
@@ -108,6 +108,10 @@ def _words(excess: Excess) -> str:
     if wanted := service.versions.get(version, 0):
         return f"{name} {version} has {len(have.serving) + len(have.starting)} of {wanted}"
     return f"{name} {version} is not desired, and what is desired serves"
+
+
+def _drain(standing: Standing, reason: Reason) -> Departure:
+    return Departure(standing, Drain(server=standing.facts.server, reason=reason))
 
 
 def _trim_pool(draft: Draft, name: PoolName) -> None:
