@@ -39,6 +39,7 @@ NAMES: tuple[str, ...] = (
     "crowd",
     "worldcup",
     "bootstrap",
+    "kills",
     "acceptance",
     "day",
 )

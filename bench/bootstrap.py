@@ -1,19 +1,17 @@
 """A whole environment from nothing and back: bootstrap, to 200 servers and back, destroy; then what is left.
 
 On the control plane of tests/openstack when HFS_OPENSTACK names its clouds.yaml (`./build.sh openstack up`), else on
-the fake. Once as it is, once with 5 % of all API calls failing on the way (tests/support/fault_proxy.py); then, on the
-fake, with hfs killed at random calls until a bootstrap comes to its end. Nothing runs on the servers: bench/crew.py
-stands in for their agents. What is left is counted by the cloud's API, for the whole project.
+the fake. Once as it is, once with 5 % of all API calls failing on the way (tests/support/fault_proxy.py). Nothing runs
+on the servers: bench/crew.py stands in for their agents. What is left is counted by the cloud's API, for the whole
+project. bench/kills.py kills hfs on the way.
 """
 
 from __future__ import annotations
 
 import os
-import random
 import subprocess
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -40,15 +38,12 @@ from tests.support.registries import connected
 from tests.support.zookeeper import embedded
 
 SERVERS: Final = int(os.environ.get("HFS_BENCH_SERVERS", "200"))
-KILLS: Final = int(os.environ.get("HFS_BENCH_KILLS", "100"))
 FAULTS: Final = 0.05
 SERVICES: Final = ("certificates", "dns", "domains", "mail")
 FIRST: Final = 5
 """Instances of each, and servers of the pool."""
 PROXIES: Final = 3
 WITHIN_S: Final = 1500
-CALLS: Final = 150
-"""About as many as a bootstrap takes: it is killed at one of them."""
 
 FILE: Final = """
 [environment]
@@ -157,8 +152,6 @@ async def run() -> dict[str, object]:
     for name, share in (("no faults", 0.0), ("5 % of all calls fail", FAULTS)):
         async with site(share) as found:
             findings[name] = await whole_life(found)
-    if not _real():
-        findings["killed"] = await killed()
     return findings
 
 
@@ -273,36 +266,3 @@ async def finished(appliance: Appliance, command: str, *options: str) -> None:
         running = begin(appliance, command, *options)
         status = await trio.to_thread.run_sync(running.wait, abandon_on_cancel=True)
     assert status == 0, appliance.log.read_text()[-5000:]
-
-
-async def killed() -> Mapping[str, object]:
-    """Kill hfs at a random call of its bootstrap, and that of the next one, and so on, until one is left alone."""
-    dice, kills, lives, left = random.Random(1), 0, 0, Counter[str]()
-    async with site(0.0) as found:
-        while kills < KILLS:
-            lives += 1
-            for _ in range(min(8, KILLS - kills)):
-                if not await killed_once(found, dice.randrange(CALLS)):
-                    break
-                kills += 1
-            await finished(found.appliance, "bootstrap")
-            there = await found.left()
-            assert there["servers"] == 5 * FIRST + PROXIES, there
-            assert there["networks"] == there["security groups"] == there["server groups"] == 1, there
-            await finished(found.appliance, "destroy", "--yes")
-            left.update(await found.left())
-            print(f"{kills} kills in {lives} lives; left {sum(left.values())}", flush=True)
-    return {"kills": kills, "environments": lives, "left": sum(left.values())}
-
-
-async def killed_once(found: Site, call: int) -> bool:
-    """Kill a bootstrap at one of its calls; False: it has ended before."""
-    counts = found.proxy.counts
-    until = counts["well"] + call
-    running = begin(found.appliance, "bootstrap")
-    while running.poll() is None and counts["well"] < until:  # noqa: ASYNC110  # another process's doing
-        await trio.sleep(0.002)
-    was_running = running.poll() is None
-    running.kill()
-    await trio.to_thread.run_sync(running.wait)
-    return was_running
