@@ -105,7 +105,9 @@ async def killed(found: Site, after_s: float, outcome: Outcome) -> bool:
     running.kill()
     await trio.to_thread.run_sync(running.wait)
     if was_running:
-        outcome.at[progress(await found.left())] += 1
+        there = progress(await found.left())
+        outcome.at[there] += 1
+        print(f"killed after {after_s:.1f} s, {there}", flush=True)
     return was_running
 
 

@@ -83,6 +83,8 @@ class Octavia:
         self._pace: Final = pace or BalancerPace()
         self.state = BalancerState.ABSENT
         self.members: Members = ()
+        self.spares = 0
+        """Others of its name that late creations have made."""
         self._answers = answers
         self._is_stuck = False
         self._waiting: Callable[[], None] | None = None
@@ -98,7 +100,12 @@ class Octavia:
         asked = (member.place for member in self.members if member.weight)
         well = (place for place in asked if self.faults.monitor_lies or self._answers(place))
         return BalancerView(
-            state=self.state, members=self.members, answering=frozenset(well), address=ADDRESS, name=NAME
+            state=self.state,
+            members=self.members,
+            answering=frozenset(well),
+            address=ADDRESS,
+            name=NAME,
+            spares=self.spares,
         )
 
     def create(self, members: Members) -> None:
@@ -113,6 +120,10 @@ class Octavia:
         if self.state is not BalancerState.ACTIVE or self.stream.chance(self.faults.busy_calls):
             raise Conflict(f"load balancer {NAME} is immutable and cannot be updated: 409")
         self._begin(self._pace.work, partial(self._change, members))
+
+    def sweep(self) -> None:
+        """Remove the others."""
+        self.spares = 0
 
     def delete(self) -> None:
         """Accept to remove it. Errors: Conflict, Missing."""
@@ -208,6 +219,10 @@ class SimBalancer:
     async def replace(self, members: Members, *, permit: Permit = unconditional) -> None:
         """Have exactly these members. Errors: Conflict, Missing, Ambiguous."""
         await self._change("replace", lambda: self._octavia.replace(members), permit)
+
+    async def sweep(self, *, permit: Permit = unconditional) -> None:
+        """Have the others removed. Errors: Ambiguous."""
+        await self._change("sweep", self._octavia.sweep, permit)
 
     async def delete(self, *, permit: Permit = unconditional) -> None:
         """Have it removed. Errors: Conflict, Missing, Ambiguous."""

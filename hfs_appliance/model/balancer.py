@@ -55,6 +55,8 @@ class BalancerView:
     """Where clients reach it; empty when it does not say."""
     name: str = ""
     """What operators know it by."""
+    spares: int = 0
+    """How many more of ours there are beside it: creations whose answers were lost may come late."""
 
 
 def member_set(members: dict[Place, int]) -> tuple[BalancerMember, ...]:

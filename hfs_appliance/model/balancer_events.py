@@ -10,7 +10,7 @@ from hfs_appliance.model.event import EventBase, Severity
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BalancerChanged(EventBase):
-    """Another set of proxies is in force at the load balancer."""
+    """Another set of proxies is in force at the load balancer, or another load balancer of ours goes."""
 
     kind: ClassVar[str] = "balancer-changed"
     members: int

@@ -33,6 +33,10 @@ class LoadBalancer(Protocol):
         """
         ...
 
+    async def sweep(self, *, permit: Permit = unconditional) -> None:
+        """Have every other one of ours removed, as far as they take changes. Errors: Ambiguous."""
+        ...
+
     async def delete(self, *, permit: Permit = unconditional) -> None:
         """Have it removed with all that belongs to it. Errors: Conflict, Missing (it is gone already), Ambiguous."""
         ...

@@ -85,6 +85,8 @@ class BalancerPublisher:
         self._holds: tuple[Hold, ...] = ()
         self._refused = ""
         self._in_force: tuple[BalancerMember, ...] | None = None
+        self._spares = 0
+        """How many others were told of last."""
         self.removed = trio.Event()
         """Set once the environment is being ended and the load balancer is gone."""
         self.view: BalancerView | None = None
@@ -111,7 +113,7 @@ class BalancerPublisher:
         view, answer = self.view, self.answer
         if view is None or answer is None or not self._is_seen:
             return False
-        return view.state is BalancerState.ACTIVE and view.members == answer.members
+        return view.state is BalancerState.ACTIVE and view.members == answer.members and not view.spares
 
     def report(self) -> BalancerReport | None:
         """Tell how the load balancer stands; None before it was looked at in the present term."""
@@ -245,8 +247,19 @@ class BalancerPublisher:
             await self._ask(lambda: self._balancer.create(answer.members), answer.members)
         elif view.state is BalancerState.ACTIVE and view.members != answer.members:
             await self._ask(lambda: self._balancer.replace(answer.members), answer.members)
+        elif view.state is BalancerState.ACTIVE and view.spares:
+            await self._sweep(view)
         elif view.state is BalancerState.ACTIVE:
             self._setback, self._refused = None, ""
+
+    async def _sweep(self, view: BalancerView) -> None:
+        """Have the others go that late creations have made; while this one is in error, one of them may be wanted."""
+        if view.spares != self._spares:
+            self._spares = view.spares
+            words = f"{view.spares} more of that name, from creations that came late, are being removed"
+            weighted = sum(member.weight > 0 for member in view.members)
+            self._sink.emit("balancer", BalancerChanged(members=len(view.members), weighted=weighted, words=words))
+        await self._ask(self._balancer.sweep, None)
 
     async def _remove(self, view: BalancerView) -> None:
         if view.state is BalancerState.ABSENT:

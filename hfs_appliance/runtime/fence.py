@@ -129,6 +129,10 @@ class LeasedBalancer:
         """Have exactly these members. Errors: Fenced, Conflict, Missing, Ambiguous."""
         await self._balancer.replace(members, permit=_both(permit, self._lease))
 
+    async def sweep(self, *, permit: Permit = unconditional) -> None:
+        """Have every other one of ours removed. Errors: Fenced, Ambiguous."""
+        await self._balancer.sweep(permit=_both(permit, self._lease))
+
     async def delete(self, *, permit: Permit = unconditional) -> None:
         """Have it removed. Errors: Fenced, Conflict, Missing, Ambiguous."""
         await self._balancer.delete(permit=_both(permit, self._lease))

@@ -176,6 +176,29 @@ def test_a_change_that_is_forgotten_is_asked_for_again_ever_more_rarely() -> Non
     play(story)
 
 
+def test_what_a_late_creation_has_made_goes() -> None:
+    async def story(sim: Simulation) -> None:
+        events = heard(sim)
+        sim.octavia.spares = 1
+        await sim.pass_time(A_WHILE)
+        assert (sim.octavia.spares, sim.octavia.members) == (0, ALL)
+        words = [event.words for event in events if isinstance(event, BalancerChanged)]
+        assert words == ["1 more of that name, from creations that came late, are being removed"]
+
+    play(story)
+
+
+def test_while_the_one_that_counts_has_failed_the_others_stay() -> None:
+    async def story(sim: Simulation) -> None:
+        sim.octavia.spares = 1
+        sim.octavia.state = BalancerState.ERROR
+        await sim.pass_time(A_WHILE)
+        assert sim.octavia.spares == 1
+        assert not sim.is_converged()
+
+    play(story)
+
+
 def test_what_somebody_changes_by_hand_is_put_right() -> None:
     async def story(sim: Simulation) -> None:
         sim.octavia.edit(member_set({A: 0, Place("10.9.9.9", 80): 1}))

@@ -17,6 +17,7 @@ from hfs_appliance.ports.errors import Conflict
 from sim.balancer import BalancerPace, Members, Octavia
 from sim.streams import Streams, Table
 from sim.wire.openstack.cloud import FakeCloud
+from sim.wire.openstack.compute import isotime
 from sim.wire.openstack.http import Request, Response
 from sim.wire.openstack.network import Network, fixed_id
 from sim.wire.openstack.router import ApiError, Route, content
@@ -35,6 +36,7 @@ class Record:
 
     id: str
     name: str
+    created: str
     project: str
     address: str
     asked: Mapping[str, Any]
@@ -142,6 +144,7 @@ class LoadBalancers:
         record = Record(
             id=fixed_id(f"balancer-{self._made}"),
             name=str(asked.get("name", "")),
+            created=isotime(self._cloud.timeline.now()).rstrip("Z"),
             project=self._cloud.token_of(request).project,
             address=f"198.51.100.{self._made}",
             asked=asked,
@@ -205,6 +208,8 @@ class LoadBalancers:
         return {
             "id": record.id,
             "name": record.name,
+            "description": str(record.asked.get("description", "")),
+            "created_at": record.created,
             "project_id": record.project,
             "provisioning_status": record.provisioning_status,
             "operating_status": "ONLINE",

@@ -114,6 +114,13 @@ async def test_what_is_not_there_cannot_be_changed(balancer: LoadBalancer) -> No
         await balancer.delete()
 
 
+async def test_the_one_that_counts_is_not_swept(balancer: LoadBalancer) -> None:
+    await standing(balancer)
+    await balancer.sweep()
+    view = await balancer.look()
+    assert (view.state, view.members, view.spares) == (BalancerState.ACTIVE, TWO, 0)
+
+
 async def test_without_a_permit_nothing_is_done(balancer: LoadBalancer) -> None:
     with pytest.raises(Fenced):
         await balancer.create(TWO, permit=forbidden)
