@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 LOOK_EVERY_S: Final = 0.3
 RUN_GIVES_UP_S: Final = 60
-"""`hfs run` leaves what it could not retire in that time (runtime.ending.CLOSE_WITHIN, which is dear to import)."""
-GONE_WITHIN_S: Final = 90
-"""By then it should have ended, one way or the other."""
+"""`hfs run` ends once nothing has moved for so long, and leaves what it could not retire (runtime.ending.CLOSE_WITHIN,
+which is dear to import)."""
+GONE_WITHIN_S: Final = 150
+"""When nothing has moved for so long it should have ended, one way or the other: it looks once a RUN_GIVES_UP_S."""
 
 
 def until_converged(api: Api, console: Console, generation: int, after: int) -> None:
@@ -32,24 +33,29 @@ def until_converged(api: Api, console: Console, generation: int, after: int) -> 
 
 def until_gone(api: Api, console: Console, after: int) -> None:
     """Show progress until `hfs run` has ended. Errors: Failure, when it did not end, or not in order."""
-    began = time.monotonic()
-    left = 0
+    moved = time.monotonic()
+    to_do: tuple[int, int] | None = None
 
     def is_enough(status: Status) -> bool:
-        nonlocal left
-        left = status.servers_total
-        return time.monotonic() - began > GONE_WITHIN_S
+        nonlocal to_do, moved
+        total = status.servers_total
+        now = (total, total - status.servers_by_phase.get("deleting", 0))
+        if to_do is None or now < to_do:
+            to_do, moved = now, time.monotonic()
+        return time.monotonic() - moved > GONE_WITHIN_S
 
     try:
         _watch(api, console, after, is_enough)
     except Unavailable:
-        while api.is_listening() and time.monotonic() - began <= GONE_WITHIN_S:
+        while api.is_listening() and time.monotonic() - moved <= GONE_WITHIN_S:
             time.sleep(LOOK_EVERY_S)
     if api.is_listening():
         raise Failure(
-            f"`hfs run` has not ended within {GONE_WITHIN_S} s; it goes on", "`hfs status` shows what is left"
+            f"`hfs run` has not ended, and nothing has moved for {GONE_WITHIN_S} s; it goes on",
+            "`hfs status` shows what is left",
         )
-    if left and time.monotonic() - began >= RUN_GIVES_UP_S:
+    left = to_do[0] if to_do is not None else 0
+    if left and time.monotonic() - moved >= RUN_GIVES_UP_S:
         raise Failure(
             f"`hfs run` has ended, but of {left} servers nobody saw the end",
             "its own last words say what is left, and what to do",

@@ -16,12 +16,13 @@ from typing import Final, TypeAlias
 import trio
 
 from hfs_appliance.model.instants import Duration, seconds, to_seconds
+from hfs_appliance.model.plan import Phase, Plan
 from hfs_appliance.ports.errors import PortError
 from hfs_appliance.runtime.leadership import Leadership
 from hfs_appliance.runtime.plane import ControlPlane
 
 CLOSE_WITHIN: Final = seconds(60)
-"""Ending the environment gives up after this long and says what is left."""
+"""Ending the environment gives up once nothing has moved for this long, and says what is left."""
 HAND_OVER_WITHIN: Final = seconds(10)
 """What is under way has so long to end."""
 TAKEN_WITHIN: Final = seconds(3)
@@ -90,10 +91,24 @@ async def _hand_over(leadership: Leadership, interrupted: Wait, *, is_for_good: 
 async def _retire(plane: ControlPlane, interrupted: Wait) -> tuple[str, ...]:
     """Retire every server, and give those that are left when patience is over."""
     plane.close()
-    with trio.move_on_after(to_seconds(CLOSE_WITHIN)):
-        await first_of(plane.wait_closed, interrupted)
+
+    async def patiently() -> None:
+        before = None
+        while before is None or _to_do(plane) < before:
+            before = _to_do(plane)
+            with trio.move_on_after(to_seconds(CLOSE_WITHIN)):
+                await plane.wait_closed()
+                return
+
+    await first_of(patiently, interrupted)
     plan = plane.reconciler.plan
     return tuple(sorted(plan.verdicts)) if plan is not None else ()
+
+
+def _to_do(plane: ControlPlane) -> tuple[int, int]:
+    """Count the servers that are left, and those whose end has not begun."""
+    plan = plane.reconciler.plan or Plan()
+    return len(plan.verdicts), len(plan.verdicts) - plan.phases.get(Phase.DELETING, 0)
 
 
 async def first_of(*waits: Wait) -> None:

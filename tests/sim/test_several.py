@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import trio
 
 from hfs_appliance.model.explained import ServerExplanation
 from hfs_appliance.model.ids import ServerId, ServiceName
-from hfs_appliance.model.instants import MINUTE, SECOND, Duration, seconds
+from hfs_appliance.model.instants import MINUTE, SECOND, Duration, seconds, to_seconds
 from hfs_appliance.model.leadership import Mode
 from hfs_appliance.ports.errors import Rejected, Standby
-from hfs_appliance.runtime.ending import Ending, end
+from hfs_appliance.runtime.ending import CLOSE_WITHIN, Ending, end
 from sim.checkers.leadership import OneLeader
+from sim.desired import configuration
 from sim.fleet import Simulation, simulate
 from sim.incarnation import Incarnation
 from sim.panel import Panel
 from sim.scenario import Scenario
-from tests.support.fleets import SOON, demand_whole, quick, settled
+from sim.streams import Table
+from tests.support.fleets import QUICK, QUICK_SERVERS, SMALL, SOON, demand_whole, quick, settled
 
 ONE, TWO = "mcp-1", "mcp-2"
 SERVERS = 7
@@ -390,6 +393,33 @@ def test_patience_with_an_ending_may_end_first() -> None:
         assert len(ending.left) == SERVERS
         assert ending.keeps_servers
         assert ending.words.startswith(f"{SERVERS} servers, proxy and registry are still running: small-0001")
+
+    simulate(quick(1), story)
+
+
+def one_after_the_other() -> Simulation:
+    """Give an environment that takes three minutes to end: a deletion takes 25 s, and only one may be under way."""
+    pace = replace(QUICK, deleting=Table.of_ms((0, 25_000), (1000, 25_001)))
+    return Simulation(1, configuration(SMALL, poll="1s", at_once=1), pace=pace, server_pace=QUICK_SERVERS)
+
+
+def test_an_ending_is_waited_for_as_long_as_something_moves() -> None:
+    async def story(sim: Simulation) -> None:
+        await settled(sim)
+        ending = await end(sim.appliances[ONE].plane, is_keeping=False, interrupted=trio.sleep_forever)
+        assert ending.left == ()
+        assert not sim.datacentre.machines
+
+    simulate(one_after_the_other(), story)
+
+
+def test_an_ending_in_which_nothing_moves_is_given_up() -> None:
+    async def story(sim: Simulation) -> None:
+        await settled(sim)
+        sim.datacentre.faults.ignored_deletes = 1000
+        with trio.fail_after(3 * to_seconds(CLOSE_WITHIN)):
+            ending = await end(sim.appliances[ONE].plane, is_keeping=False, interrupted=trio.sleep_forever)
+        assert len(ending.left) == SERVERS
 
     simulate(quick(1), story)
 
