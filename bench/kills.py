@@ -23,7 +23,7 @@ from bench.measure import percentile
 
 KILLS: Final = int(os.environ.get("HFS_BENCH_KILLS", "100"))
 SEED: Final = int(os.environ.get("HFS_BENCH_SEED", "1"))
-ENDS_WITHIN_S: Final = 240
+ENDS_WITHIN_S: Final = 900
 SERVERS: Final = FIRST * (len(SERVICES) + 1) + PROXIES
 WANTED: Final[Mapping[str, int]] = {
     "servers": SERVERS,

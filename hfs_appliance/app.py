@@ -2,7 +2,7 @@
 
 run
 ├─ admin API, live view            outlive a broken control plane
-├─ executable                      (OpenStack) serves hfs itself to new servers
+├─ executable                      (OpenStack) serves hfs itself and Puppet's modules to new servers
 ├─ embedded registry               (local) its process is kept running
 ├─ decision journal                writes down what was decided upon, and what was decided
 └─ control plane (runtime/plane.py)
@@ -35,13 +35,11 @@ from hfs_appliance.adapters.local.cloud import LocalCloud
 from hfs_appliance.adapters.nginx.load import NginxLoad
 from hfs_appliance.adapters.nginx.proxy import NginxProxy
 from hfs_appliance.adapters.openstack.cloud import OpenStackCloud
-from hfs_appliance.adapters.openstack.userdata import Download
 from hfs_appliance.adapters.probe import HttpProber
-from hfs_appliance.adapters.process import own_command, replace_file, zipapp_path
+from hfs_appliance.adapters.process import own_command, replace_file
 from hfs_appliance.adapters.strain import HttpStrain
 from hfs_appliance.adapters.worker import ThreadWorker
 from hfs_appliance.adapters.zookeeper import connect
-from hfs_appliance.agent.address import own_address
 from hfs_appliance.config.spellings import Listen
 from hfs_appliance.founding import NGINX, estate
 from hfs_appliance.model.balancer import Place
@@ -60,21 +58,17 @@ from hfs_appliance.runtime.ending import Ending, end, first_of, wait_built, wait
 from hfs_appliance.runtime.plane import Backends, ControlPlane
 from hfs_appliance.runtime.recording import Recording
 from hfs_appliance.runtime.supervise import Part, restarting
+from hfs_appliance.supplies import CannotStart, Supplies, handing_out, told_address
 from hfs_appliance.telemetry.bus import EventBus
 from hfs_appliance.telemetry.decisions import DecisionLog
 from hfs_appliance.telemetry.journal import Journal, newest
 from hfs_appliance.telemetry.metrics import Metrics
 from hfs_appliance.web.api import build
 from hfs_appliance.web.control import Control
-from hfs_appliance.web.executable import PATH as EXECUTABLE_PATH
-from hfs_appliance.web.executable import PORT as EXECUTABLE_PORT
-from hfs_appliance.web.executable import build as build_executable
-from hfs_appliance.web.executable import open_executable
 from hfs_appliance.web.listener import serve
 
 JOURNAL: Final = "journal"
 DECISIONS: Final = "decisions"
-_EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 - asked about, not listened on
 LOCK_WITHIN: Final = seconds(3)
 LOCK_AGAIN_AFTER: Final = seconds(0.1)
 
@@ -107,10 +101,6 @@ class Interrupted(Exception):
     """Somebody lost patience before everything was as asked for; the words say how it goes on."""
 
 
-class CannotStart(Exception):
-    """`hfs run` cannot begin; the words say why and what to do."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Appliance:
     """The parts, wired."""
@@ -140,9 +130,12 @@ async def _run_alone(options: RunOptions, signals: AsyncIterator[int], show: Vie
     bus = EventBus(clock, last_seq=journal.last_seq)
     bus.subscribe("journal", journal)
     bus.emit("appliance", ApplianceStarted(version=__version__, environment=options.desired.environment))
-    async with _registry(options, bus, clock) as (registry, embedded), _handing_out(options) as download:
+    async with (
+        _registry(options, bus, clock) as (registry, embedded),
+        handing_out(options.desired, options.state, options.executable) as supplies,
+    ):
         hosts = embedded.hosts if embedded is not None else options.desired.registry.hosts
-        appliance = _compose(options, registry, hosts, download, bus, clock)
+        appliance = _compose(options, registry, hosts, supplies, bus, clock)
         ending = await _live(options, appliance, embedded, signals, show)
         if embedded is not None:
             embedded.outlives_us = ending.keeps_servers
@@ -206,46 +199,14 @@ async def _registry(
                 await embedded.stop()
 
 
-@asynccontextmanager
-async def _handing_out(options: RunOptions) -> AsyncIterator[Download | None]:
-    """Serve hfs to new servers if they have it from here, and give what they are told. Errors: CannotStart."""
-    settings, path = options.desired.cloud.openstack.executable, zipapp_path()
-    if options.desired.cloud.provider is not CloudProvider.OPENSTACK or settings.in_image:
-        yield None
-        return
-    if settings.sha256:
-        yield Download(url=settings.url, sha256=settings.sha256)
-        return
-    if path is None:
-        yield None  # from a source tree: there is no file that could be served, so the image must have one
-        return
-    listen = options.executable or settings.listen
-    address, port = (listen.address, listen.port) if listen is not None else ("", EXECUTABLE_PORT)
-    told = _told_address(address or _EVERYWHERE, options, "[cloud.openstack.executable]")
-    executable = await trio.to_thread.run_sync(open_executable, path)
-    shutdown = trio.Event()
-    try:
-        async with trio.open_nursery() as nursery:
-            server = partial(serve, build_executable(executable), address or told, port, shutdown=shutdown)
-            try:
-                port = await nursery.start(server)
-            except PortError as error:
-                words = f"{error.words}; set [cloud.openstack.executable] listen, or give --executable"
-                raise CannotStart(f"serving hfs to servers: {words}") from error
-            yield Download(url=settings.url or f"http://{told}:{port}{EXECUTABLE_PATH}", sha256=executable.sha256)
-            shutdown.set()
-    finally:
-        executable.close()
-
-
-def _cloud(options: RunOptions, download: Download | None, clock: SystemClock) -> tuple[Cloud, LoadBalancer | None]:
+def _cloud(options: RunOptions, supplies: Supplies, clock: SystemClock) -> tuple[Cloud, LoadBalancer | None]:
     """Give where servers come from, and what stands before the proxies: both by one way into the cloud."""
     desired = options.desired
     match desired.cloud.provider:
         case CloudProvider.LOCAL:
             return LocalCloud(desired.environment, options.state, desired.cloud.local, clock, own_command()), None
         case CloudProvider.OPENSTACK:
-            found = estate(desired, clock, download)
+            found = estate(desired, clock, supplies.download, supplies.shelf)
             return found.cloud, found.balancer if desired.balancer is not None else None
 
 
@@ -257,17 +218,7 @@ def _admin(options: RunOptions) -> Listen:
 def _reached_at(options: RunOptions) -> Place:
     """Give where a load balancer reaches the proxy of this host. Errors: CannotStart."""
     endpoint = options.endpoint or options.desired.endpoint
-    return Place(_told_address(endpoint.address, options, "[balancer]"), endpoint.port)
-
-
-def _told_address(address: str, options: RunOptions, table: str) -> str:
-    """Give where others reach what listens at an address of this host. Errors: CannotStart."""
-    if not ip_address(address).is_unspecified:
-        return address
-    try:
-        return own_address(options.desired.registry.hosts)
-    except OSError as error:
-        raise CannotStart(f"{table}: no way to the registry, so no address of this host: {error}") from error
+    return Place(told_address(endpoint.address, options.desired, "[balancer]"), endpoint.port)
 
 
 def _candidate(options: RunOptions) -> Candidate:
@@ -287,12 +238,12 @@ def _compose(
     options: RunOptions,
     registry: Registry,
     hosts: tuple[str, ...],
-    download: Download | None,
+    supplies: Supplies,
     bus: EventBus,
     clock: SystemClock,
 ) -> _Appliance:
     settings = options.desired
-    cloud, balancer = _cloud(options, download, clock)
+    cloud, balancer = _cloud(options, supplies, clock)
     if settings.balancer is not None and balancer is None:
         raise CannotStart('[balancer]: only provider "openstack" has a load balancer; take the table out')
     listen = (options.endpoint.address, options.endpoint.port) if options.endpoint is not None else None

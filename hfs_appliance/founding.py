@@ -21,6 +21,7 @@ from hfs_appliance.adapters.openstack.ground import OpenStackGround
 from hfs_appliance.adapters.openstack.pieces import full_name, resolved
 from hfs_appliance.adapters.openstack.session import Session
 from hfs_appliance.adapters.openstack.userdata import Download
+from hfs_appliance.adapters.shelf import Shelf
 from hfs_appliance.adapters.zookeeper import connect
 from hfs_appliance.model.desired import BalancerSettings, CloudProvider, DesiredState
 from hfs_appliance.model.instants import seconds, to_seconds
@@ -46,7 +47,7 @@ class Alive(Exception):
     """An appliance still runs the environment that is to be destroyed; the words name it."""
 
 
-def estate(desired: DesiredState, clock: Clock, download: Download | None = None) -> Estate:
+def estate(desired: DesiredState, clock: Clock, download: Download | None = None, shelf: Shelf | None = None) -> Estate:
     """Open one way into the cloud, with all that an environment may have there. Errors: NoCloud."""
     if desired.cloud.provider is not CloudProvider.OPENSTACK:
         raise NoCloud(f'provider "{desired.cloud.provider.value}" has no project to build in or to clear')
@@ -59,7 +60,7 @@ def estate(desired: DesiredState, clock: Clock, download: Download | None = None
     if balancer.network in foundation.network:
         balancer = replace(balancer, network=full_name(environment, balancer.network))
     return Estate(
-        cloud=OpenStackCloud(environment, settings, door, clock, download=download),
+        cloud=OpenStackCloud(environment, settings, door, clock, download=download, shelf=shelf),
         balancer=OctaviaBalancer(environment, balancer, settings.networks, door, clock),
         ground=OpenStackGround(environment, foundation, door, clock),
     )

@@ -14,6 +14,7 @@ from hfs_appliance.cli.failures import INTERRUPTED, Failure
 from hfs_appliance.cli.output import Output
 from hfs_appliance.cli.progress import show
 from hfs_appliance.cli.start import Start
+from hfs_appliance.supplies import CannotStart
 from hfs_appliance.web.control import Control
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def run(start: Start) -> None:
     failure: Failure | None = None
     try:
         trio.run(app.run, options, view)
-    except* (app.CannotStart, app.Unfinished) as errors:
+    except* (CannotStart, app.Unfinished) as errors:
         failure = Failure(*str(_first(errors)).partition("\n")[::2])  # what is wrong, and what to do
     except* app.Interrupted as errors:
         failure = Failure(*str(_first(errors)).partition("\n")[::2], code=INTERRUPTED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -16,7 +17,7 @@ from hfs_appliance.config.reading import read_shape
 from hfs_appliance.config.shape import File
 from hfs_appliance.config.source import no_text, parse, placed, read_text
 from hfs_appliance.config.translate import to_model
-from hfs_appliance.model.desired import DesiredState
+from hfs_appliance.model.desired import DesiredState, Pool
 from hfs_appliance.model.ids import ServiceName, Version, is_version
 
 SOURCE_BYTES_MAX: Final = 512 * 1024
@@ -104,8 +105,25 @@ def _not_on_disk(desired: DesiredState) -> Iterable[Finding]:
         modules = pool.recipe.puppet.directory if pool.recipe.puppet is not None else None
         if modules is not None and not Path(modules).is_dir():
             yield Finding(path=("pool", pool.name, "puppet", "directory"), words=f"there is no directory {modules}")
+        yield from _not_meant(pool)
     for service in desired.services.values():
         directory = service.run.directory
         if directory is not None and not Path(directory).is_dir():
             path: KeyPath = ("service", service.name, "run", "directory")
             yield Finding(path=path, words=f"there is no directory {directory}")
+
+
+def _not_meant(pool: Pool) -> Iterable[Finding]:
+    """Look whether the archive that hfs is to serve is there, and the one that is meant."""
+    puppet = pool.recipe.puppet
+    if puppet is None or puppet.archive is None or puppet.archive.file is None:
+        return
+    path: KeyPath = ("pool", pool.name, "puppet", "archive")
+    try:
+        with Path(puppet.archive.file).open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        yield Finding(path=(*path, "file"), words=f"{puppet.archive.file}: {error.strerror}")
+        return
+    if found != puppet.archive.sha256:
+        yield Finding(path=(*path, "sha256"), words="is not that of the file", hint=f'it has "{found}"')

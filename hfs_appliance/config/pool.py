@@ -22,8 +22,12 @@ Filled: TypeAlias = Annotated[str, spellings.FILLED]
 class Archive(Table):
     """Puppet modules in a tar file."""
 
-    url: Annotated[str, spellings.ARCHIVE_URL] = Field(examples=["https://example.com/puppet.tar.gz"])
+    url: Annotated[str | None, spellings.ARCHIVE_URL] = Field(
+        default=None, examples=["https://example.com/puppet.tar.gz"]
+    )
     """Where it is, on any web server that the servers reach."""
+    file: Filled | None = Field(default=None, examples=["puppet.tar.gz"])
+    """Or: a file beside this one, which hfs serves to its servers; wherever an appliance runs it must be there."""
     sha256: Annotated[str, spellings.SHA256] = Field(examples=["0" * 64])
     """What `sha256sum` says of it: nothing else is unpacked."""
 
@@ -88,11 +92,14 @@ class Pool(Table):
     puppet: Puppet | None = None
 
 
-def recipe(pool: Pool, base: Path) -> model.Recipe:
-    """Give what a pool's servers are made of; a relative directory lies below `base`."""
+def recipe(pool: Pool, base: Path, *, image: str, flavor: str) -> model.Recipe:
+    """Give what a pool's servers are made of; a relative path lies below `base`.
+
+    `image` and `flavor` are those of pools that name none: when they change, the pools' recipes do.
+    """
     return model.Recipe(
-        image=pool.image,
-        flavor=pool.flavor,
+        image=pool.image or image,
+        flavor=pool.flavor or flavor,
         updates=tuple(pool.updates),
         check=tuple(pool.check),
         puppet=_puppet(pool.puppet, base) if pool.puppet is not None else None,
@@ -103,9 +110,14 @@ def _puppet(puppet: Puppet, base: Path) -> model.Puppet:
     archive, repository, server = puppet.archive, puppet.repository, puppet.server
     return model.Puppet(
         directory=None if puppet.directory is None else str(base / puppet.directory),
-        archive=None if archive is None else model.Archive(**dict(archive)),
+        archive=None if archive is None else _archive(archive, base),
         repository=None if repository is None else model.Repository(**dict(repository)),
         server=None if server is None else model.PuppetServer(**dict(server)),
         role=puppet.role,
         within=puppet.within,
     )
+
+
+def _archive(archive: Archive, base: Path) -> model.Archive:
+    file = None if archive.file is None else str(base / archive.file)
+    return model.Archive(sha256=archive.sha256, url=archive.url, file=file)

@@ -40,7 +40,12 @@ def _puppet(pool: Pool, puppet: Puppet, *, is_local: bool) -> Iterator[Finding]:
         yield Finding(path=path, words=words, hint=f"one of {', '.join(_PLACES)}", others=others)
     if puppet.directory is not None and not is_local:
         words = "is a directory of this machine, which the servers of a cloud do not reach"
-        yield Finding(path=(*path, "directory"), words=words, hint="give an archive or a repository")
+        yield Finding(path=(*path, "directory"), words=words, hint="an archive, which hfs can serve, or a repository")
+    archive = puppet.archive
+    if archive is not None and bool(archive.url) == bool(archive.file):
+        words = "is given twice" if archive.url else "does not say where it is"
+        others = tuple((*path, "archive", place) for place in ("url", "file") if archive.url)
+        yield Finding(path=(*path, "archive"), words=words, hint="either url or file", others=others)
     if pool.build_within <= puppet.within:
         words = f"{write(puppet.within)} are not within the {write(pool.build_within)} that building may take"
         yield Finding(path=(*path, "within"), words=words, others=(("pool", pool.name, "build_within"),))

@@ -48,7 +48,7 @@ PROXY_DRAIN: Final = seconds(30)
 
 def to_model(file: shape.File, *, generation: int, base: Path) -> DesiredState:
     """Translate a whole file; relative directories lie below `base`."""
-    endpoint = file.endpoint
+    endpoint, common = file.endpoint, file.cloud.openstack
     return DesiredState(
         environment=EnvironmentName(file.environment.name),
         generation=generation,
@@ -86,7 +86,7 @@ def to_model(file: shape.File, *, generation: int, base: Path) -> DesiredState:
                 fresh=pool.fresh,
                 recycle=pool.recycle,
                 image_canary=pool.image_canary,
-                recipe=recipe(pool, base),
+                recipe=recipe(pool, base, image=common.image, flavor=common.flavor),
             )
             for name, pool in sorted(file.pool.items())
         },

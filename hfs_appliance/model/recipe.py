@@ -14,11 +14,14 @@ from hfs_appliance.model.instants import Duration, seconds
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Archive:
-    """Modules in a tar file on a web server."""
+    """Modules in a tar file, from exactly one of two places."""
 
-    url: str
     sha256: str
     """Nothing else is unpacked."""
+    url: str | None = None
+    """On a web server …"""
+    file: str | None = None
+    """… or on the machine of the appliance, which serves it to the servers of a cloud."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +55,11 @@ class Puppet:
     """Class that is applied in the factory; None: what the modules' own `manifests` say."""
     within: Duration = seconds(300)
     """A run that takes longer is ended and has failed."""
+
+    @property
+    def is_served(self) -> bool:
+        """Tell whether the modules lie on the machine of the appliance, for servers to fetch."""
+        return self.archive is not None and self.archive.file is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

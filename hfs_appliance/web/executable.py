@@ -1,4 +1,4 @@
-"""The executable: hfs serves the file that it runs from to new servers, which need no more than this to begin.
+"""The executable: hfs serves the file that it runs from to new servers, and the modules that Puppet needs on them.
 
 An application and a listener of its own, not a route of the admin API: every server of the cloud reaches it, and
 whoever reaches the admin API rules the environment.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 from starlette.applications import Starlette
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 from starlette.routing import Route
+
+from hfs_appliance.adapters.shelf import PATH as MODULES_PATH
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -58,17 +60,29 @@ def open_executable(path: Path) -> Executable:
         )
 
 
-def build(executable: Executable) -> Starlette:
-    """Make the ASGI application."""
+def build(executable: Executable | None, modules: Callable[[str], Path | None]) -> Starlette:
+    """Make the ASGI application; `modules` finds an archive by its sha256."""
 
     async def give(request: Request) -> Response:
+        if executable is None:
+            return Response(status_code=HTTPStatus.NOT_FOUND)
         headers = {"etag": executable.etag, "cache-control": "no-cache"}
         if _has_it(request.headers.get("if-none-match", ""), executable.etag):
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
         headers |= {"content-length": str(executable.size), "content-type": "application/octet-stream"}
         return Response(headers=headers) if request.method == "HEAD" else _Content(executable, headers)
 
-    return Starlette(routes=[Route(PATH, give, methods=["GET"])])  # HEAD comes with GET
+    async def give_modules(request: Request) -> Response:
+        file = modules(request.path_params["sha256"])
+        return FileResponse(file) if file is not None else Response(status_code=HTTPStatus.NOT_FOUND)
+
+    # HEAD comes with GET
+    return Starlette(
+        routes=[
+            Route(PATH, give, methods=["GET"]),
+            Route(f"{MODULES_PATH}/{{sha256}}", give_modules, methods=["GET"]),
+        ]
+    )
 
 
 def _has_it(condition: str, etag: str) -> bool:

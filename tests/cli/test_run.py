@@ -21,6 +21,7 @@ from hfs_appliance.cli.main import cli
 from hfs_appliance.cli.start import default_state
 from hfs_appliance.config import load_file
 from hfs_appliance.model.ids import EnvironmentName
+from hfs_appliance.supplies import CannotStart
 from tests.support.control import FakeControl, status
 
 LOCAL = Path(__file__).parents[2] / "configs" / "local.toml"
@@ -51,7 +52,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[app.RunOptions]:
     return asked
 
 
-@pytest.mark.parametrize("kind", [app.CannotStart, app.Unfinished])
+@pytest.mark.parametrize("kind", [CannotStart, app.Unfinished])
 def test_what_goes_wrong_is_one_line_and_one_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Callable[[str], Exception]
 ) -> None:

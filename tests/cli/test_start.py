@@ -13,6 +13,7 @@ from hfs_appliance import app
 from hfs_appliance.adapters.clock import SystemClock
 from hfs_appliance.cli.start import outlives_us
 from hfs_appliance.config import load_file
+from hfs_appliance.supplies import Supplies
 
 HEAVY = ("trio", "httpx", "rich", "pydantic", "kazoo", "starlette", "hypercorn", "jinja2", "prometheus_client", "sim")
 
@@ -203,5 +204,5 @@ def test_the_provider_is_the_one_that_the_file_names(file: str, kind: str, tmp_p
     path = Path(__file__).parents[2] / "configs" / file
     desired, source = load_file(path)
     options = app.RunOptions(file=path, source=source, desired=desired, state=tmp_path, keep=False)
-    cloud, _ = app._cloud(options, None, SystemClock())
+    cloud, _ = app._cloud(options, Supplies(), SystemClock())
     assert type(cloud).__name__ == kind

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -174,11 +174,12 @@ instances = 3
 weight = 80
 match = [{ header = "X-Beta", value = "no" }, { cookie = "beta", value = "0" }]
 """
-ELSEWHERE = {
-    "archive": {"url": "https://example.com/m.tar.gz", "sha256": "ab" * 32},
-    "repository": {"url": "https://example.com/m.git", "revision": "ab" * 20},
-    "server": {"host": "puppet:8140", "environment": "testing"},
-}
+ELSEWHERE = (
+    ("archive", {"url": "https://example.com/m.tar.gz", "sha256": "ab" * 32}),
+    ("archive", {"file": "m.tar.gz", "sha256": "ab" * 32}),
+    ("repository", {"url": "https://example.com/m.git", "revision": "ab" * 20}),
+    ("server", {"host": "puppet:8140", "environment": "testing"}),
+)
 """Where modules may be instead of in a directory."""
 IN_WORDS: dict[KeyPath, str] = {
     ("service", "dns", "rollout", "steps"): "1.5% for 1m, 60% for 10m",
@@ -220,7 +221,7 @@ def known_keys(table: type[Table] = File, path: KeyPath = ()) -> Iterator[KeyPat
 
 def test_every_key_reaches_the_model_and_is_told_as_it_was_written() -> None:
     written = dict(leaves(tomli.loads(EVERY_KEY)))
-    elsewhere = {("pool", "small", "puppet", place, key) for place, keys in ELSEWHERE.items() for key in keys}
+    elsewhere = {("pool", "small", "puppet", place, key) for place, keys in ELSEWHERE for key in keys}
     assert written.keys() == set(known_keys()) - {("schema",)} - elsewhere
     told = {change.path: change.after for change in differences(None, load_text(EVERY_KEY, "f"))}
     assert told == {
@@ -233,11 +234,13 @@ def test_every_key_reaches_the_model_and_is_told_as_it_was_written() -> None:
     }
 
 
-@pytest.mark.parametrize("place", ELSEWHERE)
-def test_every_place_of_modules_reaches_the_model(source: str, desired: DesiredState, place: str) -> None:
-    inner = "".join(f'{key} = "{value}"\n' for key, value in ELSEWHERE[place].items())
+@pytest.mark.parametrize(("place", "keys"), ELSEWHERE)
+def test_every_place_of_modules_reaches_the_model(
+    source: str, desired: DesiredState, place: str, keys: Mapping[str, str]
+) -> None:
+    inner = "".join(f'{key} = "{value}"\n' for key, value in keys.items())
     after = load_text(f"{source}\n[pool.small.puppet.{place}]\n{inner}", "f")
-    assert {change.path.rpartition(".")[2]: change.after for change in differences(desired, after)} == ELSEWHERE[place]
+    assert {change.path.rpartition(".")[2]: change.after for change in differences(desired, after)} == keys
 
 
 def test_nothing_changes_nothing(desired: DesiredState) -> None:

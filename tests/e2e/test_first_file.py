@@ -62,7 +62,7 @@ async def wait_warm(session: Registry, layout: Layout) -> None:
 async def test_a_new_server_needs_no_more_than_its_user_data(executable: Path, tmp_path: Path) -> None:
     opened, shutdown, layout = open_executable(executable), trio.Event(), Layout(ENVIRONMENT)
     async with embedded(tmp_path / "registry") as registry, trio.open_nursery() as nursery:
-        port = await nursery.start(partial(serve, build(opened), "127.0.0.1", 0, shutdown=shutdown))
+        port = await nursery.start(partial(serve, build(opened, lambda _: None), "127.0.0.1", 0, shutdown=shutdown))
         url = f"http://127.0.0.1:{port}/hfs"
         asked = replace(spec(ENVIRONMENT, SERVER), registry_hosts=registry.hosts)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -22,6 +22,7 @@ from hfs_appliance.adapters.openstack.listing import Listing, first, overlapped
 from hfs_appliance.adapters.openstack.names import Names
 from hfs_appliance.adapters.openstack.servers import Told, name_of
 from hfs_appliance.adapters.openstack.userdata import Download, user_data
+from hfs_appliance.adapters.shelf import Shelf
 from hfs_appliance.model.desired import OpenStackCloud as Settings
 from hfs_appliance.model.ids import CloudId, EnvironmentName, ServerId
 from hfs_appliance.model.instants import Instant, between
@@ -56,8 +57,10 @@ class OpenStackCloud:
         clock: Clock,
         *,
         download: Download | None = None,
+        shelf: Shelf | None = None,
     ) -> None:
-        """`download` is how servers get hfs; None: their image has it."""
+        """`download` is how servers get hfs; None: their image has it. `shelf` lends them modules that lie here."""
+        self._shelf: Final = shelf
         self._download: Final = download
         self._environment: Final = environment
         self._settings: Final = settings
@@ -250,7 +253,7 @@ class OpenStackCloud:
             "flavorRef": await names.flavor(flavor),
             "metadata": servers.metadata_of(spec),
             "availability_zone": spec.az,
-            "user_data": user_data(spec, self._download),
+            "user_data": user_data(await self._fetchable(spec), self._download),
             "networks": [{"uuid": await names.network(name)} for name in settings.networks] or "auto",
         }
         if settings.config_drive:
@@ -263,6 +266,16 @@ class OpenStackCloud:
         if settings.server_group is not None:
             body["os:scheduler_hints"] = {"group": await names.server_group(settings.server_group)}
         return body
+
+    async def _fetchable(self, spec: ServerSpec) -> ServerSpec:
+        """Have modules that lie on this machine fetched from it. Errors: Rejected."""
+        puppet = spec.recipe.puppet
+        if puppet is None or puppet.archive is None or puppet.archive.file is None:
+            return spec
+        if self._shelf is None:
+            raise Rejected(f"pool {spec.pool}: this hfs serves no modules: start it again")  # it had none to serve then
+        archive = await self._shelf.lend(puppet.archive)
+        return replace(spec, recipe=replace(spec.recipe, puppet=replace(puppet, archive=archive)))
 
     @asynccontextmanager
     async def _turn(self, server: ServerId) -> AsyncIterator[None]:

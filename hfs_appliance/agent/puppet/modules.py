@@ -10,7 +10,7 @@ import shutil
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 import trio
 
@@ -61,23 +61,32 @@ def _unwrapped(file: Path, draft: Path) -> Path:
     return found[0] if is_wrapped else draft
 
 
+def _opened(archive: Archive) -> IO[bytes]:
+    """Open it; a file is on this machine: the server is one of the local provider's. Errors: OSError, ValueError."""
+    if archive.file is not None:
+        return Path(archive.file).open("rb")
+    assert archive.url is not None
+    answer: IO[bytes] = urllib.request.urlopen(archive.url, timeout=_SILENCE_SECONDS)  # noqa: S310  # http and https only: the configuration says so
+    return answer
+
+
 def _download(archive: Archive, file: Path) -> None:
-    digest, size = hashlib.sha256(), 0
+    digest, size, where = hashlib.sha256(), 0, archive.file or archive.url or ""
     try:
-        with urllib.request.urlopen(archive.url, timeout=_SILENCE_SECONDS) as answer, file.open("wb") as kept:  # noqa: S310  # http and https only: the configuration says so
+        with _opened(archive) as answer, file.open("wb") as kept:
             while chunk := answer.read(_CHUNK):
                 size += len(chunk)
                 if size > _LARGEST:
-                    raise StepError(f"{archive.url} has more than {_LARGEST} bytes")
+                    raise StepError(f"{where} has more than {_LARGEST} bytes")
                 digest.update(chunk)
                 kept.write(chunk)
     except urllib.error.HTTPError as error:
         error.close()
-        raise StepError(f"cannot fetch {archive.url}: {error}") from None
+        raise StepError(f"cannot fetch {where}: {error}") from None
     except (OSError, ValueError) as error:
-        raise StepError(f"cannot fetch {archive.url}: {error}") from None
+        raise StepError(f"cannot fetch {where}: {error}") from None
     if digest.hexdigest() != archive.sha256:
-        raise StepError(f"{archive.url} has sha256 {digest.hexdigest()}, not {archive.sha256}: nothing is unpacked")
+        raise StepError(f"{where} has sha256 {digest.hexdigest()}, not {archive.sha256}: nothing is unpacked")
 
 
 async def _check_out(modules: Repository, draft: Path) -> None:

@@ -66,6 +66,15 @@ async def test_an_archive_that_is_not_the_one_that_was_meant_is_not_unpacked(
     assert (into / "modules").exists()
 
 
+async def test_an_archive_of_this_machine_is_read_where_it_lies(tmp_path: Path, modules: Path) -> None:
+    into, found = tmp_path / "environments" / "hfs", _packed(modules, ".")
+    file = str(tmp_path / "m.tar.gz")
+    with pytest.raises(StepError, match=rf"m\.tar\.gz has sha256 {found}, not"):
+        await fetch(Puppet(archive=Archive(file=file, sha256="0" * 64)), into)
+    await fetch(Puppet(archive=Archive(file=file, sha256=found)), into)
+    assert (into / "modules" / "base" / "manifests" / "init.pp").exists()
+
+
 async def test_an_archive_that_is_not_there_is_told(web: str, tmp_path: Path) -> None:
     with pytest.raises(StepError, match=r"cannot fetch http://.*/none\.tar: HTTP Error 404"):
         await fetch(Puppet(archive=Archive(url=f"{web}/none.tar", sha256="0" * 64)), tmp_path / "hfs")
