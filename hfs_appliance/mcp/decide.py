@@ -47,7 +47,10 @@ def decide(world: World) -> Plan:
     Deterministic: equal Worlds give equal Plans, whatever the order of their mappings. Cost: one pass over the servers,
     see docs/benchmarks.md.
     """
-    return Decider().decide(world)
+    decider = Decider()
+    plan = decider.decide(world)
+    decider.forget()
+    return plan
 
 
 class Decider:
@@ -131,6 +134,10 @@ class Decider:
             to_measure=outlook.to_measure | demands.keys(),
             requeue_at=draft.requeue_at,
         )
+
+    def forget(self) -> None:
+        """Let go of the last World's servers, at once; it is of no use afterwards."""
+        self._standings.forget()
 
     def _aim(self, desired: DesiredState) -> None:
         """Say whom to probe: of a dark zone thousands are in question, and few of them otherwise than before."""

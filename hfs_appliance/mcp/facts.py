@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import filterfalse
 from typing import Final, NamedTuple
 
 from hfs_appliance.model.desired import DesiredState, Service
@@ -97,17 +98,18 @@ def _terms(services: Mapping[ServiceName, Service]) -> Mapping[ServiceName, tupl
     return {name: (s.health.ready_within, s.suspect_grace, s.drain) for name, s in services.items()}
 
 
-def join(view: RegistryView, servers: Mapping[ServerId, CloudServer]) -> Iterator[Facts]:
-    """Give the facts of every server that a record, the cloud or the pool knows, in no order."""
+def join(
+    view: RegistryView, servers: Mapping[ServerId, CloudServer], without: Container[ServerId] = frozenset()
+) -> Iterator[Facts]:
+    """Give the facts of every server that a record, the cloud or the pool knows, in no order, but of some records'."""
     pool = flat(view.pool)
     registrations = {service: flat(entries) for service, entries in flat(view.registrations).items()}
     for records, found in side_by_side(view.records, servers):
         part = replace(view, records=records, pool=pool, registrations=registrations)
-        for server in records:
+        for server in filterfalse(without.__contains__, records):
             yield look_up(part, found, server)
-        for server in found:
-            if server not in records:
-                yield look_up(part, found, server)
+        for server in filterfalse(records.__contains__, found):
+            yield look_up(part, found, server)
     for server in pool:
         if server not in view.records and server not in servers:
             yield look_up(view, servers, server)

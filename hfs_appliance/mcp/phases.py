@@ -21,6 +21,8 @@ DRAINED: Final = "drained"
 """Rule whose servers may be deleted though nothing is wrong with them."""
 FOREIGN: Final = "foreign"
 """Verdict on what belongs to somebody else, whatever the other sources say of that name."""
+REGISTERED: Final = "registered"
+"""Rule of a server that serves and of which all sources agree."""
 UNCOUNTED: Final = frozenset(
     {"missing", "unregistered-alive", "dead-but-registered", "dead-but-announced", "wrong-version", "leaving", "astray"}
 )
@@ -252,7 +254,7 @@ RULES: Final[tuple[Rule, ...]] = (
         since=moments.ready,
     ),
     Rule(
-        name="registered",
+        name=REGISTERED,
         phase=Phase.SERVING,
         words="registered and in traffic",
         registration=True,

@@ -18,6 +18,7 @@ from typing import Final
 
 from hfs_appliance.mcp.classify import classify
 from hfs_appliance.mcp.facts import Circumstances, Facts, are_alike, join, look_up, quickly, removals
+from hfs_appliance.mcp.glance import glance
 from hfs_appliance.mcp.phases import DEAD
 from hfs_appliance.mcp.placing import place
 from hfs_appliance.mcp.tally import Standing, Tally
@@ -102,13 +103,21 @@ class Standings:
             due.add(heappop(untils)[1])
         return due
 
-    def _look_at_all(self, world: World, c: Circumstances) -> None:
+    def forget(self) -> None:
+        """Let go of all servers."""
+        self.tally.let_go()
         self.tally = Tally()
         self._standings, self._untils = {}, []
         self._unlisted, self._unwell, self._unregistered = set(), set(), set()
+
+    def _look_at_all(self, world: World, c: Circumstances) -> None:
+        self.forget()
         in_flight, next_serial = flat(world.in_flight), world.ledger.next_serial
-        verdicts: dict[ServerId, Verdict] = {}
-        for facts in join(_view(world), _listed(world)):
+        view, listed = _view(world), _listed(world)
+        seen = glance(self.tally, view, listed, c, next_serial, {*in_flight, *flat(view.pool)})
+        self._standings.update(seen)
+        verdicts = {server: standing.verdict for server, standing in seen.items() if standing.verdict is not None}
+        for facts in join(view, listed, without=seen):
             server = facts.server
             verdict = self._judge(facts, in_flight.get(server), c, next_serial)
             assert verdict is not None

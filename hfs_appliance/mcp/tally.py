@@ -209,6 +209,15 @@ class Tally:
         if left:
             self.instances[service] = left
 
+    def let_go(self) -> None:
+        """End its use: a server and the group that it stands in refer to each other, and only the collector would tell.
+
+        Those that serve are nearly all; what else there is may be left to the collector.
+        """
+        for versions in self.instances.values():
+            for instance in versions.values():
+                instance.serving.clear()
+
     def pool(self, name: PoolName) -> PoolTally:
         """Give the tally of one pool to put servers into."""
         found = self.pools.get(name)
@@ -224,6 +233,13 @@ class Tally:
         self._count(place, 1)
         if standing.verdict is not None:
             self.phases[standing.verdict.phase] += 1
+
+    def add_alike(self, place: Place, phase: Phase, servers: Group) -> None:
+        """Put servers that all count in one place, and are of one phase, there."""
+        for group in place.groups:
+            group.update(servers)
+        self._count(place, len(servers))
+        self.phases[phase] += len(servers)
 
     def remove(self, standing: Standing) -> None:
         """Take a server out again."""
