@@ -142,8 +142,11 @@ class RegistryObserver:
             marks = frozenset({EVERYTHING}) if is_behind else await self._wait_marks()
             await self._wait_for_connection()
             try:
-                if EVERYTHING in marks or self._mischief.strikes(Site.REREAD):
-                    await self._read_all()
+                if not marks:
+                    # Somebody wants to be sure, as who takes over: of a session that held all the time nobody vanished.
+                    await self._read_all(is_over_a_gap=not self._is_in_step)
+                elif EVERYTHING in marks or self._mischief.strikes(Site.REREAD):
+                    await self._read_all(is_over_a_gap=True)
                 else:
                     self._apply(await self._get_many(sorted(marks)))
             except (Transient, Fenced, trio.TooSlowError):
@@ -154,17 +157,18 @@ class RegistryObserver:
                 is_behind = False
 
     async def _wait_marks(self) -> frozenset[str]:
+        """Wait for marks; none at all: a whole reading is wanted."""
         with trio.CancelScope() as self._waiting:
             if self._reads_done == self._reads_wanted:
                 return await self._watch.wait_dirty()
-        return frozenset({EVERYTHING})
+        return frozenset()
 
     async def _wait_for_connection(self) -> None:
         session = self._registry.session()
         while session.state is not SessionState.CONNECTED:
             session = await self._registry.wait_session_change(session)
 
-    async def _read_all(self) -> None:
+    async def _read_all(self, *, is_over_a_gap: bool) -> None:
         self._is_in_step = False
         self._agreed.clear()
         wanted = self._reads_wanted
@@ -174,8 +178,9 @@ class RegistryObserver:
         now = self._clock.now()
         if self._view is None or not self._synced_at:
             self._synced_at = now
-        # Entries that vanished over the gap may be back in a moment: their owners reconnect as we did.
-        self._removals_believed_at = after(now, Duration(self._session_timeout * 3 // 2))
+        if is_over_a_gap:
+            # Entries that vanished over it may be back in a moment: their owners reconnect as we did.
+            self._removals_believed_at = after(now, Duration(self._session_timeout * 3 // 2))
         gone = (path for path in self._mirror.paths() if path not in found)
         self._is_in_step = True
         self._apply({**found, **dict.fromkeys(gone)})

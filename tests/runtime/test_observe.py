@@ -100,6 +100,29 @@ async def test_while_cut_off_the_view_grows_old_and_stays(bench: Bench) -> None:
 
 
 @simulated
+async def test_who_wants_to_be_sure_in_the_same_session_need_not_wait_to_believe_removals(bench: Bench) -> None:
+    async with running(bench.view.run):
+        await seen(bench, 0)
+        await pass_time(10)
+        assert bench.view.are_removals_believed()
+        await bench.view.read_anew()
+        assert bench.view.are_removals_believed()
+
+
+@simulated
+async def test_who_wants_to_be_sure_over_a_gap_waits_to_believe_removals(bench: Bench) -> None:
+    async with running(bench.view.run):
+        await seen(bench, 0)
+        await pass_time(10)
+        bench.registry.link.cut()
+        await wait_state(bench.registry, SessionState.SUSPENDED)
+        async with running(bench.view.read_anew):
+            bench.registry.link.heal()
+            await bench.view.read_anew()
+            assert not bench.view.are_removals_believed()
+
+
+@simulated
 async def test_noticing_a_silence_renews_no_lease(bench: Bench) -> None:
     timeout = bench.desired.registry.session_timeout
     await pass_time(100)
