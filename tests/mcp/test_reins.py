@@ -8,7 +8,7 @@ import pytest
 
 from hfs_appliance.mcp.decide import decide
 from hfs_appliance.mcp.memory import ledger_after
-from hfs_appliance.mcp.reins import card
+from hfs_appliance.mcp.reins import Reins, card
 from hfs_appliance.model.ids import ServerId
 from hfs_appliance.model.instants import HOUR, MINUTE, Duration, after
 from hfs_appliance.model.orders import Approval, Orders, Restraint
@@ -53,6 +53,12 @@ def test_nothing_of_what_is_held_is_taken_away_and_what_is_missing_is_added(kind
     assert (hold.scope, hold.rule, hold.amount) == (scope, "operator-hold", 1)
     assert "held by eva since" in hold.words
     assert "we look at it; 1 that should go is kept" in hold.words
+
+
+def test_what_is_held_by_name_is_servers_alone() -> None:
+    restraint = Restraint(reason="we look at it", author="eva", at=EPOCH, until=None)
+    reins = Reins(Orders(restraints=dict.fromkeys(("environment", "service/dns", "server/small-0001"), restraint)))
+    assert list(reins.named()) == ["small-0001"]
 
 
 def test_others_than_what_is_held_leave() -> None:

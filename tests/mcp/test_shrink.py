@@ -50,6 +50,15 @@ def test_what_is_little_of_each_service_may_be_much_in_all() -> None:
     assert in_words(found) == "this removes 2 of 4 instances in all (50%, 25% need no word)"
 
 
+def test_a_service_that_is_left_out_loses_all_that_it_has() -> None:
+    assert shrinks(desired({"dns": {"1": 8}}), desired({}))[0].after == 0
+
+
+def test_what_stays_as_it_is_is_no_loss() -> None:
+    single = desired({"dns": {"1": 1}, "domains": {"1": 1}})
+    assert shrinks(single, single) == ()
+
+
 def test_nothing_is_removed_where_nothing_was() -> None:
     assert shrinks(None, desired(BEFORE)) == ()
     assert shrinks(desired({}), desired(BEFORE)) == ()

@@ -8,18 +8,20 @@ from dataclasses import replace
 import pytest
 
 from hfs_appliance.mcp.decide import decide
+from hfs_appliance.mcp.losses import Plight
 from hfs_appliance.mcp.memory import ledger_after
+from hfs_appliance.mcp.storm import Weather
 from hfs_appliance.model.guard import ServiceGuard, ServiceStorm
 from hfs_appliance.model.ids import ServerId, ServiceName, Version
 from hfs_appliance.model.instants import HOUR, MINUTE, SECOND, Duration, after
 from hfs_appliance.model.ledger import Storm
 from hfs_appliance.model.observed import CloudStatus
 from hfs_appliance.model.orders import Approval, Orders
-from hfs_appliance.model.plan import Claim, Create, Delete, Drain, Hold, Plan
+from hfs_appliance.model.plan import Cause, Claim, Create, Delete, Drain, Hold, Plan
 from hfs_appliance.model.probes import Answer, Probe, Pulse
 from hfs_appliance.model.rollout import Rollout, RolloutPhase
 from hfs_appliance.model.shares import percent
-from sim.worlds import ZONES, Fleet, desired
+from sim.worlds import EPOCH, ZONES, Fleet, desired
 
 DNS = ServiceName("dns")
 LONG = Duration(6 * MINUTE)
@@ -203,6 +205,25 @@ def test_a_dead_zone_is_believed_avoided_and_remembered() -> None:
     fleet.desired = desired({"dns": {"1": 30}, "domains": {"1": 60}}, pool_size=60)
     azs = [action.az for action in decide(fleet.world()).actions if isinstance(action, Create)]
     assert azs.count(ZONES[0]) <= 1
+
+
+def test_a_zone_is_dead_when_ten_are_lost_for_each_that_is_well_there() -> None:
+    fleet = settled(30, others=0)
+    zone = in_zones(fleet, sorted(fleet.records), 0)
+    assert len(zone) == 11
+    silence(fleet, zone[1:])
+    plan = decide(fleet.world())
+    assert (storms(plan), set(destroyed(plan)) <= set(zone[1:])) == ([], True)
+
+
+def test_of_a_dead_zone_goes_what_is_silent_and_nothing_else() -> None:
+    weather = Weather(storms={"environment": Storm(since=EPOCH)}, dead_zones=frozenset({ZONES[0]}))
+    silent = Plight("service/dns", ZONES[0], "unrecovered", Cause.REMEDIATION)
+    assert not weather.forbids(silent)
+    assert not weather.withheld
+    assert weather.forbids(silent._replace(rule="never-ready"))
+    assert weather.forbids(silent._replace(az=ZONES[1]))
+    assert weather.withheld == {"environment": 2}
 
 
 @pytest.mark.parametrize("zones", [(0, 1), (0, 1, 2)])

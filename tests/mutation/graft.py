@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from types import FunctionType, ModuleType
 from typing import Any, Final
 
-DERIVED: Final[Mapping[str, tuple[str, ...]]] = {"hfs_appliance.mcp.phases": ("hfs_appliance.mcp.classify",)}
+DERIVED: Final[Mapping[str, tuple[str, ...]]] = {
+    "hfs_appliance.mcp.phases": ("hfs_appliance.mcp.classify", "hfs_appliance.mcp.glance")
+}
 """Modules that compute something of another one's constants when they are imported."""
 
 
