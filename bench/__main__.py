@@ -26,6 +26,7 @@ from bench.measure import Spread
 
 NAMES: tuple[str, ...] = (
     "decide",
+    "memory",
     "reconcile",
     "recording",
     "reaction",

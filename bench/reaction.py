@@ -17,18 +17,17 @@ from typing import Final
 import trio
 
 from bench.measure import Spread
-from bench.standing import Quiet, StandingCloud, StandingProxy, stand
-from hfs_appliance.adapters.clock import SystemClock, SystemEntropy
+from bench.standing import StandingCloud, StandingProxy, backends, stand
+from hfs_appliance.adapters.clock import SystemClock
 from hfs_appliance.config import load_text
 from hfs_appliance.model.events import ActionStarted, PhaseChanged, Recorded
 from hfs_appliance.model.ids import ServiceName
 from hfs_appliance.model.instants import to_seconds
-from hfs_appliance.model.leadership import Candidate
 from hfs_appliance.model.plan import Plan
 from hfs_appliance.ports.registry import Registry
 from hfs_appliance.registry.paths import Layout
 from hfs_appliance.runtime.collector import collecting_seldom
-from hfs_appliance.runtime.plane import Backends, ControlPlane
+from hfs_appliance.runtime.plane import ControlPlane
 from hfs_appliance.telemetry.bus import EventBus
 from sim.desired import configuration
 from tests.support.registries import connected
@@ -89,32 +88,16 @@ async def run() -> Mapping[str, object]:
 
 async def measure(source: str, agents: Registry, registry: Registry) -> Mapping[str, object]:
     """Run a control plane on one session, and take registrations away on the other."""
-    desired, clock, quiet, watcher = load_text(source, "bench"), SystemClock(), Quiet(), Watcher()
+    desired, clock, watcher = load_text(source, "bench"), SystemClock(), Watcher()
     cloud, bus = StandingCloud(clock), EventBus(clock)
     await stand(agents, cloud, desired, clock.now())
-    backends = Backends(
-        registry=registry,
-        registry_hosts=(),
-        cloud=cloud,
-        proxy=StandingProxy(),
-        last_good=None,
-        prober=quiet,
-        load=quiet,
-        strain=quiet,
-        specs=quiet,
-        worker=quiet,
-        clock=clock,
-        entropy=SystemEntropy(),
-        sink=bus,
-        us=Candidate(appliance="bench", name="bench", address="http://127.0.0.1:1"),
-    )
     is_converged = trio.Event()
 
     def observe(plan: Plan) -> None:
         if plan.is_converged:
             is_converged.set()
 
-    plane = ControlPlane(backends, desired, observe_plan=observe)
+    plane = ControlPlane(backends(registry, cloud, StandingProxy(), clock, bus), desired, observe_plan=observe)
     bus.subscribe("bench", watcher.hear)
     ways: list[list[int]] = []
     async with trio.open_nursery() as nursery:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final, TypeVar
 
 import trio
 
+from hfs_appliance.adapters.clock import SystemEntropy
 from hfs_appliance.model.anchor import Anchor
-from hfs_appliance.model.desired import DesiredState
+from hfs_appliance.model.desired import DesiredState, Service
 from hfs_appliance.model.ids import (
     AvailabilityZone,
     CloudId,
@@ -21,6 +22,7 @@ from hfs_appliance.model.ids import (
     server_id,
 )
 from hfs_appliance.model.instants import Duration, Instant
+from hfs_appliance.model.leadership import Candidate
 from hfs_appliance.model.ledger import Ledger
 from hfs_appliance.model.load import Reading
 from hfs_appliance.model.maps import Map
@@ -31,10 +33,13 @@ from hfs_appliance.ports.clock import Clock
 from hfs_appliance.ports.cloud import Permit, ServerSpec, unconditional
 from hfs_appliance.ports.errors import Missing
 from hfs_appliance.ports.registry import CreateOp, Registry
+from hfs_appliance.ports.web import Proxy
 from hfs_appliance.proxy.table import RouteTable
 from hfs_appliance.registry import formats
 from hfs_appliance.registry.curator import write_registration
 from hfs_appliance.registry.paths import Layout
+from hfs_appliance.runtime.plane import Backends
+from hfs_appliance.telemetry.bus import EventBus
 
 T = TypeVar("T")
 
@@ -159,36 +164,60 @@ class Quiet:
         return work()
 
 
+def backends(registry: Registry, cloud: StandingCloud, proxy: Proxy, clock: Clock, bus: EventBus) -> Backends:
+    """Give what a control plane works with: a registry that is real, and the rest of this file."""
+    quiet = Quiet()
+    return Backends(
+        registry=registry,
+        registry_hosts=(),
+        cloud=cloud,
+        proxy=proxy,
+        last_good=None,
+        prober=quiet,
+        load=quiet,
+        strain=quiet,
+        specs=quiet,
+        worker=quiet,
+        clock=clock,
+        entropy=SystemEntropy(),
+        sink=bus,
+        us=Candidate(appliance="bench", name="bench", address="http://127.0.0.1:1"),
+    )
+
+
+def hosts(cloud: StandingCloud, desired: DesiredState) -> Iterator[tuple[CloudServer, Service | None, Version, int]]:
+    """Have a cloud hold all servers of an environment: each with its service, version and slot, or (None) warm."""
+    serial = 0
+    for service in desired.services.values():
+        for version, instances in service.versions.items():
+            for slot in range(instances):
+                serial += 1
+                yield _host(cloud, service.pool, serial), service, version, slot
+    for pool in desired.pools.values():
+        for slot in range(pool.size):
+            serial += 1
+            yield _host(cloud, pool.name, serial), None, Version(""), slot
+
+
 async def stand(registry: Registry, cloud: StandingCloud, desired: DesiredState, now: Instant) -> None:
     """Write everything that an environment holds in which all instances serve and all pools are full."""
     layout = Layout(desired.environment)
     for path in layout.parents:
         await registry.create(path)
+    for name in desired.services:
+        await registry.create(f"{layout.services}/{name}")
     serial, entries = 0, list[CreateOp]()
-    for service in desired.services.values():
-        await registry.create(f"{layout.services}/{service.name}")
-        for version, instances in service.versions.items():
-            for slot in range(instances):
-                serial += 1
-                server = _host(cloud, service.pool, serial)
-                record = _record(server, now, role=(service.name, version, slot))
-                entries += (
-                    CreateOp(path=layout.record(server.server), value=formats.write(record)),
-                    CreateOp(
-                        path=layout.registration(service.name, server.server),
-                        value=write_registration(_registration(server, service.name, version, service.port), now),
-                        is_ephemeral=True,
-                    ),
-                )
-    for pool in desired.pools.values():
-        for _ in range(pool.size):
-            serial += 1
-            server = _host(cloud, pool.name, serial)
-            entry = PoolEntry(server=server.server, nonce=NONCE, pool=pool.name, address=server.address)
-            entries += (
-                CreateOp(path=layout.record(server.server), value=formats.write(_record(server, now, role=None))),
-                CreateOp(path=layout.pool_entry(server.server), value=formats.write(entry), is_ephemeral=True),
-            )
+    for server, service, version, slot in hosts(cloud, desired):
+        serial += 1
+        role = (service.name, version, slot) if service is not None else None
+        record = CreateOp(path=layout.record(server.server), value=formats.write(_record(server, now, role=role)))
+        if service is not None:
+            path = layout.registration(service.name, server.server)
+            value = write_registration(_registration(server, service.name, version, service.port), now)
+        else:
+            entry = PoolEntry(server=server.server, nonce=NONCE, pool=server.pool, address=server.address)
+            path, value = layout.pool_entry(server.server), formats.write(entry)
+        entries += record, CreateOp(path=path, value=value, is_ephemeral=True)
     for begin in range(0, len(entries), _BATCH):
         await registry.transact(entries[begin : begin + _BATCH])
     await registry.create(layout.anchor, formats.write(Anchor(uuid=UUID, project="bench", incarnation=NONCE)))

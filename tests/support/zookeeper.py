@@ -138,12 +138,12 @@ def prepare_ensemble(folder: Path, size: int = 3) -> Servers:
     return Servers([_real_server(folder / str(n), free_port(), quorum, n) for n in range(1, size + 1)])
 
 
-def prepare_embedded(folder: Path) -> Servers:
+def prepare_embedded(folder: Path, *, tick_ms: int = TICK_MS) -> Servers:
     """Lay out the embedded server below `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
     command = [sys.executable, "-m", "sim.wire.zookeeper", "--address", _ADDRESS, "--port", str(port)]
-    options = ["--data", str(folder / "data"), "--tick-ms", str(TICK_MS)]
+    options = ["--data", str(folder / "data"), "--tick-ms", str(tick_ms)]
     return Servers([Server(port, [*command, *options], folder)])
 
 
