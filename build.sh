@@ -19,6 +19,7 @@ Usage: ./build.sh COMMAND [ARGUMENT...]
   test [ARG...]     make what the tests need, then check, then run all tests; arguments go to pytest
   test --openstack  run the contracts of cloud and load balancer against a real OpenStack control plane (10 minutes)
   test --puppet     run the tests that need the real Puppet (a minute)
+  guest             make build/guest, what virtual machines of the local provider boot (configs/qemu.toml)
   openstack up|down start that control plane on loopback, to play with, or end it
   check             lint, format, types and layers
   zipapp            make dist/hfs, the one executable file
@@ -64,6 +65,7 @@ together() {
 for_run=(python3-venv=/usr/share/doc/python3-venv nginx-light=/usr/sbin/nginx)
 for_openstack=(rabbitmq-server=/usr/sbin/rabbitmq-server mariadb-server=/usr/sbin/mariadbd gcc=/usr/bin/gcc
   python3-dev=/usr/include/python3.11/Python.h openssl=/usr/bin/openssl)
+for_guest=(qemu-system-x86=/usr/bin/qemu-system-x86_64 qemu-utils=/usr/bin/qemu-img cpio=/usr/bin/cpio)
 for_test=("${for_run[@]}" default-jre-headless=/usr/bin/java zookeeper=/usr/share/java/zookeeper.jar)
 
 # packages NAME=FILE...: install each Debian package whose file is absent.
@@ -218,6 +220,16 @@ test_puppet() {
   "$venv" -m pytest -m puppet tests/agent "$@"
 }
 
+# Make build/guest unless it was made of just these sources on this day: Debian's packages change.
+guest() {
+  local wanted
+  wanted=$(date +%F; find guest configs/services -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum)
+  if [[ -e build/guest/made-of && $(<build/guest/made-of) == "$wanted" ]]; then return; fi
+  say "making build/guest"
+  guest/image.sh build/guest
+  printf '%s' "$wanted" >build/guest/made-of
+}
+
 recorded=tests/golden/simulation/digests.json
 
 # Play the recorded simulations on Debian's Python and on each other one that there is, all at the same time; with
@@ -292,6 +304,7 @@ warm_up() { [[ -e tests/tidy/__pycache__ ]] || "$venv" -m pytest --quiet --colle
 
 packages_for_run() { packages "${for_run[@]}"; }
 packages_for_openstack() { packages python3-venv=/usr/share/doc/python3-venv "${for_openstack[@]}"; }
+packages_for_guest() { packages "${for_guest[@]}"; }
 packages_for_test() { packages "${for_test[@]}"; }
 packages_for_bench() { packages "${for_test[@]}" wrk=/usr/bin/wrk puppet-agent=/usr/bin/puppet; }
 
@@ -319,6 +332,9 @@ main() {
       if (($# == 0)); then
         together "digests --short" "sweep $swarm_in_ci"
       fi
+      ;;
+    guest)
+      prepare packages_for_run packages_for_guest "virtualenv build" "together zipapp guest"
       ;;
     openstack)
       if [[ ${1-} == up ]]; then prepare packages_for_openstack; fi

@@ -286,6 +286,10 @@ def agent(identity: Path) -> None:
     sys.exit(main(identity))
 
 
+cli.add_command(program_of("guest", "hfs_appliance.agent.guest", "Be a cloned guest's agent.", hidden=True))
+cli.add_command(
+    program_of("guest-state", "hfs_appliance.adapters.qemu.saved", "Save what guests are cloned from.", hidden=True)
+)
 cli.add_command(program_of("proxy", "hfs_appliance.edge", "Be a server's proxy; its agent starts it.", hidden=True))
 cli.add_command(
     program_of(

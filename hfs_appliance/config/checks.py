@@ -13,7 +13,7 @@ from hfs_appliance.config.keys import KeyPath, quote, suggest, write_path
 from hfs_appliance.config.mistakes import Finding
 from hfs_appliance.config.recipes import recipes
 from hfs_appliance.config.upgrades import upgrades
-from hfs_appliance.model.desired import CloudProvider, DesiredState, Service
+from hfs_appliance.model.desired import CloudProvider, DesiredState, MachineKind, Service
 from hfs_appliance.model.guard import DestroyBudget, Guard, ServiceBudget, ServiceGuard
 from hfs_appliance.model.instants import Duration
 from hfs_appliance.model.shares import Share
@@ -176,6 +176,8 @@ def _local_cloud(desired: DesiredState) -> Iterator[Finding]:
     if addresses < most:
         words = f"{local.network} has {addresses} addresses for the {most} servers of quota.max_servers"
         yield Finding(path=path, words=words, hint="choose a larger network", others=(("quota", "max_servers"),))
+    if local.machine is MachineKind.QEMU:
+        yield from _guests(desired)
     stages = Duration(local.boot + local.updates + local.configuration)
     for pool in desired.pools.values():
         if pool.build_within <= stages:
@@ -184,6 +186,21 @@ def _local_cloud(desired: DesiredState) -> Iterator[Finding]:
                 words=f"{write(pool.build_within)} are too short: the stages of [cloud.local] take {write(stages)}",
                 others=tuple(("cloud", "local", stage) for stage in ("boot", "updates", "configuration")),
             )
+
+
+def _guests(desired: DesiredState) -> Iterator[Finding]:
+    """Check that guests have something to boot, and that every service can be reached in one."""
+    guest, table = desired.cloud.local.guest, ("cloud", "local", "guest")
+    if not guest.image:
+        words = "is missing: what does a guest boot?"
+        yield Finding(path=(*table, "image"), words=words, hint="the directory that `./build.sh guest` makes")
+    for service in desired.services.values():
+        if service.port not in guest.ports:
+            words = f"port {service.port} does not reach into a guest"
+            yield Finding(path=("service", service.name, "port"), words=words, others=((*table, "ports"),))
+        if service.run.directory is not None:
+            words = "is a directory of this machine, which a guest does not see: put it into the image"
+            yield Finding(path=("service", service.name, "run", "directory"), words=words)
 
 
 def _openstack_cloud(desired: DesiredState) -> Iterator[Finding]:

@@ -13,9 +13,23 @@ from hfs_appliance.config.table import Table, default
 from hfs_appliance.model import desired
 from hfs_appliance.model.instants import Duration
 
+Port: TypeAlias = Annotated[int, Field(ge=1, le=65535)]
 Filled: TypeAlias = Annotated[str, spellings.FILLED]
 
 _STAGE = span("0s", "1h")
+
+
+class Guest(Table):
+    """What a server is made of with `machine = "qemu"`: a virtual machine, cloned from a saved state."""
+
+    image: Annotated[str, spellings.FREE_TEXT] = default(desired.GuestSettings, "image")
+    """Directory that `./build.sh guest` has made, relative to this file."""
+    saved: Filled | None = None
+    """Where the saved state is kept, relative to this file. Else: beside the servers."""
+    memory_mib: Annotated[int, Field(ge=128, le=65536)] = default(desired.GuestSettings, "memory_mib")
+    """Memory of each; what it only reads, all of them share."""
+    ports: list[Port] = list(default(desired.GuestSettings, "ports"))
+    """Ports of a server's address that reach into it: those of all services."""
 
 
 class LocalCloud(Table):
@@ -31,6 +45,9 @@ class LocalCloud(Table):
     """How long a new server takes to install updates."""
     configuration: Annotated[Duration, _STAGE] = default(desired.LocalCloud, "configuration")
     """How long a new server takes to be configured."""
+    machine: Literal["processes", "qemu"] = "processes"
+    """What a server is: processes of this machine, or a virtual machine on it, for which `boot` says nothing."""
+    guest: Guest = Guest()
 
 
 class Executable(Table):

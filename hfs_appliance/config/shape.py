@@ -12,7 +12,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field
 
 from hfs_appliance.config import spellings
-from hfs_appliance.config.cloud import Cloud
+from hfs_appliance.config.cloud import Cloud, Port
 from hfs_appliance.config.pool import Pool
 from hfs_appliance.config.rollout import Match, Rollout
 from hfs_appliance.config.spellings import Listen, share, span
@@ -26,7 +26,6 @@ Path: TypeAlias = Annotated[str, spellings.URL_PATH]
 Template: TypeAlias = Annotated[str, spellings.TEMPLATE]
 Text: TypeAlias = Annotated[str, spellings.FREE_TEXT]
 ListenAt: TypeAlias = Annotated[Listen, spellings.LISTEN]
-Port: TypeAlias = Annotated[int, Field(ge=1, le=65535)]
 Count: TypeAlias = Annotated[int, Field(ge=0, le=100_000)]
 AtLeastOne: TypeAlias = Annotated[int, Field(ge=1, le=100_000)]
 # The tokens of the budget lie in one entry of the registry, of less than 1 MiB.

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from hfs_appliance.config import rollout, shape
-from hfs_appliance.config.cloud import Cloud
+from hfs_appliance.config.cloud import Cloud, Guest
 from hfs_appliance.config.openstack import openstack
 from hfs_appliance.config.pool import recipe
 from hfs_appliance.model.autoscale import Autoscale, NoData, Stride, WhenBlind
@@ -17,9 +17,11 @@ from hfs_appliance.model.desired import (
     CloudSettings,
     DesiredState,
     Endpoint,
+    GuestSettings,
     Health,
     Limits,
     LocalCloud,
+    MachineKind,
     Pool,
     Registrar,
     RegistrySettings,
@@ -109,8 +111,19 @@ def _cloud(cloud: Cloud, base: Path) -> CloudSettings:
             boot=cloud.local.boot,
             updates=cloud.local.updates,
             configuration=cloud.local.configuration,
+            machine=MachineKind(cloud.local.machine),
+            guest=_guest(cloud.local.guest, base),
         ),
         openstack=openstack(cloud.openstack, base),
+    )
+
+
+def _guest(guest: Guest, base: Path) -> GuestSettings:
+    return GuestSettings(
+        image=str(base / guest.image) if guest.image else "",
+        saved=None if guest.saved is None else str(base / guest.saved),
+        memory_mib=guest.memory_mib,
+        ports=tuple(guest.ports),
     )
 
 

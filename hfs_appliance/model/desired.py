@@ -72,14 +72,36 @@ class CloudProvider(StrEnum):
     OPENSTACK = "openstack"
 
 
+class MachineKind(StrEnum):
+    """What the local provider makes a server of."""
+
+    PROCESSES = "processes"
+    QEMU = "qemu"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuestSettings:
+    """What every guest of QEMU is made of."""
+
+    image: str = ""
+    """Directory with `kernel`, `initramfs` and `disk`."""
+    saved: str | None = None
+    """Where the saved state lies from which guests are started; None: beside the servers."""
+    memory_mib: int = 256
+    ports: tuple[int, ...] = ()
+    """Ports of a server's address that reach into its guest."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalCloud:
-    """The local provider: servers are process groups on this machine."""
+    """The local provider: servers are process groups on this machine, or guests of QEMU."""
 
     network: str = "127.77.0.0/16"
     """Loopback network, CIDR, from which each server gets an address of its own."""
     directory: str | None = None
     """Where the servers lie; None: in the state directory of the appliance, which then is the only one."""
+    machine: MachineKind = MachineKind.PROCESSES
+    guest: GuestSettings = GuestSettings()
     boot: Duration = seconds(2)
     updates: Duration = seconds(1)
     configuration: Duration = seconds(1)

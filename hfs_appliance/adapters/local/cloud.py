@@ -1,5 +1,7 @@
 """The local provider: a Cloud whose servers are process groups of this machine, each with its own loopback address.
 
+What the processes are, an agent or a whole virtual machine, is the flavour's (flavours.py).
+
 No state but the directories below `<state>/servers` (machine.py): another instance of this class, in another process,
 sees the same servers. Deletion needs no task of its own: whoever asks about a server that is being deleted takes it a
 step further.
@@ -17,6 +19,7 @@ from typing import Final, TypeVar
 
 import trio
 
+from hfs_appliance.adapters.local.flavours import flavour_of
 from hfs_appliance.adapters.local.machine import Facts, Machine, make_machine, read_facts
 from hfs_appliance.model import desired
 from hfs_appliance.model.identity import Identity
@@ -49,7 +52,7 @@ class LocalCloud:
         self._project: Final = f"local:{self._root.resolve()}"
         self._settings: Final = settings
         self._clock: Final = clock
-        self._command: Final = tuple(command)
+        self._flavour: Final = flavour_of(settings, self._root, command)
         # One worker: steps on one directory never interleave within this process; the lock file keeps others out.
         self._worker: Final = trio.CapacityLimiter(1)
         self._facts: dict[ServerId, tuple[int, Facts]] = {}
@@ -140,7 +143,7 @@ class LocalCloud:
         )
 
     def _status(self, machine: Machine) -> tuple[CloudStatus, str]:
-        is_booting = self._clock.now() < after(machine.facts.created_at, self._settings.boot)
+        is_booting = self._flavour.is_booting(machine, self._clock.now())
         if machine.is_running or self._is_taken_over(machine):
             return (CloudStatus.BUILDING if is_booting else CloudStatus.ACTIVE), ""
         if machine.was_started:
@@ -170,9 +173,7 @@ class LocalCloud:
             if machine.is_deleting:
                 raise Conflict(f"server {spec.server} is being deleted")
             if not machine.was_started:
-                machine.start(
-                    self._settings.boot, [*self._command, "agent", "--identity", str(machine.identity_file.absolute())]
-                )
+                machine.start(self._flavour.init(machine))
         return self._look(machine)
 
     def _make(self, spec: ServerSpec) -> Machine:
@@ -199,7 +200,7 @@ class LocalCloud:
             configuration=self._settings.configuration,
             recipe=spec.recipe,
         )
-        return make_machine(self._root, facts, identity)
+        return make_machine(self._root, facts, self._flavour.fit(identity))
 
     def _free_address(self) -> str:
         taken = {self._machine(server).facts.address for server in self._names()}

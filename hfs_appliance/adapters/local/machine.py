@@ -45,15 +45,8 @@ from hfs_appliance.model.ids import (
     PoolName,
     ServerId,
 )
-from hfs_appliance.model.instants import Duration, Instant, to_seconds
+from hfs_appliance.model.instants import Instant
 from hfs_appliance.registry import formats
-
-_INIT: Final = """
-sleep "$1"
-shift
-until "$@"; do sleep 1; done
-"""
-"""What a VM does: boot, then keep the agent running until it says (status 0) that its work is done."""
 
 _TAIL: Final = 256 * 1024
 
@@ -87,12 +80,12 @@ class Machine:
     place: Path
     facts: Facts
 
-    def start(self, boot: Duration, command: Sequence[str]) -> None:
+    def start(self, command: Sequence[str]) -> None:
         """Start the init, or take over one that runs."""
         if self.take_over():
             return
         init = spawn_detached(
-            ["/bin/sh", "-c", _INIT, "init", f"{to_seconds(boot):.3f}", *command],
+            command,
             log=self.place / "agent.log",
             environment={**os.environ, SERVER_MARK: self.facts.mark},
             directory=self.place,

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from hfs_appliance.adapters.local.flavours import Processes
 from hfs_appliance.adapters.local.machine import Facts, Machine, make_machine, read_facts
 from hfs_appliance.adapters.openstack.userdata import IDENTITY_FILE
 from hfs_appliance.model.identity import Identity
@@ -57,7 +58,7 @@ class Machines:
         else:
             root.mkdir(parents=True, exist_ok=True)
             found = make_machine(root, _facts(record, identity), identity)
-        found.start(Duration(0), [*self._command, "agent", "--identity", str(found.identity_file.absolute())])
+        found.start(Processes(Duration(0), self._command).init(found))
 
     def stop(self, machine: simulated.Machine) -> None:
         """Cut a server's power; one that is being deleted leaves nothing behind."""
