@@ -18,6 +18,7 @@ Usage: ./build.sh COMMAND [ARGUMENT...]
   run [OPTION...]   make what is missing, then start the local environment: dist/hfs run configs/local.toml
   test [ARG...]     make what the tests need, then check, then run all tests; arguments go to pytest
   test --openstack  run the contracts of cloud and load balancer against a real OpenStack control plane (10 minutes)
+  test --qemu       run the contract of the cloud with real virtual machines (minutes in software)
   test --puppet     run the tests that need the real Puppet (a minute)
   guest             make build/guest, what virtual machines of the local provider boot (configs/qemu.toml)
   openstack up|down start that control plane on loopback, to play with, or end it
@@ -196,7 +197,7 @@ END
 # ---- commands
 
 check() {
-  say "shellcheck" && .venv/bin/shellcheck build.sh .ci/run tests/openstack/cloud.sh
+  say "shellcheck" && .venv/bin/shellcheck build.sh .ci/run guest/image.sh tests/openstack/cloud.sh
   say "ruff check" && "$venv" -m ruff check .
   say "ruff format" && "$venv" -m ruff format --check .
   say "mypy" && "$venv" -m mypy
@@ -212,6 +213,12 @@ test_openstack() {
   HFS_OPENSTACK=$root/build/openstack/clouds.yaml "$venv" -m pytest -m openstack tests/contract "$@" || result=$?
   [[ $ran ]] || tests/openstack/cloud.sh down
   return "$result"
+}
+
+# Run the contract of the cloud with guests of QEMU. Not in every run: the state of the first takes minutes in software.
+test_qemu() {
+  prepare packages_for_run packages_for_guest "virtualenv build test" guest
+  HFS_GUESTS=$root/build/guest "$venv" -m pytest -m qemu tests/contract "$@"
 }
 
 # Run what needs the real Puppet. Not in every run: installing it takes half a minute, a run of it 4 s of processor time.
@@ -320,6 +327,10 @@ main() {
     test)
       if [[ ${1-} == --openstack ]]; then
         test_openstack "${@:2}"
+        return
+      fi
+      if [[ ${1-} == --qemu ]]; then
+        test_qemu "${@:2}"
         return
       fi
       if [[ ${1-} == --puppet ]]; then

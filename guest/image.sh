@@ -14,23 +14,18 @@ modules=(virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_p
   virtio_net virtio-rng qemu_fw_cfg)
 
 rm -rf "$work"
-mkdir -p "$target/packages" "$work"/{kernel,root,early/bin,early/dev,early/root,early/modules}
-cd "$target/packages" # kept: what is here already is not fetched again
+mkdir -p "$work"/{packages,kernel,root,early/bin,early/dev,early/root,early/modules}
+cd "$work/packages"
 kernel=$(apt-cache depends --important linux-image-cloud-amd64 | sed -n 's/^ *Depends: *\(linux-image-[^ ]*\)$/\1/p')
 apt-cache depends --recurse --important python3 python3-venv busybox-static |
   grep '^[a-z]' | sort -u | grep -Ev "$unneeded" |
-  xargs apt-get download --print-uris "$kernel" | cut -d' ' -f2 >"$work/wanted"
-missing=()
-while read -r package; do
-  [[ -e $package ]] || missing+=("${package%%_*}")
-done <"$work/wanted"
-((${#missing[@]} == 0)) || apt-get download --quiet=2 "${missing[@]}"
-while read -r package; do
+  xargs apt-get --option APT::Sandbox::User=root download --quiet=2 "$kernel"
+for package in *.deb; do
   case $package in
     linux-image-*) dpkg-deb --extract "$package" "$work/kernel" ;;
     *) dpkg-deb --extract "$package" "$work/root" ;;
   esac
-done <"$work/wanted"
+done
 
 cd "$work/early"
 cp ../root/bin/busybox bin/

@@ -198,9 +198,6 @@ def _guests(desired: DesiredState) -> Iterator[Finding]:
         if service.port not in guest.ports:
             words = f"port {service.port} does not reach into a guest"
             yield Finding(path=("service", service.name, "port"), words=words, others=((*table, "ports"),))
-        if service.run.directory is not None:
-            words = "is a directory of this machine, which a guest does not see: put it into the image"
-            yield Finding(path=("service", service.name, "run", "directory"), words=words)
 
 
 def _openstack_cloud(desired: DesiredState) -> Iterator[Finding]:

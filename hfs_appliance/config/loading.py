@@ -17,7 +17,7 @@ from hfs_appliance.config.reading import read_shape
 from hfs_appliance.config.shape import File
 from hfs_appliance.config.source import no_text, parse, placed, read_text
 from hfs_appliance.config.translate import to_model
-from hfs_appliance.model.desired import DesiredState, Pool
+from hfs_appliance.model.desired import DesiredState, MachineKind, Pool
 from hfs_appliance.model.ids import ServiceName, Version, is_version
 
 SOURCE_BYTES_MAX: Final = 512 * 1024
@@ -108,8 +108,11 @@ def _not_on_disk(desired: DesiredState) -> Iterable[Finding]:
         yield from _not_meant(pool)
     for service in desired.services.values():
         directory = service.run.directory
-        if directory is not None and not Path(directory).is_dir():
-            path: KeyPath = ("service", service.name, "run", "directory")
+        path: KeyPath = ("service", service.name, "run", "directory")
+        if directory is not None and desired.cloud.local.machine is MachineKind.QEMU:
+            words = "is a directory of this machine, which a guest does not see: put it into the image"
+            yield Finding(path=path, words=words)
+        elif directory is not None and not Path(directory).is_dir():
             yield Finding(path=path, words=f"there is no directory {directory}")
 
 

@@ -37,6 +37,12 @@ directory = "/var/lib/hfs/servers"
 boot = "3s"
 updates = "2s"
 configuration = "4s"
+machine = "qemu"
+[cloud.local.guest]
+image = "/images/guest"
+saved = "/var/lib/hfs/saved"
+memory_mib = 512
+ports = [80, 9000]
 [cloud.openstack]
 cloud = "example"
 clouds_file = "/etc/openstack/clouds.yaml"

@@ -65,6 +65,8 @@ def value(key: dict[str, Any]) -> str:
     kind: str = key["type"]
     if "$ref" in key.get("items", {}):
         return "array of tables"
+    if key.get("items", {}).get("type") == "integer":
+        return "array of integers"
     return {"array": "array of strings", "object": "table of strings"}.get(kind, kind)
 
 

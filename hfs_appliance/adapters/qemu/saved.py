@@ -52,7 +52,7 @@ class Accelerator:
 
 
 KVM: Final = Accelerator(name="kvm", processor="host", boot_seconds=20)
-SOFTWARE: Final = Accelerator(name="tcg", processor="max", boot_seconds=300)
+SOFTWARE: Final = Accelerator(name="tcg", processor="max", boot_seconds=900)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,8 +131,8 @@ def _make(draft: Path, made_of: Ingredients, accelerator: Accelerator) -> None:
     shutil.copyfile(made_of.executable, draft / "hfs")
     (draft / "identity").write_bytes(b" " * IDENTITY_BYTES)
     (draft / "accelerator").write_text(f"{accelerator.name} {accelerator.processor}\n")
-    overlay = [QEMU_IMG, "create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(made_of.image / "disk"), draft / "disk"]
-    subprocess.run(overlay, check=True)
+    backing, disk = str(made_of.image / "disk"), str(draft / "disk")
+    subprocess.run([QEMU_IMG, "create", "-q", "-f", "qcow2", "-F", "raw", "-b", backing, disk], check=True)
     parts = Parts(
         image=made_of.image,
         executable=draft / "hfs",

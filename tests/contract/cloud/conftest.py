@@ -21,7 +21,9 @@ from sim.cloud import SimCloud
 from sim.datacentre import Datacentre
 from sim.streams import Streams
 from sim.wire.openstack.whole import openstack
+from tests.support import guests
 from tests.support.clouds import IDLE_AGENT, delete_all, kill_all
+from tests.support.guests import GUESTS
 from tests.support.openstacks import REAL, REAL_SETTINGS, client, serving
 from tests.support.simulated import CLOCK as SIMULATED_CLOCK
 from tests.support.simulated import in_virtual_time
@@ -38,6 +40,20 @@ async def _local(state: Path) -> AsyncIterator[Door]:
 
     def door() -> Cloud:
         return LocalCloud(ENVIRONMENT, state, settings, SystemClock(), IDLE_AGENT)
+
+    try:
+        yield door
+    finally:
+        await kill_all(door())
+
+
+@asynccontextmanager
+async def _guests(state: Path) -> AsyncIterator[Door]:
+    image = Path(os.environ[GUESTS])
+    settings = guests.settings(image, image.parent / "saved-for-tests")
+
+    def door() -> Cloud:
+        return LocalCloud(ENVIRONMENT, state, settings, SystemClock(), (str(guests.IDLE),))
 
     try:
         yield door
@@ -70,6 +86,7 @@ async def _real(_directory: Path) -> AsyncIterator[Door]:
 @pytest.fixture(
     params=[
         *([pytest.param(_real, id="real", marks=pytest.mark.openstack)] if REAL in os.environ else []),
+        *([pytest.param(_guests, id="qemu", marks=pytest.mark.qemu)] if GUESTS in os.environ else []),
         pytest.param(_openstack, id="openstack"),
         pytest.param(_local, id="local"),
         pytest.param(_simulated, id="simulated", marks=pytest.mark.trio(run=in_virtual_time)),

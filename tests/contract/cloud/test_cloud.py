@@ -16,10 +16,11 @@ from hfs_appliance.ports.cloud import Cloud
 from hfs_appliance.ports.errors import Conflict, Fenced, Missing, Rejected, Unsupported
 from tests.contract.cloud.conftest import ENVIRONMENT, Door
 from tests.support.clouds import OWN_NONCE, spec, wait_gone, wait_status
+from tests.support.guests import GUESTS
 from tests.support.openstacks import REAL
 
 ONE = ServerId("small-0001")
-PATIENCE_SECONDS = 200 if REAL in os.environ else 20
+PATIENCE_SECONDS = 200 if REAL in os.environ or GUESTS in os.environ else 20
 
 
 def identity(server: CloudServer) -> tuple[str, ...]:
