@@ -7,6 +7,9 @@
 #   cloud.sh down    end every process; the next start takes half a minute
 #   cloud.sh wipe    down, and forget all but the packages
 #
+# HFS_OPENSTACK_HOSTS: compute hosts in each of the three zones, 1 if nothing is said. Each takes 60 MiB; the more servers
+# there are on a host, the longer another one takes there, so for hundreds of servers name 3 or 4.
+#
 # HOME is build/openstack of this checkout. Everything listens on 127.0.0.1; data is thrown away lightly: no passwords
 # in the database, no fsync.
 set -euo pipefail
@@ -16,7 +19,8 @@ home=$(cd "$here/../.." && pwd)/build/openstack
 venv=$home/venv
 bin=$venv/bin
 password=secret
-places=(c1:az1 c2:az2 c3:az3) # compute hosts, each in its zone
+places=() # compute hosts, each in its zone
+for ((host = 1; host <= 3 * ${HFS_OPENSTACK_HOSTS:-1}; host++)); do places+=("c$host:az$(((host - 1) % 3 + 1))"); done
 hosts=("${places[@]%%:*}")
 
 databases=(keystone placement glance nova_api nova_cell0 nova_cell1 neutron octavia)
@@ -62,6 +66,15 @@ clouds:
       username: demo
       password: $password
       project_name: demo
+      user_domain_id: default
+      project_domain_id: default
+    region_name: RegionOne
+  admin: # nobody uses it but tests that break the cloud
+    auth:
+      auth_url: $OS_AUTH_URL
+      username: admin
+      password: $password
+      project_name: admin
       user_domain_id: default
       project_domain_id: default
     region_name: RegionOne
@@ -240,10 +253,10 @@ up() {
   start_daemons
   wait_apis
   seed hosts
-  if [[ ! -e $home/made ]]; then
+  if [[ ! -e $home/made || $(<"$home/made") != "${places[*]}" ]]; then
     "$bin/nova-manage" --config-file "$home/etc/nova.conf" cell_v2 discover_hosts >"$home/log/discover.out" 2>&1
     seed things
-    : >"$home/made"
+    printf '%s' "${places[*]}" >"$home/made"
   fi
   say "OpenStack is up after $SECONDS s; export OS_CLIENT_CONFIG_FILE=$home/clouds.yaml OS_CLOUD=hfs"
 }
@@ -268,7 +281,7 @@ wipe() {
 case ${1-} in
   up | down | wipe) "$1" ;;
   *)
-    sed -n '2,13s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
+    sed -n '2,16s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
     exit 64
     ;;
 esac

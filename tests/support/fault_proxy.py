@@ -12,12 +12,11 @@ from collections import Counter
 from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
+
+import httpx
 
 from sim.wire.openstack.http import Ending, Request, Response
-
-if TYPE_CHECKING:
-    import httpx
 
 REAL: Final = {
     "identity": "http://127.0.0.1:5000",
@@ -34,7 +33,10 @@ _OWN: Final = frozenset({"host", "content-length", "connection", "accept-encodin
 
 
 class FaultProxy:
-    """Hands calls on; give it `handle` to serve. `share` of them goes wrong, as the dice of `seed` fall."""
+    """Hands calls on; give it `handle` to serve. `share` of them goes wrong, as the dice of `seed` fall.
+
+    It counts them by what became of them, by method and service, and those that the service itself has `rejected`.
+    """
 
     def __init__(self, client: httpx.AsyncClient, upstreams: Mapping[str, str], *, share: float, seed: int = 1) -> None:
         self._client: Final = client
@@ -42,7 +44,6 @@ class FaultProxy:
         self._dice: Final = random.Random(seed)
         self.share = share
         self.counts: Final = Counter[str]()
-        """What became of the calls."""
 
     async def handle(self, request: Request) -> Response:
         """Answer one request, or do not."""
@@ -61,13 +62,18 @@ class FaultProxy:
     async def _hand_on(self, request: Request) -> Response:
         _, service, *rest = request.path.split("/")
         headers = {name: value for name, value in request.headers.items() if name not in _OWN}
-        told = await self._client.request(
-            request.method,
-            "/".join([self._upstreams[service], *rest]),
-            params=dict(request.query),
-            headers=headers,
-            content=request.body,
-        )
+        try:
+            told = await self._client.request(
+                request.method,
+                "/".join([self._upstreams[service], *rest]),
+                params=dict(request.query),
+                headers=headers,
+                content=request.body,
+            )
+        except httpx.TransportError:
+            return Response(status=HTTPStatus.BAD_GATEWAY)
+        if told.status_code >= HTTPStatus.BAD_REQUEST:
+            self.counts["rejected"] += 1
         kept = {name: value for name, value in told.headers.items() if name not in {*_OWN, "content-encoding", "date"}}
         return Response(status=told.status_code, raw=told.content, headers=kept)
 
