@@ -58,6 +58,7 @@ from hfs_appliance.runtime.ending import Ending, end, first_of, wait_built, wait
 from hfs_appliance.runtime.plane import Backends, ControlPlane
 from hfs_appliance.runtime.recording import Recording
 from hfs_appliance.runtime.supervise import Part, restarting
+from hfs_appliance.runtime.tunables import patient
 from hfs_appliance.supplies import CannotStart, Supplies, handing_out, told_address
 from hfs_appliance.telemetry.bus import EventBus
 from hfs_appliance.telemetry.decisions import DecisionLog
@@ -269,6 +270,7 @@ def _compose(
         balancer=balancer,
         spares=cloud if isinstance(cloud, OpenStackCloud) else None,
         reached_at=_reached_at(options) if balancer is not None else None,
+        tunables=patient(settings.cloud.call_within),
     )
     decisions = DecisionLog(options.state / DECISIONS)
     # A worker of its own: a second's decisions do not wait for a plan that takes many.

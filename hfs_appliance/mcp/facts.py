@@ -19,7 +19,9 @@ CLOUD_FRESH_POLLS = 5
 """A list of servers older than this many poll intervals (and CLOUD_FRESH_AT_LEAST) is stale."""
 CLOUD_FRESH_AT_LEAST = seconds(15)
 CREATE_WITHIN = seconds(60)
-"""A record whose server the cloud does not list by then is given up."""
+"""A record whose server the cloud does not list by then is given up; later where a creation may take longer, …"""
+CREATE_CALLS = 3
+"""… which is a look and a request, each as long as a call may take, and the list that shows it."""
 CREATE_RETRY_AFTER = seconds(5)
 """A record whose server the cloud does not list by then is asked for again: perhaps nothing was ever sent."""
 DRAIN_MARGIN = seconds(15)
@@ -45,6 +47,7 @@ class Circumstances:
 
     now: Instant
     services: Mapping[ServiceName, Service]
+    create_within: Duration
     build_within: Mapping[str, Duration]
     """By pool."""
     departed: Mapping[ServerId, Instant]
@@ -68,6 +71,7 @@ def circumstances(world: World, desired: DesiredState) -> Circumstances:
     return Circumstances(
         now=world.now,
         services=desired.services,
+        create_within=Duration(max(CREATE_WITHIN, CREATE_CALLS * desired.cloud.call_within)),
         build_within={name: pool.build_within for name, pool in desired.pools.items()},
         departed=view.departed,
         probes=world.probes,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from hfs_appliance.mcp.facts import CREATE_WITHIN, DRAIN_MARGIN, Circumstances, Facts
+from hfs_appliance.mcp.facts import DRAIN_MARGIN, Circumstances, Facts
 from hfs_appliance.model.desired import Service
 from hfs_appliance.model.instants import Duration, Instant, after, seconds
 from hfs_appliance.model.observed import ServerRecord
@@ -60,9 +60,9 @@ def drain_ends(_f: Facts, r: ServerRecord, c: Circumstances) -> Instant:
     return after(after(r.drain_at or r.created_at, drain), DRAIN_MARGIN)
 
 
-def create_ends(_f: Facts, r: ServerRecord, _c: Circumstances) -> Instant:
+def create_ends(_f: Facts, r: ServerRecord, c: Circumstances) -> Instant:
     """The cloud must list it by then."""
-    return after(r.created_at, CREATE_WITHIN)
+    return after(r.created_at, c.create_within)
 
 
 def build_ends(f: Facts, r: ServerRecord, c: Circumstances) -> Instant:

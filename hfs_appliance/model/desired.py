@@ -159,6 +159,11 @@ class CloudSettings:
     local: LocalCloud = LocalCloud()
     openstack: OpenStackCloud = OpenStackCloud()
 
+    @property
+    def call_within(self) -> Duration:
+        """Give how long one call of its API may take; the local one has none."""
+        return self.openstack.call_within if self.provider is CloudProvider.OPENSTACK else Duration(0)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reserve:

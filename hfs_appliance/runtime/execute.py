@@ -41,6 +41,8 @@ class Executor:
         self._answered: Map[ServerId, Instant] = Map()
         self._failures: list[Failure] = []
         self._limiter = trio.CapacityLimiter(parts.tunables.actions_at_once)
+        self._cloud_limiter = trio.CapacityLimiter(parts.tunables.actions_at_once)
+        """Of its own: creations on a slow cloud, which may take a minute each, must not hold up a claim or a drain."""
         self._work = trio.CancelScope()
         self._idle = Dirty()
         self._queue: trio.MemorySendChannel[tuple[Action, DesiredState, int | None]]
@@ -100,7 +102,7 @@ class Executor:
     async def _carry_out(self, action: Action, desired: DesiredState, cause: int | None) -> None:
         parts = self._parts
         accepted_at = parts.clock.now()
-        async with self._limiter:
+        async with self._cloud_limiter if isinstance(action, Create | Delete) else self._limiter:
             if parts.clock.now() - accepted_at > WAITS_AT_MOST:
                 self._free(action)
                 return

@@ -4,7 +4,7 @@ for what is right, only for how soon it is done.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from hfs_appliance.model.instants import MINUTE, Duration, seconds
@@ -35,3 +35,13 @@ class Tunables:
 
 
 PRODUCTION: Final = Tunables()
+_MARGIN: Final = seconds(5)
+
+
+def patient(call_within: Duration, tunables: Tunables = PRODUCTION) -> Tunables:
+    """Give an action the time for two calls, a look and a mutation, of a cloud whose calls may take so long.
+
+    An action that ends before its call does knows less than the adapter: whether the request was sent at all.
+    """
+    within = Duration(max(tunables.cloud_within, 2 * call_within + _MARGIN))
+    return replace(tunables, cloud_within=within, action_within=Duration(within + 2 * _MARGIN))

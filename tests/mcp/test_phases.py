@@ -12,14 +12,14 @@ from dataclasses import replace
 import pytest
 
 from hfs_appliance.mcp.classify import classify
-from hfs_appliance.mcp.facts import Circumstances, Facts
+from hfs_appliance.mcp.facts import CREATE_WITHIN, Circumstances, Facts, circumstances
 from hfs_appliance.mcp.phases import RULES
-from hfs_appliance.model.desired import Service
+from hfs_appliance.model.desired import CloudProvider, OpenStackCloud, Service
 from hfs_appliance.model.ids import NO_UUID, CloudId, EnvironmentUuid, Nonce, ServerId, ServiceName, Version
-from hfs_appliance.model.instants import SECOND, Duration, Instant, after, seconds
+from hfs_appliance.model.instants import MINUTE, SECOND, Duration, Instant, after, seconds
 from hfs_appliance.model.observed import CloudServer, CloudStatus, InstanceStatus, PoolEntry, Registration, ServerRecord
 from hfs_appliance.model.probes import Answer, Probe, Pulse
-from sim.worlds import EPOCH, SMALL, ZONES, desired
+from sim.worlds import EPOCH, SMALL, ZONES, Fleet, desired
 
 S, NOW = SECOND, 10_000 * SECOND
 NAME, DNS = ServerId("small-0001"), ServiceName("dns")
@@ -100,6 +100,7 @@ def judge(
         Circumstances(
             now=Instant(EPOCH + now),
             services=SERVICES,
+            create_within=CREATE_WITHIN,
             build_within={of: seconds(600)},
             departed={NAME: Instant(EPOCH + departed)} if departed is not None else {},
             probes=answered,
@@ -278,10 +279,20 @@ def test_what_has_no_record_is_ours_unless_it_says_another_fleets(
     assert (verdict.rule, verdict.since) == ("no-record", 0)
 
 
+def test_a_creation_is_given_up_when_it_can_be_under_way_no_more() -> None:
+    fleet = Fleet(desired=desired({}, pool_size=0))
+    world = fleet.world()
+    assert world.desired is not None
+    slow = replace(fleet.desired.cloud, provider=CloudProvider.OPENSTACK, openstack=OpenStackCloud(call_within=MINUTE))
+    assert circumstances(world, world.desired).create_within == CREATE_WITHIN
+    assert circumstances(world, replace(fleet.desired, cloud=slow)).create_within == 3 * MINUTE
+
+
 def circumstances_of(uuid: EnvironmentUuid) -> Circumstances:
     return Circumstances(
         now=EPOCH,
         services={},
+        create_within=CREATE_WITHIN,
         build_within={},
         departed={},
         probes={},

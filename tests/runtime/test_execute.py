@@ -7,15 +7,16 @@ from dataclasses import replace
 import pytest
 import trio
 
-from hfs_appliance.model.events import ActionFailed
+from hfs_appliance.model.events import ActionDone, ActionFailed
 from hfs_appliance.model.ids import AvailabilityZone, ServerId, ServiceName, Version
+from hfs_appliance.model.instants import seconds
 from hfs_appliance.model.leadership import Term
-from hfs_appliance.model.plan import Adopt, Cause, Claim, Delete, Forget, Reason
+from hfs_appliance.model.plan import Adopt, Cause, Claim, ConfirmBuilt, Delete, Forget, Reason
 from hfs_appliance.registry.curator import write_registration
 from hfs_appliance.registry.formats import read_assignment, read_record
 from hfs_appliance.runtime.execute import Executor
 from hfs_appliance.runtime.fence import FencedRegistry
-from hfs_appliance.runtime.tunables import PRODUCTION
+from hfs_appliance.runtime.tunables import PRODUCTION, patient
 from sim.presence import registration_of
 from tests.support.parts import REASON, Bench, create, pass_time, running, simulated
 
@@ -118,6 +119,25 @@ async def test_what_waits_for_a_slow_cloud_for_too_long_is_left_to_the_next_plan
         bench.submit(actions[-1])
         await bench.executor.wait_idle()
     assert list(bench.datacentre.machines) == [actions[-1].server]
+
+
+@simulated
+async def test_what_the_registry_is_asked_for_does_not_wait_for_a_slow_cloud(bench: Bench) -> None:
+    async with running(bench.executor.run):
+        bench.submit(create(1))
+        await bench.executor.wait_idle()
+        bench.datacentre.faults.hangs = True
+        bench.submit(*(create(serial) for serial in range(2, 2 + PRODUCTION.actions_at_once)))
+        await bench.sink.wait("action-started", 1 + PRODUCTION.actions_at_once)
+        bench.submit(ConfirmBuilt(server=ServerId("small-0001"), reason=REASON))
+        done = await bench.sink.wait("action-done", 2)
+    assert [event.action for event in done if isinstance(event, ActionDone)] == ["create", "confirm-built"]
+
+
+def test_an_action_has_the_time_of_a_look_and_a_mutation_of_its_cloud() -> None:
+    assert patient(seconds(0)) == PRODUCTION
+    slow = patient(seconds(60))
+    assert 2 * seconds(60) < slow.cloud_within < slow.action_within
 
 
 @simulated

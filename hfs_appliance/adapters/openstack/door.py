@@ -134,7 +134,9 @@ class Door:
             except NoService as error:
                 raise Unsupported(str(error)) from error
         if not gate.has_begun:
-            raise Transient(f"{words}: it waited for others for {to_seconds(self._within):g} s, and was not sent")
+            waited = f"{words}: it waited for others for {to_seconds(self._within):g} s, and was not sent"
+            # Too much was asked for at once: nobody is to blame, as for a quota.
+            raise Exhausted(waited) if is_mutation else Transient(waited)
         self._note_overload(lane)
         raise (unknown if gate.has_left else Transient)(f"{words}: no answer within {to_seconds(self._within):g} s")
 

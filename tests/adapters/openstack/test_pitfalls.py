@@ -31,6 +31,7 @@ from sim.wire.openstack.mishaps import Mishap
 from sim.wire.openstack.network import fixed_id
 from sim.wire.openstack.whole import OpenStack, write_clouds_yaml
 from tests.adapters.openstack.parts import ENVIRONMENT, ONE, TWO, asked, living, sent
+from tests.adapters.openstack.test_words import check
 from tests.support.clouds import wait_gone, wait_status
 from tests.support.openstacks import SETTINGS, client
 
@@ -339,13 +340,15 @@ async def test_os15_what_only_waited_for_others_was_not_sent(fake: OpenStack, cl
     async def delete() -> None:
         try:
             await cloud._delete(made.cloud_id, unconditional)
-        except (Ambiguous, Transient) as error:
+        except (Ambiguous, Exhausted) as error:
             errors.append(error)
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(delete)
         nursery.start_soon(delete)
-    assert {type(error) for error in errors} == {Ambiguous, Transient}
+    assert {type(error) for error in errors} == {Ambiguous, Exhausted}, "too much at once, and nobody's fault"
+    (waited,) = [str(error) for error in errors if isinstance(error, Exhausted)]
+    check("more is asked for than is answered", "action-failed", waited)
     assert [method for method, _ in fake.cloud.calls].count("DELETE") == 1
 
 

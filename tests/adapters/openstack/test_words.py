@@ -18,7 +18,7 @@ from hfs_appliance.model.events import CloudUnreachable
 from hfs_appliance.model.ids import AvailabilityZone
 from hfs_appliance.model.instants import seconds
 from hfs_appliance.model.observed import CloudStatus
-from hfs_appliance.ports.errors import Exhausted, PortError, Rejected, Transient
+from hfs_appliance.ports.errors import Exhausted, PortError, Transient
 from hfs_appliance.runtime.dirty import Dirty
 from hfs_appliance.runtime.observe_cloud import CloudObserver
 from hfs_appliance.telemetry.bus import EventBus
@@ -133,4 +133,5 @@ async def stranger(fake: OpenStack, tmp_path: Path) -> AsyncIterator[OpenStackCl
 
 async def test_a_wrong_project_or_password(stranger: OpenStackCloud) -> None:
     with trio.fail_after(60):
-        check("a wrong project, user or password", "action-failed", await refused(stranger, Rejected))
+        kind, told = await listed(stranger)
+    check("a wrong project, user or password", kind, told)
