@@ -294,6 +294,7 @@ def converged_fleet(servers: int, *, per_service: int = 50) -> Fleet:
         fleet._carry_out(  # noqa: SLF001  # this module's own class
             Create(server=server, pool=SMALL, az=ZONES[serial % 3], reason=_BUILT)
         )
+        fleet.records[server] = replace(fleet.records[server], built_at=fleet.now)
         if serial <= len(names):
             service, slot = names[serial - 1]
             fleet.records[server] = replace(

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from hfs_appliance.mcp.classify import classify
+from hfs_appliance.mcp.decide import decide
 from hfs_appliance.mcp.facts import Circumstances, circumstances, join
 from hfs_appliance.mcp.glance import glance
 from hfs_appliance.mcp.placing import place
@@ -86,6 +87,10 @@ def test_what_is_odd_is_left_to_the_table_and_nothing_else(oddity: str) -> None:
     seen, _ = look(fleet.world(), Tally())
     assert len(seen) == SERVERS - 1
     assert ODD not in seen
+
+
+def test_with_a_fleet_that_serves_nothing_is_to_be_done() -> None:
+    assert decide(fleet_of_two().world()).is_converged
 
 
 def test_who_is_busy_is_left_to_the_table() -> None:
