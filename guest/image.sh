@@ -6,7 +6,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 mkdir -p "$1"
 target=$(cd "$1" && pwd)
 work=$target/.work
-epoch=315532800 # what is made here bears this time: the same packages give the same bytes
+epoch=315532800 # what is made here bears this time; of the same packages kernel and initramfs have the same bytes, the disk the same files
 
 # What packages of the list need besides, but a guest that is only unpacked does not.
 unneeded='^(c?debconf|dpkg|install-info|perl.*|tar|openssl|ca-certificates|mailcap|mime-support|readline-common|gcc-.*-base|lib(perl|debian-installer|newt|slang|textwrap|gdbm|selinux|pcre2|acl|md0|zstd).*)$'
