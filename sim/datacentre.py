@@ -47,7 +47,11 @@ class Datacentre:
         """Machines that the cloud has forgotten, on hosts that have not heard of it."""
         self.ever_made = 0
         self.late_until = 0
-        """When the last creation is carried out that was answered with an error."""
+        """When the last thing is over that the cloud does long after it was asked, and that nobody foresees.
+
+        A creation that was answered with an error; the end of a server that somebody else deleted while its host was
+        dark: it came back with its host, nobody who knows hfs has told it to stop, and the cloud reaps it in the end.
+        """
         self.deletions = 0
         """Deletions that were begun."""
         self.listing: Final = Listing(clock.now, self.listed, self.faults)
@@ -139,7 +143,9 @@ class Datacentre:
 
     def vanish(self, server: ServerId) -> None:
         """H10: let a machine disappear, as if somebody else had deleted it."""
-        self._remove(self.find(server))
+        machine = self.find(server)
+        machine.is_vanished = True
+        self._remove(machine)
 
     def lose_power(self, machines: Iterable[Machine], *, is_noticed: bool) -> None:
         """V5, V6: end what runs on machines; whether the cloud says so is another matter."""
@@ -318,7 +324,10 @@ class Datacentre:
             self._reap_later(machine)
 
     def _reap_later(self, machine: Machine) -> None:
-        self.clock.after(self.stream.between(MINUTE, self.pace.stalled), lambda: self._bury(machine))
+        due = self.clock.now() + self.stream.between(MINUTE, self.pace.stalled)
+        if machine.is_vanished:
+            self.late_until = max(self.late_until, due)
+        self.clock.at(due, lambda: self._bury(machine))
 
     def _bury(self, machine: Machine) -> None:
         server = machine.spec.server

@@ -50,6 +50,8 @@ class Machine:
     outages: int = 0
     """How many power failures it is under."""
     is_never_booting: bool = False
+    is_vanished: bool = False
+    """Whether somebody else has deleted it."""
 
     @property
     def is_running(self) -> bool:

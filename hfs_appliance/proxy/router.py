@@ -2,7 +2,7 @@
 
 A route follows from the service, its registrations, its traffic epoch and what is served now; so it is made anew when
 one of these is another one. While a service has members of whom nothing is heard (`_hanging`), it also follows from
-what others have registered and from whether removals are believed, and is made anew each time.
+what others have registered, from our records and from whether removals are believed, and is made anew each time.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections import Counter
 from collections.abc import Mapping
 
 from hfs_appliance.model.desired import DesiredState, Service
-from hfs_appliance.model.ids import ServiceName
+from hfs_appliance.model.ids import ServerId, ServiceName
 from hfs_appliance.model.maps import Map, differing
-from hfs_appliance.model.observed import Registration
+from hfs_appliance.model.observed import Registration, ServerRecord
 from hfs_appliance.model.traffic import Traffic
-from hfs_appliance.proxy.routing import Place, Routing, Withheld, next_route, place_of, table_of
+from hfs_appliance.proxy.routing import NO_RECORDS, Place, Routing, Withheld, next_route, place_of, table_of
 from hfs_appliance.proxy.table import Route, RouteTable
 
 _NOTHING: Map[str, Registration] = Map()
@@ -41,6 +41,7 @@ class Router:
         desired: DesiredState,
         registrations: Mapping[ServiceName, Mapping[str, Registration]],
         traffic: Mapping[ServiceName, Traffic],
+        records: Mapping[ServerId, ServerRecord] = NO_RECORDS,
         *,
         removals_believed: bool,
     ) -> Routing:
@@ -55,12 +56,14 @@ class Router:
         self._registrations, self._traffic = registrations, traffic
         changes: dict[ServiceName, Route | None] = {}
         for name in touched:
-            changes[name] = self._reroute(name, removals_believed=removals_believed)
+            changes[name] = self._reroute(name, records, removals_believed=removals_believed)
         self._routes = self._routes.updated(changes)
         notes = tuple(Withheld(service=name, words=words) for name, words in sorted(self._withheld.items()))
         return Routing(table=table_of(desired, self._routes), withheld=notes)
 
-    def _reroute(self, name: ServiceName, *, removals_believed: bool) -> Route | None:
+    def _reroute(
+        self, name: ServiceName, records: Mapping[ServerId, ServerRecord], *, removals_believed: bool
+    ) -> Route | None:
         """Give a service's route, the one that is served when it would be the same."""
         service, former = self._services.get(name), self._former.get(name)
         known = self._registrations.get(name, _NOTHING)
@@ -71,7 +74,7 @@ class Router:
         if former is not None and any(member.instance not in known for member in former.reachable):
             self._hanging.add(name)
         route, doubt = next_route(
-            service, former, known, self._traffic.get(name), self._taken, removals_believed=removals_believed
+            service, former, known, self._traffic.get(name), self._taken, records, removals_believed=removals_believed
         )
         if doubt:
             self._withheld[name] = doubt

@@ -3,7 +3,8 @@
 A registration that is there is believed: it joins, it moves, it drains. Only *absence* is in doubt, because a lost
 session, a recovering registry or a broken watch look the same as a dead instance. So a former member whose registration
 is gone leaves only when it can be spared, and is a *suspect* until then: nginx tries it, passes over it when it is dead
-(its passive checks are the second witness), and no upstream that had members is ever emptied by silence alone.
+(its passive checks are the second witness), and no upstream that had members is ever emptied by silence alone. Our own
+record is no silence: whose deletion is decided there has gone for good, and its address may be another's in seconds.
 
 A traffic epoch divides the members by version, and each version is guarded by itself: that a new version is complete
 must not make anybody believe that the old one, which carries the traffic, has died.
@@ -16,8 +17,9 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from hfs_appliance.model.desired import DesiredState, Service, ServiceRole
-from hfs_appliance.model.ids import ServiceName
-from hfs_appliance.model.observed import InstanceStatus, Registration
+from hfs_appliance.model.ids import ServerId, ServiceName
+from hfs_appliance.model.maps import Map
+from hfs_appliance.model.observed import InstanceStatus, Registration, ServerRecord
 from hfs_appliance.model.traffic import EACH_REQUEST, WHOLE, Share, Traffic
 from hfs_appliance.proxy.table import Group, Member, Route, RouteTable
 
@@ -29,6 +31,8 @@ SPARED_AT_ONCE: Final = 2
 
 SPARED_PERCENT: Final = 30
 """A greater share of a cohort that vanishes in one step, while the cohort is short of instances, is suspect."""
+
+NO_RECORDS: Final[Map[ServerId, ServerRecord]] = Map()
 
 Place: TypeAlias = tuple[str, int]
 _Members: TypeAlias = tuple[Member, ...]
@@ -67,12 +71,14 @@ def next_table(
     desired: DesiredState,
     registrations: Mapping[ServiceName, Mapping[str, Registration]],
     traffic: Mapping[ServiceName, Traffic],
+    records: Mapping[ServerId, ServerRecord] = NO_RECORDS,
     *,
     removals_believed: bool,
 ) -> Routing:
     """Give the table to serve after `before`: one route for each desired service, sorted, the same for the same input.
 
-    `removals_believed` is False during the recovery grace after a reconnect: nothing leaves for being absent.
+    `removals_believed` is False during the recovery grace after a reconnect: nothing leaves for being absent. `records`
+    are those of our servers; instances without one are not ours.
     """
     former = before.routes if before else {}
     taken = {place_of(entry) for entries in registrations.values() for entry in entries.values()}
@@ -80,7 +86,9 @@ def next_table(
     withheld: list[Withheld] = []
     for name in sorted(desired.services):
         service, known, epoch = desired.services[name], registrations.get(name, {}), traffic.get(name)
-        route, doubt = next_route(service, former.get(name), known, epoch, taken, removals_believed=removals_believed)
+        route, doubt = next_route(
+            service, former.get(name), known, epoch, taken, records, removals_believed=removals_believed
+        )
         if doubt:
             withheld.append(Withheld(service=name, words=doubt))
         if route is not None:
@@ -106,22 +114,28 @@ def next_route(
     known: Mapping[str, Registration],
     epoch: Traffic | None,
     taken: Container[Place],
+    records: Mapping[ServerId, ServerRecord],
     *,
     removals_believed: bool,
 ) -> tuple[Route | None, str]:
     """Give a service's route after `former`, and what is withheld from it, in words.
 
     `known` are its registrations, `taken` the places of everybody's. Only when members of `former` are not in `known`,
-    `former`, `taken` and `removals_believed` matter: the Router relies on it.
+    `former`, `taken`, `records` and `removals_believed` matter: the Router relies on it.
     """
     if service.role is ServiceRole.PROXY:
         return None, ""  # they lead to the others
     if service.name in RESERVED:
         return None, f"not routed: /{service.name}/ belongs to the endpoint itself"
     up = _up(known.values())
+    had = tuple(
+        member
+        for member in (former.reachable if former is not None else ())
+        if member.instance in known or not _is_condemned(records.get(ServerId(member.instance)), service)
+    )
     doubts: list[str] = []
     kept = []
-    for cohort in _cohorts(service, former, up, epoch):
+    for cohort in _cohorts(service, had, up, epoch):
         members, doubt = _guarded(cohort, known, taken, removals_believed=removals_believed)
         kept.append(members)
         doubts += [doubt] if doubt else []
@@ -130,7 +144,6 @@ def next_route(
     anybody: _Members = ()
     if not any(kept):
         # Nobody whom the epoch names: whoever else is there is guarded as one, for the route leads to them.
-        had = tuple(former.reachable) if former is not None else ()
         others = _Cohort(live=up, former=had, wanted=sum(share.instances for share in epoch.shares))
         anybody, doubt = _guarded(others, known, taken, removals_believed=removals_believed)
         doubts += [doubt] if doubt else []
@@ -150,9 +163,13 @@ def _up(entries: Iterable[Registration]) -> _Members:
     )
 
 
-def _cohorts(service: Service, former: Route | None, up: _Members, epoch: Traffic | None) -> list[_Cohort]:
+def _is_condemned(record: ServerRecord | None, service: Service) -> bool:
+    """Tell whether the deletion of a service's server is decided, which is never taken back."""
+    return record is not None and record.service == service.name and record.delete_at is not None
+
+
+def _cohorts(service: Service, had: _Members, up: _Members, epoch: Traffic | None) -> list[_Cohort]:
     """Give those who are guarded together, in the order of the epoch's shares."""
-    had = tuple(former.reachable) if former is not None else ()
     if epoch is None:
         return [_whole(service, had, up)]
     return [

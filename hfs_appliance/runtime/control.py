@@ -211,7 +211,9 @@ class ApplianceControl:
         wanted = overridden(desired, {(service, chosen): instances})
         is_confirmed = await self._confirmed(wanted, confirm)
         author = author or getpass.getuser()
-        return await self._plane.desired.scale(service, chosen, instances, author, is_confirmed=is_confirmed)
+        return await self._plane.desired.scale(
+            service, chosen, instances, author, seen=versions, is_confirmed=is_confirmed
+        )
 
     def rollouts(self) -> Sequence[RolloutReport]:
         """Tell of every service that has, or had, a rollout."""

@@ -166,6 +166,16 @@ class DesiredStore:
             by = f", by {stored.author}" if stored is not None and stored.author else ""
             raise Conflict(f"generation {generation} is in force{by}, not {base_generation}: plan again")
 
+    def _demand_versions(self, service: ServiceName, seen: Mapping[Version, int] | None) -> None:
+        """Refuse a change of versions that nobody wants by now: it would bring one of them back beside the new ones.
+
+        Errors: Conflict.
+        """
+        known = self.current.services.get(service) if self.current is not None else None
+        if seen is not None and (known is None or known.versions != seen):
+            by = f", by {self.stored.author}" if self.stored is not None and self.stored.author else ""
+            raise Conflict(f"{service} has been changed meanwhile{by}: look again")
+
     async def _apply(
         self, source: str, file: str, author: str, *, offered: str | None, is_confirmed: bool = False
     ) -> Applied:
@@ -183,12 +193,20 @@ class DesiredStore:
         return await self._change(change, is_confirmed=is_confirmed)
 
     async def scale(
-        self, service: ServiceName, version: Version, instances: int, author: str, *, is_confirmed: bool = False
+        self,
+        service: ServiceName,
+        version: Version,
+        instances: int,
+        author: str,
+        *,
+        seen: Mapping[Version, int] | None = None,
+        is_confirmed: bool = False,
     ) -> Applied:
-        """Store another count of one version. Errors: ConfigError, Conflict, Unconfirmed."""
+        """Store another count of one version. Errors: ConfigError, Conflict (`seen` is not in force), Unconfirmed."""
 
         def change(stored: StoredDesired | None) -> StoredDesired:
             assert stored is not None
+            self._demand_versions(service, seen)
             words = f"hfs scale {service} {version} to {instances}"
             return self._counted(stored, service, {version: instances}, author, words)
 
@@ -201,12 +219,17 @@ class DesiredStore:
         author: str,
         words: str,
         *,
+        seen: Mapping[Version, int],
         strategy: Strategy | None = None,
     ) -> Applied:
-        """Store other versions of a service, and how they replace those that run. Errors: ConfigError, Conflict."""
+        """Store other versions of a service, and how they replace those that run, made of those that were `seen`.
+
+        Errors: ConfigError; Conflict: `seen` is not in force.
+        """
 
         def change(stored: StoredDesired | None) -> StoredDesired:
             assert stored is not None
+            self._demand_versions(service, seen)
             changed = self._counted(stored, service, versions, author, words)
             strategies = {name: known for name, known in stored.strategies.items() if name != service}
             return replace(changed, strategies=strategies | ({service: strategy} if strategy is not None else {}))

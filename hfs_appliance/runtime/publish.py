@@ -117,14 +117,14 @@ class ProxyPublisher:
 
     async def _publish_changes(self) -> None:
         published_at = Instant(0)
-        looked_at: tuple[object, ...] = (None, None, None, None)
+        looked_at: tuple[object, ...] = (None, None, None, None, None)
         self._router = Router()  # what made this part fail is not carried over
         while True:
             desired, view = self._desired.current, self._registry.observation()
             if desired is not None and view is not None and not (self._is_closing or self._desired.is_closing):
                 believed = self._registry.are_removals_believed()
                 # The table follows from these alone, and settles: the same objects give the one in force.
-                inputs = (desired, view.value.registrations, view.value.traffic, believed)
+                inputs = (desired, view.value.registrations, view.value.traffic, view.value.records, believed)
                 if self.is_in_step and all(new is old for new, old in zip(inputs, looked_at, strict=True)):
                     await self._wait()
                     continue
@@ -134,6 +134,7 @@ class ProxyPublisher:
                     desired,
                     view.value.registrations,
                     view.value.traffic,
+                    view.value.records,
                     removals_believed=believed,
                 )
                 self._tell_withheld({note.service: note.words for note in routing.withheld})

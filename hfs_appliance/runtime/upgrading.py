@@ -48,7 +48,9 @@ class Upgrading:
         former = running if is_beside else dict.fromkeys(running, 0)
         words = f"hfs upgrade {service} {version}" + (f" --strategy {strategy}" if strategy is not None else "")
         wanted = {**former, version: total}
-        return await self._plane.desired.change_versions(service, wanted, author, words, strategy=strategy)
+        return await self._plane.desired.change_versions(
+            service, wanted, author, words, seen=found.versions, strategy=strategy
+        )
 
     async def order(self, service: ServiceName, order: Order) -> Ordered:
         """Ask something of the rollout that runs. Errors: UnknownName, Rejected (none does), PortError."""
@@ -71,7 +73,7 @@ class Upgrading:
         wanted = dict.fromkeys(running, 0) | dict(rollout.before)
         if len(rollout.before) == 1:
             wanted |= dict.fromkeys(rollout.before, sum(running.values()) or total)
-        await self._plane.desired.change_versions(service, wanted, author, words)
+        await self._plane.desired.change_versions(service, wanted, author, words, seen=found.versions)
         self._sink.emit("api", OperatorAsked(what="rollback", subject=service))
         return Ordered(service=service, number=rollout.number + 1, order="rollback", phase=rollout.phase.value)
 

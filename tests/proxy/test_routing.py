@@ -20,9 +20,10 @@ from hfs_appliance.model.desired import (
     RunSpec,
     Service,
 )
-from hfs_appliance.model.ids import EnvironmentName, PoolName, ServiceName, Version
+from hfs_appliance.model.ids import AvailabilityZone, EnvironmentName, Nonce, PoolName, ServerId, ServiceName, Version
+from hfs_appliance.model.instants import Instant
 from hfs_appliance.model.maps import Map, differing
-from hfs_appliance.model.observed import InstanceStatus, Registration
+from hfs_appliance.model.observed import InstanceStatus, Registration, ServerRecord
 from hfs_appliance.model.traffic import WHOLE, Carrier, Match, Share, Traffic
 from hfs_appliance.proxy.render import Host, render
 from hfs_appliance.proxy.router import Router
@@ -129,6 +130,30 @@ def test_the_last_members_stay_as_suspects_until_another_one_is_there() -> None:
     assert "they are the last ones" in alone.withheld[0].words
     assert members(step(alone, desired(dns=1), {})) == ["dns-1"]
     assert members(step(alone, desired(dns=1), registered(DNS, 2))) == ["dns-2"]
+
+
+def test_the_last_member_leaves_once_its_deletion_is_decided_whatever_is_believed_of_absence() -> None:
+    before = step(None, desired(dns=2), registered(DNS, 1, 2))
+
+    def after(entries: Registrations, doomed: ServerRecord) -> list[str]:
+        return members(
+            next_table(before.table, desired(dns=2), entries, {}, {doomed.server: doomed}, removals_believed=False)
+        )
+
+    doomed = ServerRecord(
+        server=ServerId("dns-1"),
+        nonce=Nonce("n1"),
+        pool=PoolName("small"),
+        az=AvailabilityZone("az1"),
+        created_at=Instant(1),
+        cause="meet-demand",
+        service=DNS,
+        delete_at=Instant(2),
+    )
+    assert after({}, doomed) == ["dns-2"], "its address may be another's in seconds"
+    assert after({}, replace(doomed, delete_at=None)) == ["dns-1", "dns-2"]
+    assert after({}, replace(doomed, service=DOMAINS)) == ["dns-1", "dns-2"], "not the server that was routed"
+    assert after(registered(DNS, 1), doomed) == ["dns-1", "dns-2"], "whoever is heard of says itself when it leaves"
 
 
 def test_suspects_leave_with_their_service() -> None:

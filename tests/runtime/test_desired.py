@@ -46,6 +46,23 @@ async def test_applying_on_an_old_generation_is_a_conflict(bench: Bench) -> None
 
 
 @simulated
+async def test_a_version_that_somebody_else_has_replaced_is_not_scaled_back_beside_the_new_one(bench: Bench) -> None:
+    await bench.store.offer(SOURCE, "a.toml", "run")
+    two = Version("2.0.0")
+    await bench.store.change_versions(DNS, {V1: 0, two: 2}, "ann", "hfs upgrade dns 2.0.0", seen={V1: 2})
+    for late in (
+        partial(bench.store.scale, DNS, V1, 5, "bob", seen={V1: 2}),
+        partial(bench.store.change_versions, DNS, {V1: 0, Version("3.0.0"): 2}, "bob", "hfs upgrade", seen={V1: 2}),
+    ):
+        with pytest.raises(Conflict, match="dns has been changed meanwhile, by ann: look again"):
+            await late()
+    assert bench.store.current is not None
+    assert bench.store.current.services[DNS].versions == {V1: 0, two: 2}
+    await bench.store.scale(DNS, two, 3, "bob", seen={V1: 0, two: 2})
+    assert bench.store.current.services[DNS].versions == {V1: 0, two: 3}
+
+
+@simulated
 async def test_what_removes_much_is_stored_only_when_it_is_confirmed(bench: Bench) -> None:
     await bench.store.offer(SOURCE.replace("instances = 2", "instances = 8"), "a.toml", "run")
     for change in (
