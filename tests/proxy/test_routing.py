@@ -281,10 +281,10 @@ def tables(draw: st.DrawFn) -> RouteTable:
 def test_the_table_is_sorted_and_deterministic_and_settles(
     before: RouteTable, wanted: DesiredState, entries: Registrations, belief: dict[str, bool]
 ) -> None:
-    once = next_table(before, wanted, entries, {}, **belief)
+    once = next_table(before, wanted, entries, {}, {}, **belief)
     shuffled = {name: dict(reversed(list(entries[name].items()))) for name in reversed(list(entries))}
-    assert next_table(before, wanted, shuffled, {}, **belief) == once
-    assert next_table(once.table, wanted, entries, {}, **belief).table == once.table
+    assert next_table(before, wanted, shuffled, {}, {}, **belief) == once
+    assert next_table(once.table, wanted, entries, {}, {}, **belief).table == once.table
     assert list(once.table.routes) == sorted(once.table.routes)
     for route in once.table.routes.values():
         assert list(route.members) == sorted(set(route.members))
@@ -294,7 +294,7 @@ def test_the_table_is_sorted_and_deterministic_and_settles(
 def test_routes_are_those_of_the_desired_services_and_members_are_known(
     before: RouteTable, wanted: DesiredState, entries: Registrations, belief: dict[str, bool]
 ) -> None:
-    table = next_table(before, wanted, entries, {}, **belief).table
+    table = next_table(before, wanted, entries, {}, {}, **belief).table
     assert table.routes.keys() == wanted.services.keys() - RESERVED
     for name, route in table.routes.items():
         known = {(entry.address, entry.port) for entry in entries.get(name, {}).values()}
