@@ -81,6 +81,16 @@ class _Running:
         self._sim.clock.after(delay, self._strike_what_it_seeks)
 
     def _strike_what_it_seeks(self) -> None:
+        """Strike if anybody is in the phase by now; else as soon as the next one comes into it, without delay."""
+        if self._is_over:
+            return
+        assert self.fault.phase is not None
+        if self.fault.phase in self._sim.believed.present():
+            self._strike_aimed()
+        else:
+            self._sim.believed.once(self.fault.phase, self._strike_aimed)
+
+    def _strike_aimed(self) -> None:
         if self._is_over:
             return
         self._strike()

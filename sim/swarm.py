@@ -50,6 +50,8 @@ STIRS: Final[Mapping[str, frozenset[Aim]]] = {
     "upgrade-rolled-back": frozenset({RolloutPhase.ABORT}),
 }
 """What brings servers or rollouts into a phase; a count goes up, and down again when that is over."""
+CUT_OFF: Final = seconds(3)
+"""For so long agents are cut off as they are given roles, which they take within milliseconds else. No session ends."""
 STEP_BY_STEP: Final = frozenset({RolloutPhase.CANARY, RolloutPhase.CONTRACT})
 """Phases that a rolling upgrade comes to, a blue-green one never or not for minutes."""
 
@@ -143,23 +145,24 @@ def _faults(stream: Stream, kinds: list[str], menu: Mapping[str, Kind], first: i
 
 
 def _cells(seed: int, menu: Mapping[str, Kind]) -> Sequence[tuple[str, Aim]]:
-    """Give the cells of the matrix that are this seed's turn; those of rollouts share their phase."""
+    """Give the cells of the matrix that are this seed's turn.
+
+    They share their phase: all strike as it begins, and none keeps hfs from ever getting there for the others.
+    """
     turn, part = divmod(seed, TURNS)
     names = [name for name in sorted(menu) if menu[name].is_drawn]
     stream = Streams(0).named("swarm/cells")
-    if part == TURNS - 1:
-        stream.shuffle(names)
-        rows = [
-            [(name, phase) for name in names[at : at + AIMED]]
-            for at in range(0, len(names), AIMED)
-            for phase in OF_ROLLOUTS
-        ]
-        stream.shuffle(rows)
-        return rows[turn % len(rows)]
-    cells = [(name, phase) for name in names for phase in OF_SERVERS if is_possible(name, phase)]
-    stream.shuffle(cells)
-    first = (turn * (TURNS - 1) + part) * AIMED
-    return [cells[(first + number) % len(cells)] for number in range(min(AIMED, len(cells)))]
+    stream.shuffle(names)
+    is_rollout = part == TURNS - 1
+    rows = [
+        row
+        for at in range(0, len(names), AIMED)
+        for phase in (OF_ROLLOUTS if is_rollout else OF_SERVERS)
+        if (row := [(name, phase) for name in names[at : at + AIMED] if is_possible(name, phase)])
+    ]
+    stream.shuffle(rows)
+    number = turn if is_rollout else turn * (TURNS - 1) + part
+    return rows[number % len(rows)]
 
 
 def _aimed(stream: Stream, cells: Sequence[tuple[str, Aim]], menu: Mapping[str, Kind], within: int) -> Iterator[Fault]:
@@ -167,12 +170,15 @@ def _aimed(stream: Stream, cells: Sequence[tuple[str, Aim]], menu: Mapping[str, 
     sought = {phase for _, phase in cells}
     is_rollout = sought <= set(OF_ROLLOUTS)
     begins = stream.below(within // (12 if is_rollout else 3))
+    stirred = Duration((begins + SECOND) // MILLISECOND * MILLISECOND)
+    if Phase.ASSIGNED in sought and "servers-cut" in menu:
+        yield Fault(kind="servers-cut", at=stirred, lasts=CUT_OFF, amount=1000)
     for stir, phases in STIRS.items():
         if stir in menu and not sought.isdisjoint(phases):
             lasts = stream.between(MINUTE, within // 3) if menu[stir].spans is not None else 0
             yield Fault(
                 kind=stir,
-                at=Duration((begins + SECOND) // MILLISECOND * MILLISECOND),
+                at=stirred,
                 lasts=Duration(lasts // MILLISECOND * MILLISECOND),
                 # The first service, which no other one exceeds.
                 target=0 if is_rollout else stream.below(1000),

@@ -35,6 +35,10 @@ def _always_in_doubt(_cohort: object, _absent: int, **_: bool) -> str:
     return "they stay"
 
 
+def _never_condemned(_record: object, _service: object) -> bool:
+    return False
+
+
 @mutant(
     "unrouted-when-blind",
     breaks="while the registry is out of reach nothing counts as registered, and the routes are made from that",
@@ -67,8 +71,9 @@ def unrouted_when_blind(patch: Patch) -> None:
     world=among("server-dies", "scale-in"),
 )
 def routes_never_shortened(patch: Patch) -> None:
-    """Doubt every absence."""
+    """Doubt every absence, whatever our records say."""
     patch.set(routing, "_doubt", _always_in_doubt)
+    patch.set(routing, "_is_condemned", _never_condemned)
 
 
 @mutant(
@@ -79,7 +84,8 @@ def routes_never_shortened(patch: Patch) -> None:
     world=among("server-vanishes", servers=8, per_service=1, pool=0),
 )
 def suspects_keep_their_address(patch: Patch) -> None:
-    """Forget who has registered where."""
+    """Forget who has registered where, and whose deletion is decided."""
+    patch.set(routing, "_is_condemned", _never_condemned)
 
     def make(inner: Callable[..., Any]) -> Callable[..., Any]:
         def guarded(cohort: Any, known: Any, _taken: object, *, removals_believed: bool) -> Any:
