@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hfs_appliance.model.instants import MINUTE, Duration, seconds
+from hfs_appliance.model.instants import MINUTE, SECOND, Duration, seconds
 from hfs_appliance.model.plan import Phase
 from hfs_appliance.model.rollout import RolloutPhase
 from sim.play import Playing, play
@@ -51,6 +51,18 @@ def test_a_fault_whose_phase_is_there_strikes_at_once_and_lasts_from_then_on() -
     told, strikes = played(Fault(kind="server-dark", at=seconds(5), lasts=seconds(9), phase=Phase.WARM))
     assert [type(fact) for fact in told] == [FaultBegun, FaultEnded]
     assert strikes == {"server-dark": {"warm": 1}}
+
+
+def test_a_fault_that_comes_too_late_for_its_phase_strikes_as_soon_as_it_is_there_again() -> None:
+    told, strikes = played(
+        Fault(kind="server-reboots", at=seconds(5), target=999, phase=Phase.ASSIGNED),  # so many milliseconds later
+        Fault(kind="servers-cut", at=seconds(10), lasts=Duration(SECOND // 2), amount=1000),
+        Fault(kind="scale-out", at=seconds(10), lasts=seconds(20)),
+        Fault(kind="servers-cut", at=seconds(205), lasts=seconds(3), amount=1000),
+        Fault(kind="scale-out", at=seconds(205), lasts=seconds(20)),
+    )
+    assert strikes["server-reboots"] == {"assigned": 1}
+    assert [fact.kind for fact in told if isinstance(fact, FaultBegun)][-1] == "server-reboots"
 
 
 def test_a_fault_whose_phase_never_comes_never_strikes() -> None:

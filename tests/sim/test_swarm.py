@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hfs_appliance.model.plan import Phase
 from sim.believed import AIMABLE
 from sim.cells import is_possible
 from sim.faults import MENU
@@ -13,7 +14,7 @@ from sim.scenario import Beginning, Scenario
 from sim.scenario_text import write
 from sim.scenarios import read
 from sim.shrink import shrink
-from sim.swarm import draw
+from sim.swarm import CUT_OFF, draw
 
 SWEEP = 500
 """Seeds of one sweep, of which the matrix in the documentation is."""
@@ -35,6 +36,16 @@ def test_seeds_in_a_row_try_every_cell_of_the_matrix() -> None:
     cells = {(name, phase) for name in kinds for phase in AIMABLE if is_possible(name, phase)}
     tried = {(fault.kind, fault.phase) for seed in range(SWEEP) for fault in draw(seed).faults}
     assert cells <= tried
+
+
+@given(SEEDS)
+def test_what_a_seed_aims_at_is_one_phase(seed: int) -> None:
+    faults = draw(seed).faults
+    aimed = {fault.phase for fault in faults if fault.phase is not None and fault.kind != "upgrade-rolled-back"}
+    assert len(aimed) == 1
+    if aimed == {Phase.ASSIGNED}:
+        (stirred,) = (fault.at for fault in faults if fault.kind == "servers-cut" and fault.lasts == CUT_OFF)
+        assert any(fault.kind == "scale-out" and fault.at == stirred for fault in faults)
 
 
 @pytest.mark.parametrize("seed", range(2, 30, 3))
