@@ -1,16 +1,19 @@
 """hfs is killed in the midst of building an environment, and started again: does it finish, is anything there twice?
 
 The environment is that of bench/bootstrap.py at its first size: a network, a security group, a key pair, a server
-group, 3 proxies, 4 services of 5 instances, a pool of 5, a load balancer. The instants are spread over the whole of a
+group, 3 proxies, 4 services of 5 instances, a pool of 5, a load balancer. The kills are spread over the whole of a
 bootstrap as it goes undisturbed, from the start of the process on: one in each of as many parts as there are kills,
-where in it the dice say. After each kill the same command is run again; then the cloud's API is asked what there is,
-for the whole project; then all of it is destroyed, and the API is asked what is left.
+where in it the dice say; every other one by the time that has passed, the others by the calls of the cloud's API that
+have been answered, for most of those come within two seconds. After each kill the same command is run again; then the
+cloud's API is asked what there is, for the whole project; then all of it is destroyed, and the API is asked what is
+left.
 """
 
 from __future__ import annotations
 
 import os
 import random
+import sys
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -71,16 +74,20 @@ async def run() -> Mapping[str, object]:
     parts = list(range(KILLS))
     dice.shuffle(parts)
     places = [(part + dice.random()) / KILLS for part in parts]
-    whole_s = 0.0
+    whole_s, whole_calls = 0.0, 0
     while outcome.kills < KILLS:
         async with site(0.0) as found:
+            calls = found.proxy.counts
             if not whole_s:
                 whole_s = await timed(found, "bootstrap")
+                whole_calls = calls["well"]
                 await timed(found, "destroy", "--yes")
                 print(f"undisturbed {whole_s:.1f} s", flush=True)
             while outcome.kills < KILLS:
                 place = places[outcome.kills] if outcome.kills < len(places) else dice.random()
-                if not await killed(found, place * whole_s, outcome):
+                by_calls = outcome.kills % 2 == 1
+                until = calls["well"] + int(place * whole_calls) if by_calls else sys.maxsize
+                if not await killed(found, ENDS_WITHIN_S if by_calls else place * whole_s, until, outcome):
                     # It was quicker than the first one, and had come to its end.
                     places[outcome.kills] = dice.random()
                     await timed(found, "destroy", "--yes")
@@ -95,19 +102,19 @@ async def run() -> Mapping[str, object]:
     return {"undisturbed (s)": whole_s, **outcome.figures()}
 
 
-async def killed(found: Site, after_s: float, outcome: Outcome) -> bool:
-    """Kill a bootstrap at an instant; False: it has ended before."""
+async def killed(found: Site, after_s: float, until: int, outcome: Outcome) -> bool:
+    """Kill a bootstrap after a time, or once so many calls have been answered; False: it has ended before."""
     running = begin(found.appliance, "bootstrap")
     with trio.move_on_after(after_s):
-        while running.poll() is None:  # noqa: ASYNC110  # another process's doing
-            await trio.sleep(0.01)
+        while running.poll() is None and found.proxy.counts["well"] < until:  # noqa: ASYNC110  # another process's doing
+            await trio.sleep(0.002)
     was_running = running.poll() is None
     running.kill()
     await trio.to_thread.run_sync(running.wait)
     if was_running:
         there = progress(await found.left())
         outcome.at[there] += 1
-        print(f"killed after {after_s:.1f} s, {there}", flush=True)
+        print(f"killed {there}", flush=True)
     return was_running
 
 
