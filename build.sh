@@ -19,7 +19,7 @@ Usage: ./build.sh COMMAND [ARGUMENT...]
   test [ARG...]     make what the tests need, then check, then run all tests; arguments go to pytest
   test --openstack  run the contracts of cloud and load balancer against a real OpenStack control plane (10 minutes)
   test --qemu       run the contract of the cloud with real virtual machines (minutes in software)
-  test --puppet     run the tests that need the real Puppet (a minute)
+  test --puppet     run the tests that need the real Puppet and its server (minutes)
   guest             make build/guest, what virtual machines of the local provider boot (configs/qemu.toml)
   openstack up|down start that control plane on loopback, to play with, or end it
   check             lint, format, types and layers
@@ -221,9 +221,10 @@ test_qemu() {
   HFS_GUESTS=$root/build/guest "$venv" -m pytest -m qemu tests/contract "$@"
 }
 
-# Run what needs the real Puppet. Not in every run: installing it takes half a minute, a run of it 4 s of processor time.
+# Run what needs the real Puppet and its server. Not in every run: they take a while to install (the server and its Ruby
+# are 100 MB), a run takes 4 s of processor time, and the server half a minute until it answers.
 test_puppet() {
-  prepare packages_for_run "packages puppet-agent=/usr/bin/puppet" "virtualenv build test"
+  prepare packages_for_run "packages puppet-agent=/usr/bin/puppet puppetserver=/usr/bin/puppetserver" "virtualenv build test"
   "$venv" -m pytest -m puppet tests/agent "$@"
 }
 

@@ -9,6 +9,10 @@ from typing import TypeAlias
 import pytest
 
 from hfs_appliance.agent.site import Site
+from hfs_appliance.model.assignment import Assignment
+from hfs_appliance.model.desired import Health, Registrar, RunSpec
+from hfs_appliance.model.ids import ServiceName, Version
+from hfs_appliance.model.instants import Instant, seconds
 from hfs_appliance.model.recipe import Puppet, Recipe
 from tests.support.sites import site_of
 
@@ -42,3 +46,22 @@ def modules(tmp_path: Path) -> Path:
         "    command => \"/bin/sh -c 'echo ${facts['hfs_service']} ${facts['hfs_version']}; exit 3'\",\n  }\n}\n"
     )
     return place
+
+
+def assignment(site: Site, role: str | None) -> Assignment:
+    """Give the server a role of Puppet's."""
+    return Assignment(
+        server=site.identity.server,
+        nonce=site.identity.nonce,
+        service=ServiceName("dns"),
+        version=Version("1.2.3"),
+        slot=4,
+        port=9000,
+        run=RunSpec(command=("true",)),
+        health=Health(),
+        registrar=Registrar.AGENT,
+        base_path="/",
+        drain=seconds(0),
+        claimed_at=Instant(0),
+        puppet_role=role,
+    )

@@ -13,12 +13,9 @@ from hfs_appliance.agent.log import Log
 from hfs_appliance.agent.puppet.run import build, configure
 from hfs_appliance.agent.site import Site
 from hfs_appliance.agent.tool import StepError
-from hfs_appliance.model.assignment import Assignment
-from hfs_appliance.model.desired import Health, Registrar, RunSpec
-from hfs_appliance.model.ids import ServiceName, Version
-from hfs_appliance.model.instants import Instant, seconds
+from hfs_appliance.model.instants import seconds
 from hfs_appliance.model.recipe import Puppet, PuppetServer
-from tests.agent.puppet.conftest import MakeSite
+from tests.agent.puppet.conftest import MakeSite, assignment
 
 LOG = Log(SystemClock())
 
@@ -30,24 +27,6 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPa
     (tmp_path / "bin" / "puppet").symlink_to(Path(__file__).parent / "stand_in.py")
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
     return monkeypatch
-
-
-def _assignment(site: Site, role: str | None) -> Assignment:
-    return Assignment(
-        server=site.identity.server,
-        nonce=site.identity.nonce,
-        service=ServiceName("dns"),
-        version=Version("1.2.3"),
-        slot=4,
-        port=9000,
-        run=RunSpec(command=("true",)),
-        health=Health(),
-        registrar=Registrar.AGENT,
-        base_path="/",
-        drain=seconds(0),
-        claimed_at=Instant(0),
-        puppet_role=role,
-    )
 
 
 def _called(site: Site) -> tuple[list[str], dict[str, str]]:
@@ -91,7 +70,7 @@ async def test_a_role_is_applied_once_more_with_service_version_and_slot(
 ) -> None:
     stand_in.setenv("PLAY", "changed 2")
     site = make_site(Puppet(directory=str(modules), role="base"))
-    await configure(site, _assignment(site, "profile::api"), LOG)
+    await configure(site, assignment(site, "profile::api"), LOG)
     words, facts = _called(site)
     assert words[-1] == "include profile::api"
     told = {name: facts[name] for name in ("role", "service", "version", "slot")}
@@ -100,10 +79,10 @@ async def test_a_role_is_applied_once_more_with_service_version_and_slot(
 
 async def test_a_service_without_a_role_of_puppets_is_none_of_its_business(make_site: MakeSite) -> None:
     site = make_site(None)
-    await configure(site, _assignment(site, None), LOG)
+    await configure(site, assignment(site, None), LOG)
     assert not site.puppet.exists()
     with pytest.raises(StepError, match="the pool of this server was built without Puppet"):
-        await configure(site, _assignment(site, "profile::api"), LOG)
+        await configure(site, assignment(site, "profile::api"), LOG)
 
 
 async def test_a_puppet_server_is_asked_under_a_name_that_is_never_used_again(
@@ -171,5 +150,5 @@ async def test_the_real_puppet_builds_a_server_and_fails_by_name(make_site: Make
     with pytest.raises(
         StepError, match=r"1 failed; Exec\[migrate\] \(modules/base/manifests/broken.pp:2\): .*"
     ) as told:
-        await configure(site, _assignment(site, "base::broken"), LOG)
+        await configure(site, assignment(site, "base::broken"), LOG)
     assert "echo dns 1.2.3" in str(told.value)
