@@ -37,7 +37,10 @@ jruby-puppet: {{
 """
 WEB: Final = 'webserver: {{ client-auth: want, ssl-host: "127.0.0.1", ssl-port: {port} }}\n'
 PUPPET: Final = """
+[main]
+ssldir = {place}/ssl
 [server]
+cadir = {place}/ca
 certname = localhost
 dns_alt_names = localhost
 autosign = true
@@ -72,7 +75,7 @@ def _start(place: Path, port: int, site: str) -> subprocess.Popen[bytes]:
         (conf / name).write_bytes((DEBIANS / "conf.d" / name).read_bytes())
     (conf / "puppetserver.conf").write_text(CONF.format(place=place))
     (conf / "webserver.conf").write_text(WEB.format(port=port))
-    (place / "conf" / "puppet.conf").write_text(PUPPET)
+    (place / "conf" / "puppet.conf").write_text(PUPPET.format(place=place))
     java = ["java", "-Xms256m", "-Xmx1g", "-XX:TieredStopAtLevel=1", "-Djruby.lib=/usr/share/jruby/lib"]
     argv = [*java, "-jar", str(JAR), "--config", str(conf), "--bootstrap-config", str(DEBIANS / "services.d")]
     with (place / "server.log").open("wb") as log:

@@ -82,9 +82,12 @@ def last_error(log: str, root: str) -> str:
         return ""
     # Facter complains of whatever an unprivileged process may not read, and goes on.
     errors = [entry for entry in entries if entry.get("level") in _ERRORS and entry.get("source") != "Facter"]
-    return _error_words(errors[-1], root) if errors else ""
+    # An agent that got no catalogue from its server ends with words that say only that.
+    telling = [entry for entry in errors if not str(entry.get("message")).endswith(_NOTHING_SAID)]
+    return _error_words((telling or errors)[-1], root) if errors else ""
 
 
+_NOTHING_SAID: Final = "; skipping run"
 _ERRORS: Final = frozenset({"err", "alert", "emerg", "crit"})
 
 

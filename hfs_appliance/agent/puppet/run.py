@@ -101,6 +101,7 @@ def _ask_server(site: Site, server: PuppetServer) -> list[str]:
         f"--server={host}",
         f"--serverport={port}",
         f"--environment={server.environment}",
+        f"--ssldir={site.puppet / 'ssl'}",  # Debian's lies elsewhere
         # Its name is never used again, as a certificate must not be (P6).
         f"--certname={me.environment}-{me.server}-{me.nonce}",
     ]

@@ -65,6 +65,13 @@ def test_the_log_says_why_there_was_no_run() -> None:
     assert words == "Evaluation Error: Error while evaluating a Function Call, Could not find class ::nowhere for vm"
 
 
+def test_an_agent_tells_what_its_server_says_not_that_it_skips_the_run() -> None:
+    reason = '{"level": "err", "message": "Error 500 on SERVER: Could not find class ::profile::nowhere"}'
+    end = '{"level": "err", "message": "Could not retrieve catalog; skipping run"}'
+    assert last_error(f"[{reason}, {end}]", ROOT) == "Error 500 on SERVER: Could not find class ::profile::nowhere"
+    assert last_error(f"[{end}]", ROOT) == "Could not retrieve catalog; skipping run"
+
+
 def test_the_place_of_an_error_is_told_below_the_modules() -> None:
     entry = '[{"level": "err", "message": "Syntax error (file: /x, line: 2)", "file": "/srv/a.pp", "line": 2}'
     assert last_error(entry, "/srv") == "Syntax error (a.pp:2)"  # the file ends there: it was killed

@@ -95,6 +95,7 @@ async def test_a_puppet_server_is_asked_under_a_name_that_is_never_used_again(
     words, _ = _called(site)
     assert words[0] == "agent"
     assert {"--server=puppet.example.com", "--serverport=8140", "--environment=production"} <= set(words)
+    assert f"--ssldir={site.puppet / 'ssl'}" in words, "nothing of it lies outside of the server's directory"
     assert "--certname=puppet-small-0001-0123456789abcdef" in words
 
 
