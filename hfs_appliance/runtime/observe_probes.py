@@ -35,7 +35,6 @@ class ProbeObserver(Generic[K]):
         self._dirty = dirty
         self._wanted: Mapping[K, Target] = {}
         self._is_asked = Dirty()
-        self._limiter = trio.CapacityLimiter(AT_ONCE)
         self._targets: dict[K, Target] = {}
         """Where the probes that are kept were sent to."""
         self.probes: Mapping[K, Probe] = {}
@@ -63,20 +62,25 @@ class ProbeObserver(Generic[K]):
     async def _round(self) -> None:
         targets = dict(self._wanted)
         found: dict[K, Probe] = {}
+        waiting = iter(sorted(targets.items()))
+
+        async def ask_in_turn() -> None:
+            for server, target in waiting:
+                found[server] = await self._ask(server, target)
+
         async with trio.open_nursery() as nursery:
-            for server, target in sorted(targets.items()):
-                nursery.start_soon(self._ask, server, target, found)
+            for _ in range(min(AT_ONCE, len(targets))):
+                nursery.start_soon(ask_in_turn)
         self._targets = targets
         self.probes = found
         self._dirty.mark()
 
-    async def _ask(self, server: K, target: Target, found: dict[K, Probe]) -> None:
-        async with self._limiter:
-            asked_at = self._clock.now()
-            answer = await self._prober.probe(target, within=PROBE_WITHIN)
+    async def _ask(self, server: K, target: Target) -> Probe:
+        asked_at = self._clock.now()
+        answer = await self._prober.probe(target, within=PROBE_WITHIN)
         # What another address answered says nothing about this one.
         before = self.probes.get(server) if self._targets.get(server) == target else None
-        found[server] = Probe(
+        return Probe(
             answer=answer,
             at=asked_at,
             failures=_in_a_row(answer.pulse is not Pulse.ALIVE, before.failures if before is not None else 0),
