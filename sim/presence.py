@@ -7,7 +7,7 @@ again at each connection. The rule to keep: an entry of an earlier session of ou
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeAlias
 
 from hfs_appliance.model.assignment import Assignment
 from hfs_appliance.model.ids import Version
@@ -19,6 +19,9 @@ from sim.wire.zookeeper.requests import Create, Delete, Multi, SetValue
 from sim.wire.zookeeper.values import EPHEMERAL, OPEN
 
 WRONG_VERSION: Final = Version("0.0.0-wrong")
+
+Standing: TypeAlias = list[tuple[str, bytes | None, bool]]
+"""Entries, what was wanted there, and whether that is what stood there."""
 
 
 class Presence:
@@ -53,24 +56,42 @@ class Presence:
         self._wanted[path] = None
         self._settle(path)
 
-    def settle_all(self) -> None:
-        """Have every entry put right: the link is connected again."""
+    def look(self) -> Standing:
+        """Look, at the servers, which entries are as they are wanted and which are not."""
+        return [(path, content, self._is_right(path, content)) for path, content in self._wanted.items()]
+
+    def settle_all(self, found: Standing) -> None:
+        """Have every entry put right that was not; what is wanted otherwise since then is under way already."""
         link = self._link
-        if link is None or not link.is_connected or not self._wanted:
+        if link is None or not link.is_connected:
             return
+        held = [(path, content, is_right) for path, content, is_right in found if self._wants(path, content)]
         # All in one go, as a client sends them without waiting for the answers in between.
-        wanted = tuple(self._wanted.items())
+        astray = [(path, content) for path, content, is_right in held if not is_right]
 
         def step() -> None:
-            for path, content in wanted:
+            for path, content in astray:
                 if link.is_connected:
                     self._step(link, path, content)
 
         def settled(_: None) -> None:
-            for path, _content in wanted:
+            for path, _content in astray:
                 self._settled(path)
 
-        link.request(step, settled, is_write=True)
+        if astray:
+            link.request(step, settled, is_write=True)
+        for path, _content, is_right in held:
+            if is_right:
+                self._settled(path)
+
+    def _wants(self, path: str, content: bytes | None) -> bool:
+        return path in self._wanted and self._wanted[path] == content
+
+    def _is_right(self, path: str, content: bytes | None) -> bool:
+        found = self._ensemble.core.tree.znodes.get(path)
+        if found is None or content is None:
+            return found is None and content is None
+        return self._link is not None and found.owner == self._link.session_id and found.value == content
 
     def heal(self, path: str) -> bool:
         """Have an entry put right again, if it is one of ours."""

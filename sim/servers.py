@@ -7,6 +7,7 @@ drain, leave. What a real server keeps on its disk is kept here over power failu
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from hfs_appliance.model.assignment import Assignment
@@ -22,13 +23,11 @@ from sim.link import Link
 from sim.machine import Machine
 from sim.pace import RUN_AGAIN, SLOW_BOOT, ServerPace, patience
 from sim.presence import Presence, registration_of
-from sim.role import Role, Seen, look
+from sim.role import Read, Role, read, settle, understand
 from sim.servicefaults import ServiceFaults
 from sim.streams import Stream
 from sim.truth import Condition, ConditionChanged, Truth
 from sim.uplink import Uplink
-from sim.wire.zookeeper.requests import AddWatch
-from sim.wire.zookeeper.values import WatchMode
 
 
 class SimServer:
@@ -354,9 +353,12 @@ class SimServer:
     def _look(self) -> None:
         """Read what this server is to be."""
         if self.link is not None:
-            look(self._ensemble, self.link, self._layout, self.machine.spec, self._role, self._take)
+            self.link.request(partial(read, self._ensemble, self._layout, self.machine.spec), self._take)
 
-    def _take(self, seen: Seen) -> None:
+    def _take(self, found: Read) -> None:
+        seen = understand(found, self.machine.spec, self._role)
+        if seen is None:
+            return
         if seen.role is None:
             # An emptied or rolled-back registry takes nobody's role away.
             if self.assignment is not None and self._anchor == seen.anchor and seen.is_forgotten:
@@ -373,11 +375,8 @@ class SimServer:
 
     def connected(self, session_id: int, asked_at: Instant) -> None:  # noqa: ARG002  # the listener's signature
         """Watch and read the role, and put every entry right."""
-        link = self.link
-        assert link is not None
-        request = AddWatch(path=self._layout.assignment(self.machine.spec.server), mode=WatchMode.PERSISTENT)
-        link.request(lambda: self._ensemble.watch(request, link), lambda _: self._look())
-        self._presence.settle_all()
+        assert self.link is not None
+        settle(self._ensemble, self.link, self._layout, self.machine.spec, self._presence, self._take)
 
     def suspended(self) -> None:
         """Change nothing: a registry that is away takes no service out of traffic."""
