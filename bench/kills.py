@@ -77,7 +77,7 @@ async def run() -> Mapping[str, object]:
     whole_s, whole_calls = 0.0, 0
     while outcome.kills < KILLS:
         async with site(0.0) as found:
-            calls = found.proxy.counts
+            calls = found.cloud.proxy.counts
             if not whole_s:
                 whole_s = await timed(found, "bootstrap")
                 whole_calls = calls["well"]
@@ -106,7 +106,7 @@ async def killed(found: Site, after_s: float, until: int, outcome: Outcome) -> b
     """Kill a bootstrap after a time, or once so many calls have been answered; False: it has ended before."""
     running = begin(found.appliance, "bootstrap")
     with trio.move_on_after(after_s):
-        while running.poll() is None and found.proxy.counts["well"] < until:  # noqa: ASYNC110  # another process's doing
+        while running.poll() is None and found.cloud.proxy.counts["well"] < until:  # noqa: ASYNC110  # another process's doing
             await trio.sleep(0.002)
     was_running = running.poll() is None
     running.kill()
