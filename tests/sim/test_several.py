@@ -271,7 +271,9 @@ def test_whoever_stands_by_shows_what_it_would_do_and_names_the_one_to_ask() -> 
         assert sim.appliances[ONE].control.status().mode == "active"
         assert sum(status.routed.values()) == 5, "its own host's endpoint is served"
         planned = await control.plan(sim.source.replace("instances = 3", "instances = 4"), "x.toml")
-        assert [step.verb for step in planned.steps] == ["claim", "create", "confirm-ready", "confirm-built"]
+        verbs = [step.verb for step in planned.steps]
+        assert verbs[:2] == ["claim", "create"]
+        assert sorted(verbs[2:]) == ["confirm-built", "confirm-ready"], "whichever takes longer"
         assert (planned.outcome, planned.servers_now, planned.servers_peak) == ("quiet", 7, 8)
         server = ServerId(sim.serving("dns")[0])
         for change in (
