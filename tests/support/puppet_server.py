@@ -18,6 +18,8 @@ import trio
 from hfs_appliance.model.recipe import PuppetServer
 from tests.support.appliance import free_addresses
 
+SERVER: Final = "HFS_PUPPET_SERVER"
+"""Environment variable that asks for the tests with it (`./build.sh test --puppet`)."""
 JAR: Final = Path("/usr/share/puppetserver/puppetserver.jar")
 DEBIANS: Final = Path("/etc/puppet/puppetserver")
 STARTS_WITHIN_S: Final = 600
