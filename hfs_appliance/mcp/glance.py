@@ -15,7 +15,7 @@ from hfs_appliance.mcp.facts import Circumstances, Facts, quickly
 from hfs_appliance.mcp.phases import DEAD, REGISTERED, RULES
 from hfs_appliance.mcp.placing import place
 from hfs_appliance.mcp.tally import Group, Place, Standing, Tally
-from hfs_appliance.model.ids import AvailabilityZone, PoolName, ServerId, Version
+from hfs_appliance.model.ids import AvailabilityZone, PoolName, ServerId, Version, serial_of
 from hfs_appliance.model.maps import flat
 from hfs_appliance.model.observed import CloudServer, InstanceStatus, Registration, RegistryView
 from hfs_appliance.model.plan import Verdict
@@ -61,7 +61,7 @@ def glance(
                 or cloud.status in DEAD
                 or cloud.uuid != uuid
                 or server in busy
-                or not _is_older(server, next_serial)
+                or not 0 < serial_of(server) < next_serial
             ):
                 continue
             facts = quickly(Facts, (server, record, cloud, None, entry))
@@ -75,11 +75,3 @@ def glance(
             tally.add_alike(where, phase, group)
             seen.update(group)
     return seen
-
-
-def _is_older(server: ServerId, next_serial: int) -> bool:
-    """Tell whether a server certainly is of before a serial."""
-    try:
-        return int(server[server.rfind("-") + 1 :]) < next_serial
-    except ValueError:
-        return False
