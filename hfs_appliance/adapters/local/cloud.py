@@ -9,10 +9,8 @@ step further.
 
 from __future__ import annotations
 
-import fcntl
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Final, TypeVar
@@ -21,6 +19,7 @@ import trio
 
 from hfs_appliance.adapters.local.flavours import flavour_of
 from hfs_appliance.adapters.local.machine import Facts, Machine, make_machine, read_facts
+from hfs_appliance.adapters.process import locked
 from hfs_appliance.model import desired
 from hfs_appliance.model.identity import Identity
 from hfs_appliance.model.ids import CloudId, EnvironmentName, ServerId
@@ -122,7 +121,7 @@ class LocalCloud:
 
     def _look(self, machine: Machine) -> CloudServer:
         if machine.is_deleting:
-            with self._locked():
+            with locked(self._root):
                 if machine.continue_deletion(self._clock.now()):
                     raise Missing(f"server {machine.facts.server} is gone")
             status, fault = CloudStatus.DELETING, ""
@@ -156,13 +155,13 @@ class LocalCloud:
         """Tell whether a machine runs that an appliance started and was killed before it could note that."""
         if machine.was_started:
             return False
-        with self._locked():  # whoever starts it just now writes the same down
+        with locked(self._root):  # whoever starts it just now writes the same down
             return machine.take_over()
 
     def _create(self, spec: ServerSpec, permit: Permit) -> CloudServer:
         if spec.environment != self._environment:
             raise Rejected(f"server {spec.server} is meant for environment {spec.environment}, not {self._environment}")
-        with self._locked():
+        with locked(self._root):
             permit()
             try:
                 machine = self._machine(spec.server)
@@ -217,17 +216,9 @@ class LocalCloud:
 
     def _delete(self, server: ServerId, permit: Permit) -> None:
         machine = self._machine(server)
-        with self._locked():
+        with locked(self._root):
             permit()
             now = self._clock.now()
             if not machine.is_deleting:
                 machine.begin_deletion(after(now, _PATIENCE))
             machine.continue_deletion(now)
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Keep other processes that work on the same state directory out."""
-        self._root.mkdir(parents=True, exist_ok=True)
-        with (self._root / ".lock").open("ab") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield

@@ -9,20 +9,19 @@ with a time limit; where it fails, QEMU carries the guest's instructions out in 
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-from hfs_appliance.adapters.process import own_command
+from hfs_appliance.adapters.process import locked, own_command
 from hfs_appliance.adapters.qemu.command import IDENTITY_BYTES, QEMU, QEMU_IMG, Parts, arguments
 from hfs_appliance.adapters.qemu.monitor import IGNORE_SHARED, Monitor, MonitorError
 
@@ -103,7 +102,7 @@ def main(words: Sequence[str]) -> int:
 
 def make(saved: Saved) -> None:
     """Make a state, unless it is there; wait for whoever makes it already. Errors: StateError, OSError."""
-    with _locked(saved.root):
+    with locked(saved.root):
         place = saved.place
         if place.is_dir():
             return
@@ -193,14 +192,6 @@ def _save(draft: Path) -> None:
             monitor.ask({"execute": "quit"})
     finally:
         os.close(directory)
-
-
-@contextmanager
-def _locked(root: Path) -> Iterator[None]:
-    root.mkdir(parents=True, exist_ok=True)
-    with (root / ".lock").open("ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _has_kvm() -> bool:
