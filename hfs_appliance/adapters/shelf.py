@@ -6,7 +6,6 @@ being built may come for it at any time.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from contextlib import suppress
 from dataclasses import replace
@@ -15,6 +14,7 @@ from typing import Final
 
 import trio
 
+from hfs_appliance.adapters.digest import copy_digested
 from hfs_appliance.model.recipe import Archive
 from hfs_appliance.ports.errors import Rejected
 
@@ -25,7 +25,6 @@ PATH: Final = "/modules"
 KEPT: Final = 16
 """Those lent last."""
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
-_PIECE_BYTES: Final = 256 << 10
 
 
 class Shelf:
@@ -53,18 +52,15 @@ def stored(directory: Path, sha256: str) -> Path | None:
 
 def _take(directory: Path, file: Path, sha256: str) -> None:
     draft = directory / "draft"
-    digest = hashlib.sha256()
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with file.open("rb") as source, draft.open("wb") as kept:
-            while piece := source.read(_PIECE_BYTES):
-                digest.update(piece)
-                kept.write(piece)
+            found = copy_digested(source, kept)
     except OSError as error:
         raise Rejected(f"Puppet's modules: {file}: {error.strerror}") from error
-    if digest.hexdigest() != sha256:
+    if found != sha256:
         draft.unlink()
-        raise Rejected(f"Puppet's modules: {file} has sha256 {digest.hexdigest()}, not {sha256}")
+        raise Rejected(f"Puppet's modules: {file} has sha256 {found}, not {sha256}")
     draft.rename(directory / sha256)
     kept_so_far = [path for path in directory.iterdir() if _SHA256.fullmatch(path.name)]
     for old in sorted(kept_so_far, key=lambda path: path.stat().st_mtime_ns)[:-KEPT]:

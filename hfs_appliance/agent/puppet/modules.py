@@ -5,7 +5,6 @@ Whole or not at all; what was fetched once is not fetched again, for a server's 
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import urllib.error
 import urllib.request
@@ -14,10 +13,10 @@ from typing import IO, Final
 
 import trio
 
+from hfs_appliance.adapters.digest import TooLarge, copy_digested
 from hfs_appliance.agent.tool import StepError, run_tool
 from hfs_appliance.model.recipe import Archive, Puppet, Repository
 
-_CHUNK: Final = 64 * 1024
 _LARGEST: Final = 512 * 1024 * 1024
 _SILENCE_SECONDS: Final = 30
 """How long a web server may say nothing."""
@@ -71,22 +70,19 @@ def _opened(archive: Archive) -> IO[bytes]:
 
 
 def _download(archive: Archive, file: Path) -> None:
-    digest, size, where = hashlib.sha256(), 0, archive.file or archive.url or ""
+    where = archive.file or archive.url or ""
     try:
         with _opened(archive) as answer, file.open("wb") as kept:
-            while chunk := answer.read(_CHUNK):
-                size += len(chunk)
-                if size > _LARGEST:
-                    raise StepError(f"{where} has more than {_LARGEST} bytes")
-                digest.update(chunk)
-                kept.write(chunk)
+            found = copy_digested(answer, kept, _LARGEST)
+    except TooLarge:
+        raise StepError(f"{where} has more than {_LARGEST} bytes") from None
     except urllib.error.HTTPError as error:
         error.close()
         raise StepError(f"cannot fetch {where}: {error}") from None
     except (OSError, ValueError) as error:
         raise StepError(f"cannot fetch {where}: {error}") from None
-    if digest.hexdigest() != archive.sha256:
-        raise StepError(f"{where} has sha256 {digest.hexdigest()}, not {archive.sha256}: nothing is unpacked")
+    if found != archive.sha256:
+        raise StepError(f"{where} has sha256 {found}, not {archive.sha256}: nothing is unpacked")
 
 
 async def _check_out(modules: Repository, draft: Path) -> None:
