@@ -72,12 +72,17 @@ def main(*, names: Sequence[str], publish: bool) -> None:
         found = run(name)
         results[name] = {"machine": machine, **found}
         sections[name] = "\n".join(markdown(name, machine, found))
+        keep(results, sections, publish=publish)  # what comes after may fail
+    click.echo(page(sections))
+
+
+def keep(results: Mapping[str, Findings], sections: Mapping[str, str], *, publish: bool) -> None:
+    """Write what has been found so far."""
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "latest.json").write_text(json.dumps(results, default=asdict, indent=2))
     (RESULTS / "latest.md").write_text(page(sections))
     if publish:
         PUBLISHED.write_text(page(known_sections(PUBLISHED.read_text()) | sections))
-    click.echo(page(sections))
 
 
 def page(sections: Mapping[str, str]) -> str:
