@@ -34,14 +34,15 @@ def glance(
     c: Circumstances,
     next_serial: int,
     busy: Collection[ServerId],
-) -> Group:
-    """Put the servers that a glance tells of into the tally, and give them; `busy` are not looked at.
+) -> tuple[Group, dict[ServerId, Verdict]]:
+    """Put the servers that a glance tells of into the tally, and give them with their verdicts; `busy` are left out.
 
     Goes through the registrations by service, so that a server costs three values, and its groups are looked up once.
     """
     records, servers = flat(view.records), flat(listed)
     phase, rule, words, uuid = _ROW.phase, _ROW.name, _ROW.words, c.uuid
     seen: Group = {}
+    verdicts: dict[ServerId, Verdict] = {}
     for service, registrations in flat(view.registrations).items():
         # An entry under a name that is no server's finds no record.
         entries = cast("Mapping[ServerId, Registration]", flat(registrations))
@@ -65,7 +66,7 @@ def glance(
             ):
                 continue
             facts = quickly(Facts, (server, record, cloud, None, entry))
-            verdict = quickly(Verdict, (server, phase, rule, record.ready_at, words))
+            verdict = verdicts[server] = quickly(Verdict, (server, phase, rule, record.ready_at, words))
             key = record.version, record.pool, record.az, record.cause
             kin = alike.get(key)
             if kin is None:
@@ -74,4 +75,4 @@ def glance(
         for where, group in alike.values():
             tally.add_alike(where, phase, group)
             seen.update(group)
-    return seen
+    return seen, verdicts

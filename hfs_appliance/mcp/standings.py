@@ -114,10 +114,9 @@ class Standings:
         self.forget()
         in_flight, next_serial = flat(world.in_flight), world.ledger.next_serial
         view, listed = _view(world), _listed(world)
-        seen = glance(self.tally, view, listed, c, next_serial, {*in_flight, *flat(view.pool)})
-        self._standings.update(seen)
-        verdicts = {server: standing.verdict for server, standing in seen.items() if standing.verdict is not None}
-        for facts in join(view, listed, without=seen):
+        busy = {*in_flight, *flat(view.pool)}
+        self._standings, verdicts = glance(self.tally, view, listed, c, next_serial, busy)
+        for facts in join(view, listed, without=verdicts):  # which grows by whom `join` has given, and gives once
             server = facts.server
             verdict = self._judge(facts, in_flight.get(server), c, next_serial)
             assert verdict is not None

@@ -34,7 +34,7 @@ def look(world: World, tally: Tally, busy: frozenset[ServerId] = frozenset()) ->
     assert world.cloud is not None
     assert world.desired is not None
     c = circumstances(world, world.desired)
-    seen = glance(tally, world.registry.value, world.cloud.value.servers, c, world.ledger.next_serial, busy)
+    seen, _ = glance(tally, world.registry.value, world.cloud.value.servers, c, world.ledger.next_serial, busy)
     return seen, c
 
 
