@@ -37,6 +37,7 @@ NAMES: tuple[str, ...] = (
     "claim",
     "faults",
     "takeover",
+    "rollback",
     "crowd",
     "worldcup",
     "bootstrap",
