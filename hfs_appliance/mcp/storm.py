@@ -95,7 +95,7 @@ class Barometer:
         now: Instant,
     ) -> Weather:
         """Judge the losses; `stirred` are the services whose instances have changed, None: perhaps all."""
-        dead_zones, approved = _dead_zones(tally, desired), orders.approved("storm").keys()
+        dead_zones, approved = wholly_dead(tally, desired), orders.approved("storm").keys()
         believed = frozenset(service for scope in approved if (service := _service_of(scope)) is not None)
         self._tolls.look(tally, desired.services, stirred, dead_zones=dead_zones, approved=believed)
         found = Weather(storms={}, dead_zones=dead_zones, approved=approved)
@@ -106,7 +106,7 @@ class Barometer:
             toll = self._tolls.of(service) if service is not None else self._tolls.fleet
             lost, (limit, servers) = toll.lost.total(), _limit(tally, desired, service)
             servers -= toll.unmissed
-            storm = _follow(before.get(scope), lost, servers, limit, now, grace)
+            storm = follow(before.get(scope), lost, servers, limit, now, grace)
             if storm is None:
                 continue
             storms[scope], amounts[scope] = storm, lost
@@ -126,7 +126,7 @@ class Barometer:
         return sorted({*before, *doubted, ENVIRONMENT})
 
 
-def _follow(
+def follow(
     storm: Storm | None, lost: int, servers: int, limit: guard.Storm, now: Instant, grace: Duration
 ) -> Storm | None:
     """Give the storm that there is now: it begins above the limit, and ends a grace after half of it."""
@@ -155,7 +155,7 @@ def _limit(tally: Tally, desired: DesiredState, name: ServiceName | None) -> tup
     return own.within(common), sum(instances.size() + len(instances.lost) for instances in there)
 
 
-def _dead_zones(tally: Tally, desired: DesiredState) -> frozenset[AvailabilityZone]:
+def wholly_dead(tally: Tally, desired: DesiredState) -> frozenset[AvailabilityZone]:
     """Name the zones that are dead as a whole while the others are well."""
     if not tally.losses:
         return frozenset()

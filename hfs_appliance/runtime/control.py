@@ -200,9 +200,11 @@ class ApplianceControl:
                 f"{service} scales itself, between {scale.min} and {scale.max}: "
                 f"change [service.{service}.autoscale], or remove it first"
             )
-        if version is None and len(versions) > 1:
-            raise Rejected(f"{service} has versions {', '.join(sorted(versions))}: say which one")
-        chosen = version if version is not None else next(iter(versions))
+        # A version that an upgrade or a way back has left without instances is not what anybody means.
+        meant = sorted(name for name, count in versions.items() if count) or sorted(versions)
+        if version is None and len(meant) > 1:
+            raise Rejected(f"{service} has versions {', '.join(meant)}: say which one, as in --version {meant[-1]}")
+        chosen = version if version is not None else meant[0]
         if chosen not in versions:
             raise UnknownName(f"version of {service}", chosen, nearest(chosen, versions))
         if versions[chosen] == instances:

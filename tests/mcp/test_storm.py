@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
 
 from hfs_appliance.mcp.decide import decide
-from hfs_appliance.mcp.losses import Plight
+from hfs_appliance.mcp.losses import LossKind, Plight
 from hfs_appliance.mcp.memory import ledger_after
-from hfs_appliance.mcp.storm import Weather
+from hfs_appliance.mcp.storm import Weather, follow, wholly_dead
+from hfs_appliance.mcp.tally import PoolTally, Tally
+from hfs_appliance.model import guard
 from hfs_appliance.model.guard import ServiceGuard, ServiceStorm
 from hfs_appliance.model.ids import ServerId, ServiceName, Version
 from hfs_appliance.model.instants import HOUR, MINUTE, SECOND, Duration, after
@@ -21,7 +24,7 @@ from hfs_appliance.model.plan import Cause, Claim, Create, Delete, Drain, Hold, 
 from hfs_appliance.model.probes import Answer, Probe, Pulse
 from hfs_appliance.model.rollout import Rollout, RolloutPhase
 from hfs_appliance.model.shares import percent
-from sim.worlds import EPOCH, ZONES, Fleet, desired
+from sim.worlds import EPOCH, SMALL, ZONES, Fleet, desired
 
 DNS = ServiceName("dns")
 LONG = Duration(6 * MINUTE)
@@ -161,6 +164,75 @@ def come_back(fleet: Fleet, *, left: list[ServerId]) -> None:
     fleet.probes = {server: probe for server, probe in fleet.probes.items() if server in left}
 
 
+LIMIT = guard.Storm(percent=percent(30), min=3)
+BEGAN = after(EPOCH, HOUR)
+NOW = after(BEGAN, HOUR)
+RAGING = Storm(since=BEGAN)
+CALM = Storm(since=BEGAN, calm_since=after(NOW, Duration(1 - GRACE)))
+
+
+@pytest.mark.parametrize(
+    ("before", "lost", "servers", "storm"),
+    [
+        pytest.param(None, 3, 9, Storm(since=NOW), id="begins above the share"),
+        pytest.param(None, 3, 10, None, id="not at it"),
+        pytest.param(None, 2, 3, None, id="nor with few"),
+        pytest.param(RAGING, 4, 10, RAGING, id="goes on"),
+        pytest.param(CALM, 4, 10, RAGING, id="begins again, and is as old as before"),
+        pytest.param(RAGING, 3, 19, RAGING, id="goes on above half of the share"),
+        pytest.param(CALM, 3, 19, RAGING, id="or begins again there"),
+        pytest.param(RAGING, 3, 20, replace(RAGING, calm_since=NOW), id="is calm at half of it"),
+        pytest.param(RAGING, 2, 3, replace(RAGING, calm_since=NOW), id="or with few"),
+        pytest.param(CALM, 3, 20, CALM, id="ends no earlier than a grace later"),
+        pytest.param(replace(CALM, calm_since=after(NOW, Duration(-GRACE))), 3, 20, None, id="but then"),
+    ],
+)
+def test_a_storm_rages_above_its_share_and_ends_a_grace_after_half_of_it(
+    before: Storm | None, lost: int, servers: int, storm: Storm | None
+) -> None:
+    assert follow(before, lost, servers, LIMIT, NOW, GRACE) == storm
+
+
+def test_a_storm_is_told_while_it_rages_or_keeps_anything() -> None:
+    storms = {"environment": RAGING}
+    raging = Weather(
+        storms=storms, dead_zones=frozenset(), evidence={"environment": "40 are lost"}, amounts={"environment": 40}
+    )
+    assert [(hold.words, hold.amount) for hold in raging.holds()] == [("40 are lost", 40)]
+    over = Weather(storms=storms, dead_zones=frozenset())
+    assert list(over.holds()) == []
+    assert over.forbids(Plight("service/dns", ZONES[0], "unrecovered", Cause.REMEDIATION))
+    words = "the storm is over since a moment; 1 that should go are kept meanwhile"
+    assert [(hold.words, hold.amount) for hold in over.holds()] == [(words, 0)]
+
+
+def test_of_storms_that_end_the_first_one_is_waited_for() -> None:
+    fleet = settled()
+    began = {
+        name: Storm(since=BEGAN, calm_since=after(fleet.now, Duration(-age * SECOND)))
+        for name, age in (("dns", 5), ("domains", 2))
+    }
+    fleet.ledger = replace(fleet.ledger, storms={f"service/{name}": storm for name, storm in began.items()})
+    plan = decide(fleet.world())
+    assert plan.storms == fleet.ledger.storms
+    assert plan.requeue_at == after(fleet.now, Duration(GRACE - 5 * SECOND))
+
+
+def test_warm_servers_alone_make_a_storm() -> None:
+    fleet = Fleet(desired=desired({"dns": {"1": 3}}, pool_size=20))
+    fleet.settle()
+    silence(fleet, sorted(fleet.pool)[:12], for_how_long=HOUR)
+    assert [hold.scope for hold in storms(decide(fleet.world()))] == ["environment"]
+
+
+def test_what_an_operator_believes_of_a_service_is_no_storm_of_the_others() -> None:
+    fleet = settled()
+    silence(fleet, [*fleet.serving("dns", "1")[:12], *fleet.serving("domains", "1")[:17]])
+    assert {hold.scope for hold in storms(decide(fleet.world()))} == {"environment", "service/dns"}
+    believed = replace(fleet.world(), orders=Orders(approvals={"service/dns": (approval(fleet),)}))
+    assert storms(decide(believed)) == []
+
+
 def test_a_storm_ends_below_half_of_its_share_and_a_grace_later_whoever_leads_then() -> None:
     fleet = settled()
     victims = fleet.serving("dns", "1")[:12]
@@ -215,6 +287,35 @@ def test_a_zone_is_dead_when_ten_are_lost_for_each_that_is_well_there() -> None:
     silence(fleet, victims)
     plan = decide(fleet.world())
     assert (storms(plan), set(destroyed(plan)) <= set(victims)) == ([], True)
+
+
+@pytest.mark.parametrize(
+    ("there", "coming", "silent", "suspect", "dead"),
+    [
+        pytest.param((1, 9, 9), 0, (10, 0, 0), 0, {0}, id="ten for one that is well"),
+        pytest.param((2, 9, 9), 0, (19, 0, 0), 0, set(), id="not for two"),
+        pytest.param((0, 9, 9), 0, (3, 0, 0), 0, {0}, id="nobody is well"),
+        pytest.param((0, 9, 9), 0, (2, 0, 0), 0, set(), id="few are no sign of it"),
+        pytest.param((11, 9, 9), 0, (0, 0, 0), 10, {0}, id="suspects are not well"),
+        pytest.param((5, 9, 9), 5, (10, 0, 0), 0, {0}, id="nor is what is being built"),
+        pytest.param((0, 4, 3), 0, (9, 3, 0), 0, {0}, id="the others may have lost a share"),
+        pytest.param((0, 4, 2), 0, (9, 3, 0), 0, set(), id="but no more"),
+        pytest.param((0, 1, 1), 0, (9, 2, 0), 0, {0}, id="or a few"),
+        pytest.param((0, 0, 9), 0, (9, 9, 0), 0, {0, 1}, id="two may be dead"),
+        pytest.param((0, 0, 0), 0, (9, 9, 9), 0, set(), id="all are never believed to be"),
+    ],
+)
+def test_a_zone_is_dead_when_nearly_all_of_it_is_lost_and_the_others_are_well(
+    there: tuple[int, ...], coming: int, silent: tuple[int, ...], suspect: int, dead: set[int]
+) -> None:
+    tally, pool = Tally(), PoolTally()
+    pool.zones.update(dict(zip(ZONES, there, strict=True)))
+    pool.coming[ZONES[0]] = coming
+    tally.pools[SMALL] = pool
+    tally.lost_in.update({(az, LossKind.SILENT): count for az, count in zip(ZONES, silent, strict=True)})
+    tally.lost_in[ZONES[0], LossKind.SUSPECT] = suspect
+    tally.losses[DNS] = Counter()
+    assert wholly_dead(tally, desired({})) == {ZONES[number] for number in dead}
 
 
 def test_of_a_dead_zone_goes_what_is_silent_and_nothing_else() -> None:

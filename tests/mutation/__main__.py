@@ -67,7 +67,7 @@ class Trial:
         for name in self.modules:
             module = import_module(f"hfs_appliance.mcp.{name}")
             for mutant in mutants(Path(str(module.__file__)).read_text()):
-                tests = [each for each in asked if _concerns(each, name, mutant)]
+                tests = _concerned(asked, name, mutant)
                 self.tried[name] += 1
                 if not _is_noticed(tests, module, mutant):
                     self.survivors[name].append(mutant.words)
@@ -104,12 +104,16 @@ def _passes(item: pytest.Item) -> bool:
     return all(report.passed for report in runtestprotocol(item, log=False, nextitem=None))
 
 
-def _concerns(asked: Asked, module: str, mutant: Mutant) -> bool:
-    """Tell whether a test calls what is wrong; what is in no function concerns everyone who calls any of the module."""
-    if mutant.is_in_function:
-        return (module, mutant.place) in asked.calls
+def _concerned(asked: Sequence[Asked], module: str, mutant: Mutant) -> Sequence[Asked]:
+    """Give the tests that call what is wrong, quickest first.
+
+    What none of them calls is called when the module is made, or is in no function: it concerns all that use it.
+    """
+    calling = [each for each in asked if (module, mutant.place) in each.calls] if mutant.is_in_function else []
+    if calling:
+        return calling
     users = {module, *(name.rpartition(".")[2] for name in DERIVED.get(f"hfs_appliance.mcp.{module}", ()))}
-    return any(name in users for name, _ in asked.calls)
+    return [each for each in asked if any(name in users for name, _ in each.calls)]
 
 
 def _is_noticed(tests: Sequence[Asked], module: Any, mutant: Mutant) -> bool:

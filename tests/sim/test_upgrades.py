@@ -226,6 +226,11 @@ def test_an_operator_upgrades_pauses_and_goes_back() -> None:
         demand_whole(sim)
         with pytest.raises(Rejected, match="was taken back"):
             await control(sim).roll_back(DNS, "me")
+        # Nobody needs to say which version: the other one was left without instances.
+        await control(sim).scale(DNS, None, 4, "me")
+        await sim.pass_time(seconds(1))
+        await sim.converged(HALF_AN_HOUR)
+        assert len(sim.serving("dns")) == 4
 
     play(story)
 
@@ -256,6 +261,8 @@ def test_both_versions_stay_when_they_are_compared() -> None:
         await sim.converged(HALF_AN_HOUR)
         demand_whole(sim)
         assert heard.routed() == {"1.0.0", "2.0.0"}
+        with pytest.raises(Rejected, match=r"has versions 1\.0\.0, 2\.0\.0: say which one, as in --version 2\.0\.0"):
+            await control(sim).scale(DNS, None, 4, "me")
 
     play(story)
 
