@@ -418,3 +418,10 @@ def test_what_is_lost_and_kept_keeps_its_slot_for_the_case_that_it_comes_back() 
     claims = [action for action in decide(fleet.world()).actions if isinstance(action, Claim)]
     assert claims
     assert not slots & {claim.slot for claim in claims}
+
+
+def test_a_service_that_is_desired_no_more_has_storms_by_the_limits_of_all() -> None:
+    fleet = settled()
+    silence(fleet, fleet.serving("dns", "1")[:12])
+    fleet.desired = desired({"domains": {"1": 60}}, pool_size=3)
+    assert [hold.scope for hold in storms(decide(fleet.world()))] == ["service/dns"]
