@@ -77,7 +77,7 @@ def main(*, names: Sequence[str], publish: bool) -> None:
     click.echo(page(sections))
 
 
-def keep(results: Mapping[str, Findings], sections: Mapping[str, str], *, publish: bool) -> None:
+def keep(results: Mapping[str, Findings], sections: dict[str, str], *, publish: bool) -> None:
     """Write what has been found so far."""
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "latest.json").write_text(json.dumps(results, default=asdict, indent=2))

@@ -47,7 +47,8 @@ def classify(f: Facts, c: Circumstances) -> tuple[Verdict, Instant | None]:
     )
     for rule in _BY_SIGNATURE[signature]:
         if rule.matches is None or rule.matches(f, record, c):
-            verdict = quickly(Verdict, (f.server, rule.phase, rule.name, rule.since(f, record, c), rule.words))
+            words = f"{rule.words}: {cloud.fault}" if rule.quotes and cloud is not None and cloud.fault else rule.words
+            verdict = quickly(Verdict, (f.server, rule.phase, rule.name, rule.since(f, record, c), words))
             return verdict, None if rule.until is None else rule.until(f, record, c)
     raise AssertionError("the last row matches everything")
 

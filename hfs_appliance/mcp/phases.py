@@ -58,6 +58,8 @@ class Rule:
     """The record says that it is to be deleted."""
     matches: Condition | None = None
     """What else must hold; None: nothing."""
+    quotes: bool = False
+    """Its words go on with what the cloud says is wrong."""
 
 
 def _is_absent(f: Facts, r: ServerRecord, c: Circumstances) -> bool:
@@ -133,6 +135,7 @@ RULES: Final[tuple[Rule, ...]] = (
         phase=Phase.DELETING,
         words="its deletion was decided; waiting for the cloud to say that it is gone",
         deleted=True,
+        quotes=True,
         since=moments.deleted,
     ),
     Rule(
@@ -150,6 +153,7 @@ RULES: Final[tuple[Rule, ...]] = (
         registration=True,
         drained=False,  # it leaves already: to doubt it would have it drained again and again
         matches=_is_dead_in_cloud,
+        quotes=True,
         since=moments.ready,
     ),
     Rule(
@@ -158,6 +162,7 @@ RULES: Final[tuple[Rule, ...]] = (
         words="the cloud says that it does not run; its place in the pool has not expired yet",
         pool=True,
         matches=_is_dead_in_cloud,
+        quotes=True,
         since=moments.created,
     ),
     Rule(
@@ -169,6 +174,7 @@ RULES: Final[tuple[Rule, ...]] = (
         registration=False,
         role=False,
         matches=_has_build_error,
+        quotes=True,
         since=moments.created,
     ),
     Rule(
@@ -179,6 +185,7 @@ RULES: Final[tuple[Rule, ...]] = (
         pool=False,
         registration=False,
         matches=lambda f, r, c: c.are_removals_believed and _is_dead_in_cloud(f, r, c),
+        quotes=True,
         since=moments.missing_since,
     ),
     Rule(

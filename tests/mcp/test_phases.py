@@ -18,6 +18,7 @@ from hfs_appliance.model.desired import CloudProvider, OpenStackCloud, Service
 from hfs_appliance.model.ids import NO_UUID, CloudId, EnvironmentUuid, Nonce, ServerId, ServiceName, Version
 from hfs_appliance.model.instants import MINUTE, SECOND, Duration, Instant, after, seconds
 from hfs_appliance.model.observed import CloudServer, CloudStatus, InstanceStatus, PoolEntry, Registration, ServerRecord
+from hfs_appliance.model.plan import Verdict
 from hfs_appliance.model.probes import Answer, Probe, Pulse
 from sim.worlds import EPOCH, SMALL, ZONES, Fleet, desired
 
@@ -35,6 +36,10 @@ ACTIVE, BUILDING, DELETING = CloudStatus.ACTIVE, CloudStatus.BUILDING, CloudStat
 ERROR, STOPPED = CloudStatus.ERROR, CloudStatus.STOPPED
 ALIVE, SICK, DARK = Pulse.ALIVE, Pulse.SICK, Pulse.DARK
 
+FAULT = "no host has room"
+QUOTED = {"delete", "dead-but-registered", "dead-but-announced", "build-error", "dead"}
+"""Rows that rest on what the cloud says of a server."""
+
 ROLE = {"service": "dns", "assigned_at": 10 * S}
 READY = {**ROLE, "ready_at": 20 * S}
 LEFT = {**READY, "departed": 500 * S}
@@ -45,7 +50,7 @@ def at(instant: int | None) -> Instant | None:
     return Instant(EPOCH + instant) if instant is not None else None
 
 
-def judge(
+def verdict_on(
     *,
     cloud: CloudStatus | None = ACTIVE,
     pool: bool = False,
@@ -62,8 +67,8 @@ def judge(
     of: str = "small",
     service: str = "",
     **instants: int,
-) -> tuple[str, int, int | None]:
-    """Give the row, since when and until when; `probe` is what was answered, when, and how often badly."""
+) -> tuple[Verdict, Instant | None]:
+    """Give the verdict and until when; `probe` is what was answered, when, and how often badly."""
     record = ServerRecord(
         server=NAME, nonce=Nonce("0"), pool=SMALL, az=ZONES[0], created_at=Instant(EPOCH), cause="meet-demand"
     )
@@ -80,6 +85,7 @@ def judge(
         address="10.0.0.1",
         created_at=Instant(EPOCH),
         uuid=OURS,
+        fault=FAULT,
     )
     facts = Facts(
         NAME,
@@ -95,7 +101,7 @@ def judge(
         pulse, asked, failures = probe
         answer = Answer(pulse=pulse, words="")
         answered[NAME] = Probe(answer=answer, at=Instant(EPOCH + asked), failures=failures, darks=failures)
-    verdict, until = classify(
+    return classify(
         facts,
         Circumstances(
             now=Instant(EPOCH + now),
@@ -112,8 +118,6 @@ def judge(
             removals_believed_at=Instant(EPOCH + believed_at),
         ),
     )
-    assert verdict.server == NAME
-    return verdict.rule, verdict.since - EPOCH, until - EPOCH if until is not None else None
 
 
 GONE = {"cloud": None, "delete_at": 100 * S}
@@ -248,7 +252,12 @@ CASES: list[tuple[str, int, int | None, dict[str, object]]] = [
 
 @pytest.mark.parametrize(("rule", "since", "until", "known"), CASES)
 def test_rows(rule: str, since: int, until: int | None, known: dict[str, object]) -> None:
-    assert judge(**known) == (rule, since, until)  # type: ignore[arg-type]
+    verdict, ends = verdict_on(**known)  # type: ignore[arg-type]
+    assert verdict.server == NAME
+    assert (verdict.rule, verdict.since - EPOCH, ends - EPOCH if ends is not None else None) == (rule, since, until)
+    (row,) = [row for row in RULES if row.name == rule]
+    is_quoted = rule in QUOTED and known.get("cloud", ACTIVE) is not None
+    assert verdict.words == (f"{row.words}: {FAULT}" if is_quoted else row.words)
 
 
 def test_each_row_has_a_case() -> None:

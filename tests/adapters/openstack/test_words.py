@@ -17,7 +17,7 @@ from hfs_appliance.mcp.phases import RULES
 from hfs_appliance.model.events import CloudUnreachable
 from hfs_appliance.model.ids import AvailabilityZone
 from hfs_appliance.model.instants import seconds
-from hfs_appliance.model.observed import CloudStatus
+from hfs_appliance.model.observed import CloudServer, CloudStatus
 from hfs_appliance.ports.errors import Exhausted, PortError, Transient
 from hfs_appliance.runtime.dirty import Dirty
 from hfs_appliance.runtime.observe_cloud import CloudObserver
@@ -32,6 +32,13 @@ from tests.support.openstacks import SETTINGS, client, serving
 PAGE = Path(__file__).parents[3] / "docs" / "openstack.md"
 ROW = re.compile(r"^\| (?P<what>[^|]+) \| `(?P<event>[a-z-]+)` \| `(?P<words>[^`]+)` \|", re.MULTILINE)
 TABLE = {row["what"]: row for row in ROW.finditer(PAGE.read_text())}
+
+
+def quoting(name: str, server: CloudServer) -> str:
+    """Give the words of a row of the rule table on a server with which something is wrong."""
+    (rule,) = [rule for rule in RULES if rule.name == name]
+    assert rule.quotes
+    return f"{rule.words}: {server.fault}"
 
 
 def check(what: str, event: str, told: str) -> None:
@@ -64,7 +71,7 @@ async def test_no_valid_host(fake: OpenStack, cloud: OpenStackCloud) -> None:
     fake.cloud.faults.full_zones.add(AvailabilityZone("az1"))
     await cloud.create(asked())
     failed = await wait_status(cloud, ONE, CloudStatus.ERROR)
-    check("NoValidHost: no host has room", "phase-changed", failed.fault)
+    check("NoValidHost: no host has room", "phase-changed", quoting("build-error", failed))
 
 
 async def test_quota(fake: OpenStack, cloud: OpenStackCloud) -> None:
@@ -89,7 +96,7 @@ async def test_error_on_delete(fake: OpenStack, cloud: OpenStackCloud) -> None:
     fake.cloud.faults.broken_deletes = 1000
     await cloud.delete(ONE)
     failed = await wait_status(cloud, ONE, CloudStatus.ERROR)
-    check("a deletion ends in ERROR", "phase-changed", failed.fault)
+    check("a deletion ends in ERROR", "phase-changed", quoting("delete", failed))
     fake.cloud.faults.broken_deletes = 0
     await cloud.delete(ONE)
 
