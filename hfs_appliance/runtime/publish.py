@@ -150,8 +150,10 @@ class ProxyPublisher:
                     published_at = self._clock.now()
                     self.is_in_step = await self._publish(routing.table)
                 else:
-                    # Nothing is served otherwise, but it may be served for another epoch.
+                    # Nothing is served otherwise, but it may be served for another epoch. What was refused in between
+                    # nobody wants any more: a proxy with the right routes is not behind.
                     self.served, self.is_in_step = routing.table, True
+                    self._refused = self._down
                 if self.is_in_step:
                     self._epochs = epochs
                     self._acknowledgement.serve(epochs)

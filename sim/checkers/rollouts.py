@@ -224,7 +224,7 @@ class RightVerdict(Checker):
     name = "right-verdict"
     ids = ("S17", "L9")
     promise = "a good version is never taken back, whatever single instances do; one that is no good is, by itself"
-    sees = (VersionOffered, VersionTakenBack, RolloutWritten, DesiredStored, Settled)
+    sees = (VersionOffered, VersionTakenBack, RolloutWritten, RolloutGone, DesiredStored, Settled)
 
     def __init__(self, case: Case) -> None:
         super().__init__(case)
@@ -255,6 +255,8 @@ class RightVerdict(Checker):
                         self.accuse(f"{' '.join(key)} is good, and is taken back")
                 elif fact.phase != GIVEN_UP:
                     self._good |= self._targets(fact) & self._offered
+            case RolloutGone():
+                self._last.pop(fact.service, None)  # with its service: nobody is upgraded to anything any more
             case _:
                 for _, rollout in sorted(self._last.items()):
                     for key in sorted(self._targets(rollout) & self._bad) if not rollout.is_reverting else ():

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import trio
 
 from hfs_appliance.model.balancer import Place
+from hfs_appliance.model.ids import ServiceName
 from hfs_appliance.model.instants import MINUTE, Duration, seconds
 from hfs_appliance.model.leadership import Candidate
 from hfs_appliance.model.traffic import ProxyServes, ProxyState
@@ -16,9 +17,10 @@ from hfs_appliance.runtime.edge import Edge, EdgeParts
 from sim.fleet import Simulation
 from sim.proxy import SimProxy, SimWorker
 from sim.registry import SimRegistry
-from tests.support.fleets import play, settled
+from tests.support.fleets import SOON, play, settled
 from tests.support.parts import Sink
 
+DNS = ServiceName("dns")
 PLACE = Place("10.0.9.9", 8080)
 
 
@@ -94,3 +96,20 @@ def test_it_tells_that_it_is_behind_and_that_it_is_not_any_more() -> None:
             assert told.state is ProxyState.SERVES
 
     play(story)
+
+
+def test_it_is_not_behind_with_the_routes_that_are_wanted_again() -> None:
+    async def story(sim: Simulation) -> None:
+        await settled(sim)
+        site = Site(sim)
+        async with site.running():
+            site.proxy.refuses = True
+            for instances, state in ((4, ProxyState.BEHIND), (3, ProxyState.SERVES)):
+                assert sim.now is not None
+                await sim.now.control.scale(DNS, None, instances, "ann")
+                await sim.converged(SOON)
+                await sim.pass_time(seconds(10))
+                assert (told := site.told()) is not None
+                assert told.state is state
+
+    play(story, {"dns": {"1.0.0": 3}})

@@ -164,6 +164,13 @@ def test_a_good_version_that_nobody_has_heard_of_yet_is_not_taken_back() -> None
     assert not stage.accused
 
 
+def test_a_bad_version_goes_with_its_service() -> None:
+    stage = Stage(RightVerdict)
+    stage.tell(VersionOffered(service=DNS, version=V2, is_good=False), rollout("expand"))
+    stage.tell(RolloutGone(author=Author.PLANE, service=DNS), Settled())
+    assert not stage.accused
+
+
 def test_of_a_version_that_nobody_has_judged_nothing_is_expected() -> None:
     stage = Stage(RightVerdict)
     stage.tell(replace(rollout("abort"), is_reverting=True), Settled())
