@@ -15,6 +15,7 @@ from hfs_appliance.model.instants import MILLISECOND, SECOND, Duration
 from sim import entries, terms
 from sim.clock import Act, Timer, WorldClock
 from sim.entries import Author
+from sim.shown import Shown
 from sim.streams import Stream, Table
 from sim.truth import Truth
 from sim.wire.zookeeper.core import Caller, Core, Outcome
@@ -59,6 +60,7 @@ class Ensemble:
         self.truth: Final = truth or Truth(clock.now)
         self.stream: Final = stream
         self.core = Core(b"simulated")
+        self.shown: Final = Shown()
         self.is_up = True
         self.is_frozen = False
         """Whether it keeps its connections and does nothing."""

@@ -29,7 +29,7 @@ from sim.ensemble import Ensemble
 from sim.entries import Author
 from sim.link import Link
 from sim.uplink import Uplink
-from sim.wire.zookeeper import requests, tree
+from sim.wire.zookeeper import requests
 from sim.wire.zookeeper.paths import ancestry, check_path
 from sim.wire.zookeeper.results import Failure, Many, Result
 from sim.wire.zookeeper.values import EPHEMERAL, OPEN, Code, Refused, WatchMode
@@ -126,11 +126,7 @@ class SimRegistry:
         """List an entry's children, sorted."""
         _check(path)
 
-        def names() -> tuple[str, ...] | None:
-            znode = self.link.tree.znodes.get(path)
-            return tuple(sorted(znode.children)) if znode is not None else None
-
-        found = await self._ask(f"children {path}", names)
+        found = await self._ask(f"children {path}", lambda: self._ensemble.shown.names(self.link.tree, path))
         if found is None:
             raise Missing(f"children {path}: it is not there")
         return found
@@ -258,7 +254,9 @@ class SimRegistry:
             result = carry_out()
             if isinstance(result, Failure):
                 return result.code
-            return _znode(path, self._ensemble.core.tree.znodes[path])
+            made = self._ensemble.shown.entry(self._ensemble.core.tree, path)
+            assert made is not None
+            return made
 
         answer = await self._ask(what, write, is_write=True)
         if isinstance(answer, Code):
@@ -292,8 +290,7 @@ class SimRegistry:
         return await reply.wait()  # type: ignore[return-value]  # what carry_out gave
 
     def _find(self, path: str) -> Znode | None:
-        znode = self.link.tree.znodes.get(path)
-        return _znode(path, znode) if znode is not None else None
+        return self._ensemble.shown.entry(self.link.tree, path)
 
     def _add_watch(self, watch: SubtreeWatch) -> None:
         request = requests.AddWatch(path=watch.root, mode=WatchMode.PERSISTENT_RECURSIVE)
@@ -331,18 +328,6 @@ def _check(path: str, value: bytes = b"") -> None:
         raise Rejected(f"{path!r} is not a path of the registry") from None
     if len(value) > _LARGEST:
         raise Rejected(f"{path}: {len(value)} bytes are more than {_LARGEST}")
-
-
-def _znode(path: str, znode: tree.Znode) -> Znode:
-    return Znode(
-        path=path,
-        value=znode.value or b"",
-        version=znode.version,
-        czxid=znode.czxid,
-        mzxid=znode.mzxid,
-        pzxid=znode.pzxid,
-        ephemeral_owner=znode.owner,
-    )
 
 
 def _request(operation: Operation) -> requests.Operation:

@@ -52,6 +52,8 @@ class Budget:
     """By the scope that had no token left."""
     _spent: dict[str, int] = field(default_factory=dict)
     _allowances: dict[str, int] = field(default_factory=dict)
+    _before: Mapping[str, Mapping[ServerId, Token]] | None = None
+    """The tokens of before by scope, once somebody has asked for those of one."""
     _purses: dict[str, Purse] = field(default_factory=dict)
 
     def take(self, server: ServerId, scope: str, cause: Cause) -> bool:
@@ -102,7 +104,7 @@ class Budget:
         """Tell when the next token of a scope comes back by time alone; None when it waits for a confirmation."""
         ends = [
             after(token.at, self._window(scope))
-            for server, token in self.before.items()
+            for server, token in self._tokens_of(scope).items()
             if self._counts(server, token, scope) and not self.is_leaving(server)
         ]
         return min(ends, default=None)
@@ -139,6 +141,17 @@ class Budget:
             return False
         return self.now < after(token.at, self._window(scope)) or self.is_leaving(server)
 
+    def _tokens_of(self, scope: str) -> Mapping[ServerId, Token]:
+        """Give the tokens of before that may count in a scope: of hundreds of scopes each has a few."""
+        if scope == ENVIRONMENT:
+            return self.before
+        if self._before is None:
+            by_scope: dict[str, dict[ServerId, Token]] = {}
+            for server, token in self.before.items():
+                by_scope.setdefault(token.scope, {})[server] = token
+            self._before = by_scope
+        return self._before.get(scope, {})
+
     def _window(self, scope: str) -> Duration:
         return self._purse(scope).limit.window
 
@@ -154,7 +167,7 @@ class Budget:
 
     def _left(self, scope: str) -> int:
         if scope not in self._spent:
-            counts = (self._counts(server, token, scope) for server, token in self.before.items())
+            counts = (self._counts(server, token, scope) for server, token in self._tokens_of(scope).items())
             self._spent[scope] = sum(counts)
             self._allowances[scope] = self._allowed(scope)
         return self._allowances[scope] - self._spent[scope]

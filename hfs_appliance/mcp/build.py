@@ -251,9 +251,11 @@ def _kinds(replacing: int, unmet: int, wanted: int) -> str:
 
 def _wanted_builds(draft: Draft, pool: Pool) -> int:
     have = draft.tally.pools.get(pool.name) or PoolTally()
-    unmet = draft.unmet.get(pool.name, 0)
-    # What is on trial may well fail: nobody counts on it.
-    on_trial = sum(is_on_trial(standing.facts.record, draft.trials) for standing in have.building.values())
+    unmet, trial = draft.unmet.get(pool.name, 0), draft.trials.get(pool.name)
+    on_trial = 0
+    if trial is not None and trial.candidate is not None:
+        # What is on trial may well fail: nobody counts on it.
+        on_trial = sum(is_on_trial(standing.facts.record, draft.trials) for standing in have.building.values())
     coming = len(have.building) - on_trial + len(have.unrecorded)
     # In a storm over all the spares that are missed are thought to live, too.
     size = pool.size if not draft.weather.is_over_all else min(pool.size, draft.warm(pool.name))

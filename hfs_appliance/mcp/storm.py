@@ -120,7 +120,7 @@ class Barometer:
 
     def _scopes(self, before: Mapping[str, Storm]) -> Sequence[str]:
         """Name the scopes that may have a storm: what is remembered, and where anything is lost."""
-        doubted = [f"service/{name}" for name in sorted(self._tolls.doubted())]
+        doubted = [f"service/{name}" for name in sorted(self._tolls.doubted)]
         if not (before or doubted or self._tolls.fleet.lost.total()):
             return ()
         return sorted({*before, *doubted, ENVIRONMENT})

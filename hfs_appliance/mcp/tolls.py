@@ -9,7 +9,7 @@ believed of all (dead zones, approvals); when that changes, all are counted anew
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 
 from hfs_appliance.mcp.losses import LossKind
@@ -44,13 +44,11 @@ class Tolls:
 
     def __init__(self) -> None:
         self.fleet = Toll()
+        self.doubted: set[ServiceName] = set()
+        """Services that have lost something that may be doubted."""
         self._tolls: dict[ServiceName | None, Toll] = {}
         self._services: Mapping[ServiceName, Service] = {}
         self._believed: tuple[Set[AvailabilityZone], Set[ServiceName]] = (frozenset(), frozenset())
-
-    def doubted(self) -> Iterator[ServiceName]:
-        """Name the services that have lost something that may be doubted."""
-        return (name for name, toll in self._tolls.items() if name is not None and toll.lost)
 
     def of(self, service: ServiceName) -> Toll:
         """Give the toll of one service."""
@@ -80,11 +78,15 @@ class Tolls:
         _, was_approved = self._believed
         for name in touched:
             before = self._tolls.pop(name, None)
+            if name is not None:
+                self.doubted.discard(name)
             if before is not None:
                 self.fleet.add(before, is_doubted=name not in was_approved, sign=-1)
             if name in tally.losses:
                 toll = self._tolls[name] = _count(tally, services, name, dead_zones)
                 self.fleet.add(toll, is_doubted=name not in approved)
+                if name is not None and toll.lost:
+                    self.doubted.add(name)
         self._services, self._believed = services, believed
 
 

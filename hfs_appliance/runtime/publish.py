@@ -71,6 +71,8 @@ class ProxyPublisher:
         self._withheld: dict[ServiceName, str] = {}
         self._router = Router()
         self._is_closing = False
+        self._digest = last_good.digest() if last_good is not None else ""
+        """Of the table in force, made once: every change of the registry is compared with it."""
         self.served = last_good
         self.is_in_step = False
 
@@ -138,7 +140,8 @@ class ProxyPublisher:
                     removals_believed=believed,
                 )
                 self._tell_withheld({note.service: note.words for note in routing.withheld})
-                is_new = self.served is None or routing.table.digest() != self.served.digest()
+                digest = routing.table.digest()
+                is_new = digest != self._digest
                 wait = after(published_at, desired.endpoint.reload_interval) - self._clock.now()
                 epochs = _epochs(desired, routing.table, view.value.traffic)
                 # A new epoch goes out at once: there are few of them, and a rollback must not wait.
@@ -148,7 +151,7 @@ class ProxyPublisher:
                     continue
                 if is_new:
                     published_at = self._clock.now()
-                    self.is_in_step = await self._publish(routing.table)
+                    self.is_in_step = await self._publish(routing.table, digest)
                 else:
                     # Nothing is served otherwise, but it may be served for another epoch. What was refused in between
                     # nobody wants any more: a proxy with the right routes is not behind.
@@ -169,7 +172,7 @@ class ProxyPublisher:
         with trio.move_on_after(to_seconds(RETRY_AFTER)):
             await self._dirty.wait()
 
-    async def _publish(self, table: RouteTable) -> bool:
+    async def _publish(self, table: RouteTable, digest: str) -> bool:
         begun = self._clock.now()
         try:
             with trio.fail_after(to_seconds(PUBLISH_WITHIN)):
@@ -181,11 +184,11 @@ class ProxyPublisher:
             self._refuse(error.words)
             return False
         self._refused = ""
-        before, self.served = self.served, table
+        before, self.served, self._digest = self.served, table, digest
         self._sink.emit(
             "proxy",
             RoutesPublished(
-                digest=table.digest(),
+                digest=digest,
                 services=len(table.routes),
                 instances=sum(len(route.members) for route in table.routes.values()),
                 words=_describe(before, table),

@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any, Final, get_args
 
 from hfs_appliance.model.events import Event, Recorded
@@ -24,6 +25,8 @@ from hfs_appliance.model.instants import Instant
 _INTEGER: Final = re.compile(r"-?[0-9]+")
 _BARE: Final = re.compile(r"[A-Za-z0-9._:/@+,-]+")
 _NONE: Final = "-"
+_PLAIN: Final = re.compile(rf"(?!(?:{_INTEGER.pattern}|{_NONE})\Z){_BARE.pattern}")
+"""A bare word that is read back as text."""
 _LINE: Final = re.compile(
     r"(?P<seq>[0-9]+) (?P<ns>[0-9]+) (?P<actor>[^ ]+) (?P<kind>[^ ]+)"
     r'(?P<fields>(?: [a-z_0-9]+=(?:[^ "<>]+|"(?:[^"\\]|\\.)*"))*)'
@@ -31,6 +34,10 @@ _LINE: Final = re.compile(
 )
 _FIELD: Final = re.compile(r' ([a-z_0-9]+)=([^ "<>]+|"(?:[^"\\]|\\.)*")')
 KINDS: Final[Mapping[str, type[Event]]] = {event.kind: event for event in get_args(Event)}
+_NAMES: Final[Mapping[str, Sequence[str]]] = {
+    kind: sorted(field.name for field in fields(event)) for kind, event in KINDS.items()
+}
+"""Of the fields of each kind of event, in the order of the line."""
 
 
 class NotCanonical(ValueError):
@@ -40,9 +47,10 @@ class NotCanonical(ValueError):
 def write(recorded: Recorded) -> str:
     """Write an event as one line, without the line end."""
     assert _BARE.fullmatch(recorded.actor), recorded.actor
-    fields = "".join(f" {name}={_write_value(value)}" for name, value in sorted(recorded.fields().items()))
+    event = recorded.event
+    written = "".join([f" {name}={_write_value(getattr(event, name))}" for name in _NAMES[event.kind]])
     cause = "" if recorded.cause is None else f" <{recorded.cause}>"
-    return f"{recorded.seq} {recorded.at} {recorded.actor} {recorded.event.kind}{fields}{cause}"
+    return f"{recorded.seq} {recorded.at} {recorded.actor} {event.kind}{written}{cause}"
 
 
 def read(line: str) -> Recorded:
@@ -54,8 +62,8 @@ def read(line: str) -> Recorded:
     if kind is None:
         raise NotCanonical(f"no event is called {match['kind']!r}")
     try:
-        fields: dict[str, Any] = {name: _read_value(value) for name, value in _FIELD.findall(match["fields"])}
-        event = kind(**fields)
+        found: dict[str, Any] = {name: _read_value(value) for name, value in _FIELD.findall(match["fields"])}
+        event = kind(**found)
     except (TypeError, ValueError) as error:
         raise NotCanonical(f"{match['kind']}: {error}") from error
     return Recorded(
@@ -73,7 +81,7 @@ def _write_value(value: str | int | None) -> str:
             return _NONE
         case int():
             return str(int(value))
-        case str() if _BARE.fullmatch(value) and not _INTEGER.fullmatch(value) and value != _NONE:
+        case str() if _PLAIN.fullmatch(value):
             return value
     return json.dumps(value)
 

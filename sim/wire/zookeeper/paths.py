@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 
 from sim.wire.zookeeper.values import Code, Refused
@@ -15,6 +16,7 @@ ROOT: Final = "/"
 _PATH: Final = re.compile(r"/|(?:/(?!\.{1,2}(?:/|\Z))[^/\0-\x1f\x7f-\x9f\ud800-\uf8ff\ufff0-\U0010ffff]+)+")
 
 
+@lru_cache(maxsize=1 << 16)  # a fleet's paths are looked at again and again
 def check_path(path: str) -> None:
     """Refuse what is no path. Errors: Refused(BAD_ARGUMENTS)."""
     if _PATH.fullmatch(path) is None:
