@@ -2,9 +2,9 @@
 
 A server is looked at again when something that its verdict rests on is other than before: what a source says of it (the
 Worlds' Maps tell), an action in flight, or the instant at which its rule said that time alone would move it. What is
-believed of the cloud's list concerns those that it does not show as well, and what is believed of removals those that
-are not registered: both change with every slow answer, and must not cost a look at the fleet. What all verdicts rest on
-(`are_alike`) has every server looked at.
+believed of the cloud's list concerns those that only their record knows as well, and what is believed of removals those
+that are not registered: both change with every slow answer, and must not cost a look at the fleet. What all verdicts
+rest on (`are_alike`) has every server looked at.
 
 The rule to keep: whatever a row of the rule table reads is either compared here or makes the server looked at. A
 property holds the outcome against that of looking at everything (tests/properties/test_incremental.py).
@@ -46,7 +46,7 @@ class Standings:
         self._untils: list[tuple[Instant, ServerId]] = []
         """A heap; an entry that is not its server's present one means nothing."""
         self._unlisted: set[ServerId] = set()
-        """Servers whose verdicts may rest on when the cloud was asked."""
+        """Servers of which neither cloud nor registry tell: their verdicts may rest on when the cloud was asked."""
         self._unwell: set[ServerId] = set()
         """Servers that the cloud lists as dead: their verdicts may rest on whether its list is believed."""
         self._unregistered: set[ServerId] = set()
@@ -162,7 +162,8 @@ class Standings:
         if until is not None:
             heappush(self._untils, (until, server))
         if facts.cloud is None:
-            self._unlisted.add(server)
+            if facts.registration is None and facts.pool_entry is None:
+                self._unlisted.add(server)
         elif facts.cloud.status in DEAD:
             self._unwell.add(server)
         if facts.registration is None:

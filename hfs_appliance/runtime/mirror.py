@@ -66,6 +66,8 @@ class Mirror:
         self._by_service: Map[ServiceName, Map[str, Registration]] = Map()
         self._known: dict[str, dict[str, int]] = {}
         """The entries that are there, readable or not, by their parent's path and name, each with its imprint."""
+        self._refused: set[str] = set()
+        """Those of them that cannot be read: each reading tells of it."""
         self._view: RegistryView | None = None
 
     def on_anchor(self, hear: Callable[[Anchor], None]) -> None:
@@ -93,21 +95,26 @@ class Mirror:
         return sorted(self._known)
 
     def take(self, found: Mapping[str, Znode | None], now: Instant) -> None:
-        """Take entries in as they were read; None: not there."""
+        """Take entries in as they were read; None: not there.
+
+        After each reconnection all entries are asked for, and nearly all are as they were: those are passed over.
+        """
         changed: set[ServiceName] = set()
         for path, znode in found.items():
             parent, _, name = path.rpartition("/")
             server = ServerId(name)
+            if znode is not None and self._is_as_known(path, parent, server, znode):
+                continue
             if path == self._anchor_path:
                 self._take_anchor(self._read(path, znode, read_anchor))
                 continue
             if parent == self._servers:
-                record = self._read(path, znode, read_record, self._records.get(server))
+                record = self._read(path, znode, read_record)
                 self._records.put(server, record)
                 if record is None:
                     self._departed.put(server, None)
             elif parent == self._pool_root:
-                entry = self._read(path, znode, read_pool_entry, self._pool.get(server))
+                entry = self._read(path, znode, read_pool_entry)
                 self._note_presence(server, was=self._pool.has(server), entry=entry, now=now)
                 self._pool.put(server, entry)
             elif parent == self._troubles_root:
@@ -160,9 +167,7 @@ class Mirror:
         entries = self._registrations.get(service)
         if entries is None:
             entries = self._registrations[service] = _Part()
-        registration = self._read(
-            path, znode, lambda value: read_registration(service, name, value, czxid), entries.get(name)
-        )
+        registration = self._read(path, znode, lambda value: read_registration(service, name, value, czxid))
         self._note_presence(ServerId(name), was=entries.has(name), entry=registration, now=now)
         entries.put(name, registration)
 
@@ -201,20 +206,21 @@ class Mirror:
         elif was:
             self._departed.put(server, now)
 
-    def _read(self, path: str, znode: Znode | None, reader: Callable[[bytes], T], before: T | None = None) -> T | None:
-        """Read an entry. What was read `before` of the very same content is not read again.
+    def _is_as_known(self, path: str, parent: str, server: ServerId, znode: Znode) -> bool:
+        """Tell whether an entry has the content that was read of it before, and its being there is no news."""
+        known = self._known.get(parent)
+        if known is None or known.get(server) != _imprint(znode):
+            return False
+        return path not in self._refused and not self._departed.has(server)
 
-        After each reconnection all entries are asked for, and nearly all are as they were.
-        """
+    def _read(self, path: str, znode: Znode | None, reader: Callable[[bytes], T]) -> T | None:
+        self._refused.discard(path)
         if znode is None:
             return None
-        if before is not None:
-            parent, _, name = path.rpartition("/")
-            if self._known.get(parent, {}).get(name) == _imprint(znode):
-                return before
         try:
             return reader(znode.value)
         except FormatError as error:
+            self._refused.add(path)
             self._sink.emit("registry", EntryRefused(path=path, words=str(error)))
             return None
 

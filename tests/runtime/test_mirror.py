@@ -58,3 +58,13 @@ def test_a_broken_entry_is_told_each_time_and_gone_ones_are_forgotten() -> None:
     shown(mirror, {path: None})
     assert not mirror.knows(path)
     assert mirror.unlike(LAYOUT.pool, [ONE, "other"]) == ["other", ONE]
+
+
+def test_an_entry_that_is_as_it_was_tells_that_its_server_is_there_though_another_one_of_it_went() -> None:
+    made = Registration(service=DNS, instance=ONE, version=Version("1"), address="10.0.0.1", port=80, server=ONE)
+    mirror = Mirror(LAYOUT, Sink())
+    pool = entry(LAYOUT.pool_entry(ONE), write(ENTRY))
+    registration = LAYOUT.registration(DNS, ONE)
+    shown(mirror, {**pool, **entry(registration, write_registration(made, Instant(1)))})
+    assert shown(mirror, {registration: None}, at=5).departed == {ONE: Instant(5)}
+    assert shown(mirror, pool).departed == {}

@@ -66,8 +66,8 @@ class Watches:
 
     def drop(self, watcher: int) -> None:
         """Forget a watcher."""
-        for kind, path in tuple(self._watched.get(watcher, ())):
-            self._forget(kind, path, watcher)
+        for kind, path in self._watched.pop(watcher, ()):
+            _discard(self._watchers[kind], path, watcher)
 
     def trigger(self, event: Event) -> list[Notification]:
         """Tell whom an event concerns, and use up the one-shot watches."""
