@@ -32,6 +32,7 @@ NAMES: tuple[str, ...] = (
     "reaction",
     "fleet",
     "resync",
+    "listing",
     "proxy",
     "environment",
     "claim",
