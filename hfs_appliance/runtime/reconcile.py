@@ -198,9 +198,12 @@ class Reconciler:
             old, verdict = known.get(server), plan.verdicts.get(server)
             if verdict is None:
                 del self._seen[server]
-            elif old is None or (old.phase, old.rule) != (verdict.phase, verdict.rule):
+                continue
+            is_other = old is None or (old.phase, old.rule) != (verdict.phase, verdict.rule)
+            if is_other:
                 # What this process saw change began then; what it found already there, when policy says it did.
                 self._seen[server] = world.now if before is not None else verdict.since
+            if old is None or is_other or old.words != verdict.words:  # what the cloud says is wrong is news
                 event = self._phase_changed(world, verdict, before=old.phase.value if old is not None else "")
                 causes[server] = self._sink.emit("reconcile", event)
         self._tell_holds(before.holds if before is not None else (), plan.holds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from hfs_appliance.model.events import PhaseChanged, Recorded
 from hfs_appliance.model.ids import AvailabilityZone, ServiceName, Version
 from hfs_appliance.model.instants import HOUR, MINUTE, Duration, seconds
 from hfs_appliance.model.observed import CloudStatus
@@ -323,6 +324,27 @@ def test_scaling_out_and_in(seed: int) -> None:
         await scale(sim.now.control, "dns", 1)
         await whole_again(sim, HOUR)  # three in ten minutes
         assert len(sim.serving("dns")) == 1
+
+    play(story, seed=seed)
+
+
+def test_a_deletion_that_ends_in_error_is_told_with_the_clouds_words(seed: int) -> None:
+    async def story(sim: Simulation) -> None:
+        await settled(sim)
+        assert sim.now is not None
+        told: list[str] = []
+
+        def hear(recorded: Recorded) -> None:
+            if isinstance(recorded.event, PhaseChanged):
+                told.append(recorded.event.words)
+
+        sim.bus.subscribe("test", hear)
+        sim.datacentre.faults.broken_deletes = 1_000
+        await scale(sim.now.control, "dns", 2)
+        failed = "waiting for the cloud to say that it is gone: its host did not answer"
+        await sim.until(lambda: any(failed in each for each in told), Duration(10 * MINUTE), "nobody told of it")
+        sim.datacentre.faults.broken_deletes = 0
+        await whole_again(sim)
 
     play(story, seed=seed)
 
