@@ -134,6 +134,16 @@ def test_what_is_held_back_together_is_counted_once_the_environment_has_no_token
     assert tokens.refused == {"environment": {Cause.SCALE_IN: 5}}
 
 
+def test_a_token_of_another_scope_counts_for_the_environment_alone() -> None:
+    """A server that was to leave its pool, stayed, and got a role."""
+    tokens = budget({server(1): Token(at=EPOCH, scope="service/dns", cause="remediation")})
+    for number in (1, 2, 3):
+        assert tokens.take(server(number), "service/domains", Cause.REMEDIATION)
+    assert not tokens.affords(server(4), "service/domains", Cause.REMEDIATION), "three are spent there"
+    assert tokens.take(server(4), "service/dns", Cause.REMEDIATION), "and three of the environment's four"
+    assert not tokens.affords(server(5), "service/dns", Cause.REMEDIATION)
+
+
 def test_what_an_operator_has_approved_comes_on_top() -> None:
     tokens = budget(granted={"service/dns": 1})
     assert take(tokens, "service/dns", 1, 2, 3, 4) == [True, True, True, False]
