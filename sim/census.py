@@ -144,6 +144,8 @@ class Census:
         self._stocks: Mapping[PoolName, int] = {}
         self.groups: dict[Key, Group] = {}
         self.services: dict[ServiceName, Whole] = {}
+        self.desired_in_all = self.wanted_in_all = 0
+        """Of all services together."""
         self._formerly: deque[tuple[Instant, DesiredState]] = deque()
         """Former desired states, with the instants at which they ended."""
         self._up: dict[ServerId, Key] = {}
@@ -363,6 +365,11 @@ class Census:
             for version, count in service.versions.items():
                 self.group((name, version)).desired = count
                 self.service(name).desired += count
+        self.desired_in_all = sum(whole.desired for whole in self.services.values())
+        self.wanted_in_all = sum(whole.wanted for whole in self.services.values())
 
     def _demand(self, _: Instant, fact: DemandChanged) -> None:
-        self.service(fact.service).demand = fact.instances
+        whole = self.service(fact.service)
+        self.wanted_in_all -= whole.wanted
+        whole.demand = fact.instances
+        self.wanted_in_all += whole.wanted

@@ -46,6 +46,10 @@ class Supply(Fold):
         if isinstance(fact, ConditionChanged | DemandChanged):
             if fact.service is not None:
                 self._look(now, fact.service, self._totals)
+        elif isinstance(fact, MachineHidden):
+            machine = self._census.gone.get(fact.server)
+            if machine is not None and machine.key is not None:
+                self._look(now, machine.key[0], self._totals)
         else:
             for name in self._census.services:
                 self._look(now, name, self._totals)

@@ -171,8 +171,8 @@ class Course(Fold):
         census = self._census
         serving = census.conditions[Condition.SERVING]
         levels = {
-            "desired": sum(service.desired for service in census.services.values()),
-            "demand": sum(service.wanted for service in census.services.values()),
+            "desired": census.desired_in_all,
+            "demand": census.wanted_in_all,
             "serving": serving,
             LEAST: serving,
             "warm": census.conditions[Condition.WARM],
