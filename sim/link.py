@@ -7,7 +7,8 @@ connection is void.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, Protocol, TypeVar
+from functools import partial
+from typing import Final, Generic, Protocol, TypeVar
 
 from hfs_appliance.model.instants import MILLISECOND, SECOND, Duration, Instant
 from sim.clock import Act
@@ -46,6 +47,34 @@ class Listener(Protocol):
         ...
 
 
+class _Request(Generic[T]):
+    """One request on its way. No closures: one that refers to itself stays until the collector comes.
+
+    The agents of a whole fleet ask at once when a registry is back; to search what they leave took a third of the time.
+    """
+
+    __slots__ = ("_link", "answer", "carry_out", "costs", "is_write", "turn")
+
+    def __init__(
+        self, link: Link, carry_out: Callable[[], T], answer: Callable[[T], None], costs: int, *, is_write: bool
+    ) -> None:
+        self._link = link
+        self.turn = link.turn
+        """The connection that it was sent over."""
+        self.carry_out = carry_out
+        self.answer = answer
+        self.costs = costs
+        self.is_write = is_write
+
+    def arrive(self) -> None:
+        """Come to the servers."""
+        self._link.arrive(self)
+
+    def commit(self) -> None:
+        """Be carried out by them."""
+        self._link.commit(self)
+
+
 class Link:
     """One client's network to the registry, with the session that it carries."""
 
@@ -75,7 +104,7 @@ class Link:
         """Whether the client stands still, and notices nothing."""
         self._is_broken = False
         """Whether its connection is gone and it has not noticed."""
-        self._turn = 0
+        self.turn = 0
         """Counts connections."""
         self._last_turn = 0
         """The connection that a dead client had."""
@@ -115,10 +144,10 @@ class Link:
         self._notice_later(is_way_broken=is_way_broken)
 
     def _notice_later(self, *, is_way_broken: bool = True) -> None:
-        turn = self._turn
+        turn = self.turn
 
         def notice() -> None:
-            if self._turn == turn and self.silent_since is not None:
+            if self.turn == turn and self.silent_since is not None:
                 self._is_cut = is_way_broken
                 self.break_off()
 
@@ -167,7 +196,7 @@ class Link:
         """End the client as kill -9 does: what it has sent arrives, nothing else is ever heard of it."""
         if not self._is_dead:
             self._is_dead = True
-            self._last_turn = self._turn
+            self._last_turn = self.turn
             self._detach()
             self._ensemble.leave(self)
             self._uplink.drop(self)
@@ -198,38 +227,40 @@ class Link:
 
         A write is carried out by the leader, and answered by a server that knows of it; what follows it waits for it.
         """
-        turn = self._turn
-
-        def arrive() -> None:
-            if turn in (self._turn, self._last_turn) and self._ensemble.knows(self.session_id):
-                if self._catching_up and not is_write:
-                    self._catching_up.append(arrive)
-                elif is_write and self._ensemble.holds_writes:
-                    self._ensemble.hold(commit)
-                    self.go_silent(requests=False, is_way_broken=False)
-                else:
-                    commit()
-
-        def commit() -> None:
-            if not self._ensemble.knows(self.session_id):
-                return
-            result = carry_out()
-            if self._turn != turn:
-                return
-            if costs > LARGE and self._uplink.loses_large_answers:
-                self.go_silent(requests=False, is_way_broken=False)
-            if is_write and self._behind is not None:
-                self._catching_up.append(lambda: self._post(lambda: answer(result), costs))
-            else:
-                self._post(lambda: answer(result), costs)
-
         if self._is_broken:
             return
+        request = _Request(self, carry_out, answer, costs, is_write=is_write)
         if self._holds_requests:
-            self._held.append(arrive)
+            self._held.append(request.arrive)
             return
         self._requests_until = max(self._requests_until, self._clock.now() + self._latency())
-        self._clock.at(self._requests_until, arrive)
+        self._clock.at(self._requests_until, request.arrive)
+
+    def arrive(self, request: _Request[T]) -> None:
+        """Take a request at the servers."""
+        if request.turn in (self.turn, self._last_turn) and self._ensemble.knows(self.session_id):
+            if self._catching_up and not request.is_write:
+                self._catching_up.append(request.arrive)
+            elif request.is_write and self._ensemble.holds_writes:
+                self._ensemble.hold(request.commit)
+                self.go_silent(requests=False, is_way_broken=False)
+            else:
+                self.commit(request)
+
+    def commit(self, request: _Request[T]) -> None:
+        """Carry a request out, and send the answer."""
+        if not self._ensemble.knows(self.session_id):
+            return
+        result = request.carry_out()
+        if self.turn != request.turn:
+            return
+        if request.costs > LARGE and self._uplink.loses_large_answers:
+            self.go_silent(requests=False, is_way_broken=False)
+        deliver = partial(request.answer, result)
+        if request.is_write and self._behind is not None:
+            self._catching_up.append(partial(self._post, deliver, request.costs))
+        else:
+            self._post(deliver, request.costs)
 
     def close(self, closed: Act) -> None:
         """End the session in order."""
@@ -264,12 +295,12 @@ class Link:
         """Try to connect soon, if the servers can be reached."""
         if self._is_dead or self._is_stopped or self._is_broken or self.is_connected or not self._is_reachable():
             return
-        self._turn += 1
-        turn = self._turn
+        self.turn += 1
+        turn = self.turn
         asked_at = self._clock.now() + self._ensemble.stream.draw(RECONNECT)
 
         def arrive() -> None:
-            if self._turn == turn and self._is_reachable() and not self._is_stopped:
+            if self.turn == turn and self._is_reachable() and not self._is_stopped:
                 self._connect(Instant(asked_at))
 
         self._clock.at(asked_at + 2 * self._latency(), arrive)
@@ -304,7 +335,7 @@ class Link:
         self._heard_at = self.heard_at
         if self.is_connected and self.silent_since is None:
             self._tell_truth(hears=False)
-        self._turn += 1
+        self.turn += 1
         self.is_connected = False
         self._marks.clear()
         self._held.clear()
@@ -324,10 +355,10 @@ class Link:
             self._clock.after(self._latency(), act)
 
     def _post(self, deliver: Act, costs: int = 0) -> None:
-        turn = self._turn
+        turn = self.turn
 
         def arrive() -> None:
-            if self._turn == turn:
+            if self.turn == turn:
                 deliver()
 
         if self._holds_answers:

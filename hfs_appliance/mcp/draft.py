@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import NamedTuple
 
 from hfs_appliance.mcp.budget import ENVIRONMENT, Budget, Purse, scope_of
@@ -88,8 +89,9 @@ class Draft:
         self.budget = Budget(
             now=self.world.now,
             before=self.world.ledger.tokens,
-            is_leaving=self._is_leaving,
-            purse=self._purse,
+            # Of what the plan is made from, not of the Draft: that would be kept for the collector, World and all.
+            is_leaving=partial(_is_leaving, self.world),
+            purse=partial(_purse, self.desired, self.tally),
             granted=self.world.orders.approved("destroy-budget"),
         )
 
@@ -196,29 +198,10 @@ class Draft:
 
     def _pledged(self) -> Iterator[ServerId]:
         """Name the servers that have a token, are there and not on their way out: nothing came of it yet."""
-        assert self.world.registry is not None
-        records = self.world.registry.value.records
-        return (server for server in self.world.ledger.tokens if server in records and not self._is_leaving(server))
-
-    def _is_leaving(self, server: ServerId) -> bool:
-        assert self.world.registry is not None
-        record = self.world.registry.value.records.get(server)
-        is_decided = record is not None and (record.delete_at is not None or record.drain_at is not None)
-        return is_decided or server in self.world.in_flight
-
-    def _purse(self, scope: str) -> Purse:
-        """Give the budget of a scope; what is not desired any more has the environment's terms."""
-        kind, _, name = scope.partition("/")
-        common = self.desired.guard
-        if scope == ENVIRONMENT:
-            return Purse(limit=common.destroy_budget, servers=self.tally.total)
-        if kind == "pool":
-            pool = self.tally.pools.get(PoolName(name))
-            return Purse(limit=common.destroy_budget, servers=sum(pool.zones.values()) if pool is not None else 0)
-        service = self.desired.services.get(ServiceName(name))
-        guard = service.guard.within(common) if service is not None else common
-        versions = self.tally.instances.get(ServiceName(name), {})
-        return Purse(limit=guard.destroy_budget, servers=sum(instances.size() for instances in versions.values()))
+        world = self.world
+        assert world.registry is not None
+        records = world.registry.value.records
+        return (server for server in world.ledger.tokens if server in records and not _is_leaving(world, server))
 
 
 def plight_of(standing: Standing, cause: Cause) -> Plight:
@@ -227,6 +210,29 @@ def plight_of(standing: Standing, cause: Cause) -> Plight:
     assert record is not None
     assert verdict is not None
     return Plight(scope_of(record), record.az, verdict.rule, cause)
+
+
+def _is_leaving(world: World, server: ServerId) -> bool:
+    """Tell whether a server is on its way out, and not confirmed to be gone."""
+    assert world.registry is not None
+    record = world.registry.value.records.get(server)
+    is_decided = record is not None and (record.delete_at is not None or record.drain_at is not None)
+    return is_decided or server in world.in_flight
+
+
+def _purse(desired: DesiredState, tally: Tally, scope: str) -> Purse:
+    """Give the budget of a scope; what is not desired any more has the environment's terms."""
+    kind, _, name = scope.partition("/")
+    common = desired.guard
+    if scope == ENVIRONMENT:
+        return Purse(limit=common.destroy_budget, servers=tally.total)
+    if kind == "pool":
+        pool = tally.pools.get(PoolName(name))
+        return Purse(limit=common.destroy_budget, servers=sum(pool.zones.values()) if pool is not None else 0)
+    service = desired.services.get(ServiceName(name))
+    guard = service.guard.within(common) if service is not None else common
+    versions = tally.instances.get(ServiceName(name), {})
+    return Purse(limit=guard.destroy_budget, servers=sum(instances.size() for instances in versions.values()))
 
 
 def _is_there(facts: Facts) -> bool:
