@@ -49,8 +49,9 @@ class Datacentre:
         self.late_until = 0
         """When the last thing is over that the cloud does long after it was asked, and that nobody foresees.
 
-        A creation that was answered with an error; the end of a server that somebody else deleted while its host was
-        dark: it came back with its host, nobody who knows hfs has told it to stop, and the cloud reaps it in the end.
+        A creation that was answered with an error; the end of a server that came back with its host after it was
+        deleted, and that nobody tells to stop: somebody else has deleted it, or it has no role, and only waits in the
+        pool until the cloud reaps it in the end.
         """
         self.deletions = 0
         """Deletions that were begun."""
@@ -325,7 +326,8 @@ class Datacentre:
 
     def _reap_later(self, machine: Machine) -> None:
         due = self.clock.now() + self.stream.between(MINUTE, self.pace.stalled)
-        if machine.is_vanished:
+        is_roleless = machine.life is None or machine.life.role is None
+        if machine.is_vanished or is_roleless:
             self.late_until = max(self.late_until, due)
         self.clock.at(due, lambda: self._bury(machine))
 

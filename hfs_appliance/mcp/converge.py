@@ -19,7 +19,7 @@ from hfs_appliance.mcp.needs import Shortage
 from hfs_appliance.mcp.setbacks import is_open
 from hfs_appliance.mcp.tally import InstanceTally, Standing, in_order, slot_of
 from hfs_appliance.mcp.wares import terms, wares
-from hfs_appliance.model.ids import PoolName
+from hfs_appliance.model.ids import PoolName, ServerId
 from hfs_appliance.model.ledger import Setback
 from hfs_appliance.model.observed import CloudStatus
 from hfs_appliance.model.plan import (
@@ -106,8 +106,7 @@ def _stock(draft: Draft, pool: PoolName) -> Stock:
 def _give(draft: Draft, shortage: Shortage, short: int, stock: Stock) -> int:
     """Give a version the warm servers that it is short of, as far as there are any; tell how many."""
     service, version, wanted, have, *_ = shortage
-    # What is lost and not being deleted may come back, and keeps its slot until then.
-    staying = (s for server, s in have.lost.items() if server in draft.tally.failed or draft.is_free(server))
+    staying = (standing for server, standing in have.lost.items() if _may_return(draft, server, standing))
     taken, zones = have.slots() | {slot_of(standing) for standing in staying}, have.zones()
     slots = (slot for slot in count() if slot not in taken)
     for given in range(short):
@@ -122,6 +121,14 @@ def _give(draft: Draft, shortage: Shortage, short: int, stock: Stock) -> int:
         reason = Reason(cause=cause, words=words)
         draft.add(Claim(server=server, service=service.name, version=version, slot=next(slots), reason=reason))
     return short
+
+
+def _may_return(draft: Draft, server: ServerId, standing: Standing) -> bool:
+    """Tell whether a lost server keeps its slot: as long as it is not being deleted.
+
+    Nor is one that the list leaves out (O4): the cloud is asked for it by its id first, and may know it.
+    """
+    return standing.facts.cloud is None or server in draft.tally.failed or draft.is_free(server)
 
 
 def _is_listed(draft: Draft, standing: Standing) -> bool:

@@ -142,11 +142,11 @@ class RegistryObserver:
             marks = frozenset({EVERYTHING}) if is_behind else await self._wait_marks()
             await self._wait_for_connection()
             try:
-                if not marks:
+                if EVERYTHING in marks:
+                    await self._read_all(is_over_a_gap=True)
+                elif not marks or self._mischief.strikes(Site.REREAD):
                     # Somebody wants to be sure, as who takes over: of a session that held all the time nobody vanished.
                     await self._read_all(is_over_a_gap=not self._is_in_step)
-                elif EVERYTHING in marks or self._mischief.strikes(Site.REREAD):
-                    await self._read_all(is_over_a_gap=True)
                 else:
                     self._apply(await self._get_many(sorted(marks)))
             except (Transient, Fenced, trio.TooSlowError):

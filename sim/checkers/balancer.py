@@ -190,7 +190,7 @@ class BalancerBacksOff(Checker):
     SPARED: Final = 15
     """For each control plane that was started: it knows of no pause."""
     TOLD_AFTER: Final = 4
-    """Refusals in a row."""
+    """Refusals in a row, all of them seen by one and the same life of a control plane."""
 
     def __init__(self, case: Case) -> None:
         super().__init__(case)
@@ -198,6 +198,8 @@ class BalancerBacksOff(Checker):
         self._changes = Recent(self.WINDOW)
         self._told = Recent(self.WINDOW)
         self._refusals = 0
+        self._refused: int | None = None
+        """The client that was refused last."""
         self._accused_at = Instant(0)
 
     def hear(self, recorded: Recorded) -> None:
@@ -216,7 +218,8 @@ class BalancerBacksOff(Checker):
             return
         assert isinstance(fact, BalancerCalled)
         (self._looks if fact.call == "look" else self._asked).add(now)
-        self._refusals = self._refusals + 1 if fact.refusal else 0
+        so_far = self._refusals if fact.client == self._refused else 0
+        self._refusals, self._refused = (so_far + 1 if fact.refusal else 0), fact.client
         if self._refusals == self.TOLD_AFTER and not self._told.count(now):
             self.accuse(f"{self._refusals} calls in a row were refused, and nobody was told")
         spared = self.SPARED * (self._starts.count(now) + self._changes.count(now))

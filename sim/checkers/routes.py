@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final, TypeAlias
 
 from hfs_appliance.model.events import Recorded, RoutesPublished
-from hfs_appliance.model.ids import ServerId, ServiceName
+from hfs_appliance.model.ids import ServerId, ServiceName, Version
 from hfs_appliance.model.instants import Instant, format_duration, seconds
 from hfs_appliance.proxy.table import Member, Route, RouteTable
 from sim.checkers.base import Case, Checker, Waiting
@@ -223,6 +223,8 @@ class InStep(Checker):
         self._routed: dict[ServerId, ServiceName] = {}
         self._unseen: dict[ServerId, Instant] = {}
         self._late: Waiting[ServerId] = Waiting(self.RENDERED_WITHIN)
+        self._named: dict[ServiceName, frozenset[Version]] = {}
+        """Versions that traffic entries name."""
 
     def hear(self, recorded: Recorded) -> None:
         """Compare what the control plane says with what the proxy serves."""
@@ -242,12 +244,10 @@ class InStep(Checker):
             case Unregistered():
                 self._late.end(fact.instance)
                 self._unseen.pop(fact.instance, None)
-            case TrafficWritten() | TrafficGone():
-                # Whoever need not have been routed may have to be now.
-                for key, group in self._census.groups.items():
-                    if key[0] == fact.service:
-                        for server in group.up:
-                            self._look(now, server)
+            case TrafficWritten():
+                self._rename(now, fact.service, frozenset(fact.weights))
+            case TrafficGone():
+                self._rename(now, fact.service, frozenset())
             case RoutesServed():
                 for name, before, route in changed(self._table, fact.table):
                     self._reroute(now, name, before, route)
@@ -256,6 +256,18 @@ class InStep(Checker):
                 self._accuse_the_late(now)
             case _:
                 pass
+
+    def _rename(self, now: Instant, service: ServiceName, versions: frozenset[Version]) -> None:
+        """Look at all of a service; who need not have been routed before is not late for it."""
+        known = self._named.get(service, frozenset())
+        self._named[service] = versions
+        for key, group in self._census.groups.items():
+            if key[0] != service:
+                continue
+            for server in group.up:
+                if key[1] not in known:
+                    self._late.end(server)
+                self._look(now, server)
 
     def _reroute(self, now: Instant, name: ServiceName, before: tuple[Member, ...], route: Route) -> None:
         for member in before:

@@ -153,6 +153,9 @@ class Limits(Checker):
     promise = "never more servers, creations or deletions at one time than the configuration allows"
     sees = (MachineMade, StatusChanged, MachineGone, MachineHidden, RecordWritten, RecordGone, ApiCalled, DeletionBegun)
 
+    UNLISTED: Final = seconds(50)
+    """Of the minute that a creation has to be listed: it may take a while to reach the cloud."""
+
     def __init__(self, case: Case) -> None:
         super().__init__(case)
         self._made: ServerId | None = None
@@ -191,9 +194,11 @@ class Limits(Checker):
         machines, most = len(self._census.machines), max((d.limits.max_servers for d in lately), default=0)
         if machines > most:
             self.accuse(f"{machines} servers exist with the one just made, max_servers is {most}")
-        # A build that is stuck beyond its time is given up: it must not keep others from being tried.
-        patience = max((pool.build_within for d in lately for pool in d.pools.values()), default=0)
-        building = sum(1 for since in self._building.values() if now - since <= patience - LATELY)
+        # A build that is stuck beyond its time is given up: it must not keep others from being tried. One that no list
+        # names is given up sooner, as never begun.
+        patience = max((pool.build_within for d in lately for pool in d.pools.values()), default=0) - LATELY
+        patience = min(patience, self.UNLISTED) if self._weather.may_lists_omit(now) else patience
+        building = sum(1 for since in self._building.values() if now - since <= patience)
         most = max((d.limits.max_creating for d in lately), default=0)
         if building > most:
             self.accuse(f"{building} servers are being created at one time, max_creating is {most}")

@@ -1,7 +1,7 @@
 """Upgrades that operators ask for with `hfs upgrade`, good ones and bad ones (H4, H8).
 
-A bad one is hfs's to take back. Only where no instance of another version serves there is nothing to go back to: then
-whoever asked for it puts it right once the story is over.
+A bad one is hfs's to take back. Only where no instance of a good version gets requests there is nothing to go back to:
+then whoever asked for it puts it right once the story is over.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from hfs_appliance.model.ids import ServiceName, Version
+from hfs_appliance.model.ids import ServerId, ServiceName, Version
 from hfs_appliance.model.instants import MINUTE, SECOND, Duration
 from hfs_appliance.model.rollout import Strategy
 from hfs_appliance.runtime.control import ApplianceControl
@@ -132,14 +132,17 @@ def _offer(sim: Simulation, service: ServiceName, version: Version, strategy: St
 
 
 def _has_good_instances(sim: Simulation, service: ServiceName) -> bool:
-    return any(not _is_bad(version) for version in _serving(sim, service))
+    """Tell whether a good version answers requests; one that only stands by has been replaced already."""
+    route = sim.proxy.table.routes.get(service) if sim.proxy.table is not None else None
+    routed = {member.instance for member in route.members} if route is not None else set()
+    return any(server in routed and not _is_bad(version) for server, version in _serving(sim, service))
 
 
-def _serving(sim: Simulation, service: ServiceName) -> Iterator[Version]:
-    """Give the version of each instance of a service that answers."""
+def _serving(sim: Simulation, service: ServiceName) -> Iterator[tuple[ServerId, Version]]:
+    """Give each instance of a service that answers."""
     for server in sim.servers():
         if server.is_serving and server.assignment is not None and server.assignment.service == service:
-            yield server.assignment.version
+            yield server.assignment.server, server.assignment.version
 
 
 def _is_bad(version: Version) -> bool:

@@ -9,7 +9,7 @@ import pytest
 from hfs_appliance.mcp.decide import decide
 from hfs_appliance.model.ids import ServerId, ServiceName, Version
 from hfs_appliance.model.instants import HOUR, MINUTE, Duration, after
-from hfs_appliance.model.plan import Adopt, Cause, Claim, Drain, Plan
+from hfs_appliance.model.plan import Adopt, Cause, Claim, Delete, Drain, Plan
 from sim.worlds import Fleet, desired
 
 DNS, V1 = ServiceName("dns"), Version("1")
@@ -55,6 +55,21 @@ def test_the_slot_of_an_instance_that_has_lost_its_record_is_not_given_away(slot
     want(fleet, 5)
     given = [action.slot for action in decide(fleet.world()).actions if isinstance(action, Claim)]
     assert given == [3, 4]
+
+
+@pytest.mark.parametrize(("is_listed", "slot"), [(True, 1), (False, 3)])
+def test_who_is_lost_for_a_list_alone_keeps_the_slot_while_the_cloud_is_asked_for_it(
+    slot: int, *, is_listed: bool
+) -> None:
+    fleet = settled()
+    lost = owner(fleet, 1)
+    fleet.kill(lost)
+    if not is_listed:
+        del fleet.cloud[lost]
+    fleet.now = after(fleet.now, Duration(2 * MINUTE))
+    plan = decide(fleet.world())
+    assert [action.server for action in plan.actions if isinstance(action, Delete)] == [lost]
+    assert [action.slot for action in plan.actions if isinstance(action, Claim)] == [slot]
 
 
 def test_an_adopted_instance_keeps_the_slot_that_it_has() -> None:

@@ -8,6 +8,7 @@ from hfs_appliance.model.events import ResyncFoundDrift
 from hfs_appliance.model.ids import AvailabilityZone, Nonce, PoolName, ServerId, ServiceName
 from hfs_appliance.model.instants import SECOND, between, seconds
 from hfs_appliance.model.observed import Observation, PoolEntry, RegistryView, ServerRecord
+from hfs_appliance.ports.mischief import Site
 from hfs_appliance.ports.registry import SessionState
 from hfs_appliance.registry.formats import read_pool_entry, write
 from hfs_appliance.runtime.observe_registry import PORTION, RegistryObserver
@@ -25,6 +26,13 @@ RECORD = ServerRecord(
     cause="meet-demand",
 )
 ENTRY = write(PoolEntry(server=ONE, nonce=Nonce("n"), pool=PoolName("small"), address="10.0.0.1"))
+
+
+class Rereading:
+    """Mischief that has everything read anew at each mark."""
+
+    def strikes(self, site: Site) -> bool:
+        return site is Site.REREAD
 
 
 async def seen(bench: Bench, count: int) -> RegistryView:
@@ -107,6 +115,28 @@ async def test_who_wants_to_be_sure_in_the_same_session_need_not_wait_to_believe
         assert bench.view.are_removals_believed()
         await bench.view.read_anew()
         assert bench.view.are_removals_believed()
+
+
+@simulated
+async def test_mischief_that_reads_everything_anew_leaves_no_gap(bench: Bench) -> None:
+    timeout = bench.desired.registry.session_timeout
+    view = RegistryObserver(
+        bench.registry,
+        bench.layout,
+        timeout,
+        clock=bench.clock,
+        sink=bench.sink,
+        dirty=(bench.dirty,),
+        mischief=Rereading(),
+    )
+    async with running(view.run):
+        await pass_time(10)
+        assert view.are_removals_believed()
+        await bench.other.create(bench.layout.pool_entry(ONE), ENTRY)
+        await pass_time(1)
+        assert (observed := view.observation()) is not None
+        assert list(observed.value.pool) == [ONE]
+        assert view.are_removals_believed()
 
 
 @simulated

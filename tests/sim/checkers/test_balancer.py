@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from hfs_appliance.model.balancer import BalancerState, Place, member_set
@@ -134,3 +136,11 @@ def test_refusals_are_told(*, is_told: bool) -> None:
         if is_told:
             stage.hear(BalancerRefused(words="503"))
     assert bool(stage.accused) is not is_told
+
+
+def test_a_life_that_ends_before_it_can_tell_has_not_hushed_anything_up() -> None:
+    stage = Stage(BalancerBacksOff)
+    for life in range(5):
+        stage.wait(1)
+        stage.tell(ControlPlaneStarted(), replace(called(refusal="silence"), client=life))
+    assert not stage.accused

@@ -7,14 +7,14 @@ import json
 import pytest
 
 from hfs_appliance.model.events import DesiredChanged, DesiredRefused, RoutesPublished
-from hfs_appliance.model.ids import ServerId
+from hfs_appliance.model.ids import ServerId, Version
 from sim.checkers.documents import FILE, STATUS, Documents
 from sim.checkers.floor import Floor
 from sim.checkers.generations import Generations
 from sim.checkers.inputs import BadInput
 from sim.checkers.leadership import OneLeader
 from sim.checkers.routes import Astray, InStep, Registrations
-from sim.entries import Author, DesiredStored
+from sim.entries import Author, DesiredStored, TrafficWritten
 from sim.truth import (
     ApiCalled,
     Condition,
@@ -30,7 +30,7 @@ from sim.truth import (
     RoutesServed,
     SeatGone,
 )
-from tests.sim.checkers.stage import DNS, WEB, Stage, condition, registered, role, started, unregistered
+from tests.sim.checkers.stage import DNS, V1, WEB, Stage, condition, registered, role, started, unregistered
 from tests.sim.checkers.tables import table
 
 THREE = ("small-1", "small-2", "small-3")
@@ -111,6 +111,23 @@ def test_routes_follow_the_registrations(*, is_up: bool, is_routed: bool, is_wro
     stage.tell(RoutesServed(table=table({DNS: ("small-1",) if is_routed else ()})), registered("small-1", is_up=is_up))
     looks(stage)
     assert bool(stage.accused) is is_wrong
+
+
+def test_nobody_is_late_for_the_time_in_which_nothing_was_to_be_sent_to_him() -> None:
+    stage = Stage(InStep)
+    stage.tell(ControlPlaneStarted(), RegistryReached(client=1), RoutesServed(table=table({DNS: ()})))
+    stage.tell(epoch(1, Version("0.9.0")))
+    stage.serve("small-1")
+    stage.tell(registered("small-1"))
+    looks(stage)
+    stage.tell(epoch(2, V1), ApiCalled(call="list", asked_at=stage.now))
+    assert not stage.accused
+    looks(stage)
+    assert stage.accused
+
+
+def epoch(number: int, version: Version) -> TrafficWritten:
+    return TrafficWritten(author=Author.PLANE, service=DNS, epoch=number, weights={version: 1000})
 
 
 @pytest.mark.parametrize(("told", "is_wrong"), [(1, False), (2, True)])

@@ -7,7 +7,7 @@ import pytest
 from hfs_appliance.model.ids import ServerId
 from sim.checkers.surge import Limits, Surge
 from sim.entries import Author, RecordGone
-from sim.truth import ApiCalled, Condition, DeletionBegun
+from sim.truth import ApiCalled, Condition, DeletionBegun, FaultBegun
 from tests.sim.checkers.stage import DNS, Stage, active, record, role, unregistered
 
 THREE = ("small-1", "small-2", "small-3")
@@ -82,6 +82,21 @@ def test_so_many_are_created_at_one_time(number: int, *, is_wrong: bool) -> None
     stage = Stage(Limits, pool_size=5, at_once=2)
     for name in THREE[:number]:
         create(stage, name)
+    assert bool(stage.accused) is is_wrong
+
+
+@pytest.mark.parametrize(("since", "is_listed", "is_wrong"), [(55, True, True), (55, False, False), (10, False, True)])
+def test_what_no_list_has_named_for_long_is_no_longer_being_created(
+    since: int, *, is_listed: bool, is_wrong: bool
+) -> None:
+    stage = Stage(Limits, pool_size=5, at_once=2)
+    stage.wait(100)
+    if not is_listed:
+        stage.tell(FaultBegun(number=0, kind="list-omits-zone", words="", victims=None))
+    for name in THREE[:2]:
+        create(stage, name)
+    stage.wait(since)
+    create(stage, THREE[2])
     assert bool(stage.accused) is is_wrong
 
 

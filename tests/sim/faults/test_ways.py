@@ -96,6 +96,7 @@ def test_what_was_deleted_on_a_dark_host_walks_when_the_power_is_back_until_it_i
         assert victim.spec.server in sim.datacentre.ghosts
         sim.datacentre.lighten([victim.host], was_noticed=False)
         assert victim.is_running
+        assert not sim.datacentre.late_until, "it reads in the registry that its role is taken away, and ends"
         await sim.pass_time(Duration(31 * MINUTE))
         assert not sim.datacentre.ghosts
         assert not victim.is_running
