@@ -125,7 +125,7 @@ class SimCloud:
         if faults.is_other_project and call == "create":
             raise Rejected("the image is not known in project other: 400")
         if faults.is_other_project and call != "list":
-            raise Missing("no such server in project other: 404")
+            raise Missing("no such server in project other: 404", project="other")
 
     def _demand_sense(self, call: str) -> None:
         """Garble the answer to a call that was carried out. Errors: Transient, Ambiguous."""

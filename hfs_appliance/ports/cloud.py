@@ -58,7 +58,10 @@ class Cloud(Protocol):
         ...
 
     async def server(self, server: ServerId) -> CloudServer:
-        """Ask for one server by itself: the second witness when a list does not name it. Errors: Missing."""
+        """Ask for one server by itself: the second witness when a list does not name it.
+
+        Errors: Missing, with the project: to another one than ours all servers are unknown (O15).
+        """
         ...
 
     async def create(self, spec: ServerSpec, *, permit: Permit = unconditional) -> CloudServer:

@@ -65,6 +65,11 @@ class Unconfirmed(PortError):
 class Missing(PortError):
     """The thing is not there (any more)."""
 
+    def __init__(self, words: str, project: str = "") -> None:
+        super().__init__(words)
+        self.project = project
+        """Of a server: the project in which it was looked for, where a cloud has several; empty when it has not."""
+
 
 class Ambiguous(PortError):
     """It may or may not have happened: look before you repeat."""

@@ -194,9 +194,18 @@ class Acts:
         return (path,)
 
     async def _demand_absent(self, server: ServerId) -> None:
-        """Have the cloud say by id, too, that a server is not there: a list leaves servers out when a cell is down."""
-        with suppress(Missing):
+        """Have the cloud say by id, too, that a server is not there: a list leaves servers out when a cell is down.
+
+        What another project says of it means nothing, and the list may be of just before that answered for ours (O15).
+        """
+        anchor = self._parts.anchor()
+        try:
             await self._ask_cloud(partial(self._parts.cloud.server, server))
+        except Missing as missing:
+            if anchor is not None and anchor.project and missing.project not in ("", anchor.project):
+                words = f"the cloud answers for project {missing.project!r}, but the fleet lives in {anchor.project!r}"
+                raise Conflict(words) from missing
+        else:
             raise Conflict("the list of servers does not name it, but the cloud knows it by its id")
 
     async def adopt(self, action: Adopt) -> tuple[str, ...]:

@@ -217,6 +217,26 @@ async def test_a_list_that_leaves_a_server_out_is_not_believed_without_the_cloud
 
 
 @simulated
+async def test_a_cloud_that_has_come_to_answer_for_another_project_is_no_witness(bench: Bench) -> None:
+    dead = Delete(server=ServerId("small-0001"), reason=Reason(cause=Cause.REMEDIATION, words="not listed"))
+    async with running(bench.executor.run, bench.servers.run):
+        bench.submit(create(1))
+        await bench.sink.wait("action-done")
+        bench.datacentre.faults.unlisted_zones = {AvailabilityZone("az1")}
+        await pass_time(10)
+        bench.datacentre.faults.is_other_project = True
+        for action in (dead, Forget(server=dead.server, reason=REASON)):
+            bench.submit(action)
+            await bench.executor.wait_idle()
+        failed = await bench.sink.wait("action-failed", 2)
+    assert {event.words for event in failed if isinstance(event, ActionFailed)} == {
+        "the cloud answers for project 'other', but the fleet lives in 'simulated'"
+    }
+    record = read_record((await bench.registry.get(bench.layout.record(dead.server))).value)
+    assert record.delete_at is None
+
+
+@simulated
 async def test_what_was_taken_for_gone_is_not_deleted_when_it_is_there(bench: Bench) -> None:
     server = ServerId("small-0001")
     async with running(bench.executor.run, bench.servers.run):

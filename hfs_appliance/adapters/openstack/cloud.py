@@ -222,7 +222,7 @@ class OpenStackCloud:
             await self.servers()
         if not self._listing.is_complete:
             return Transient(f"server {server} is not found, but a part of the cloud does not answer")
-        return Missing(f"server {server} is not there")
+        return Missing(f"server {server} is not there", project=await self._door.project())
 
     def _told(self, body: Mapping[str, Any]) -> list[Told]:
         try:

@@ -450,6 +450,8 @@ def test_the_identity_of_a_server_fits_into_novas_metadata() -> None:
 
 
 async def test_what_is_missing_is_missing_by_list_and_by_id(cloud: OpenStackCloud) -> None:
-    for call in (cloud.server, cloud.delete):
-        with pytest.raises(Missing):
-            await call(ONE)
+    with pytest.raises(Missing):
+        await cloud.delete(ONE)
+    with pytest.raises(Missing) as missing:
+        await cloud.server(ONE)
+    assert missing.value.project == (await cloud.servers()).project, "where it was looked for"
