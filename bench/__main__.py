@@ -41,6 +41,7 @@ NAMES: tuple[str, ...] = (
     "rollback",
     "crowd",
     "worldcup",
+    "creation",
     "bootstrap",
     "kills",
     "acceptance",

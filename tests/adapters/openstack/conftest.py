@@ -1,16 +1,20 @@
-"""One fake cloud on a socket for each test, with a client of it."""
+"""One fake cloud on a socket for each test, with a client of it; a real one where HFS_OPENSTACK names it."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 
 from hfs_appliance.adapters.openstack.cloud import OpenStackCloud
 from sim.wire.openstack.whole import OpenStack, openstack
 from tests.adapters.openstack.parts import ENVIRONMENT
-from tests.support.openstacks import client, serving
+from tests.support.openstacks import REAL, client, serving
+
+collect_ignore: Final = [] if REAL in os.environ else ["test_words_on_real.py"]
 
 
 @pytest.fixture
