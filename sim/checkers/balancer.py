@@ -196,7 +196,8 @@ class BalancerBacksOff(Checker):
         super().__init__(case)
         self._asked, self._looks, self._starts = Recent(self.WINDOW), Recent(self.WINDOW), Recent(self.WINDOW)
         self._changes = Recent(self.WINDOW)
-        self._told = Recent(self.WINDOW)
+        self._is_told = False
+        """Whether it was told of since a call succeeded last."""
         self._refusals = 0
         self._refused: int | None = None
         """The client that was refused last."""
@@ -206,7 +207,7 @@ class BalancerBacksOff(Checker):
         """Hear that it is told."""
         event = recorded.event
         if isinstance(event, BalancerRefused) or (isinstance(event, HoldChanged) and event.scope == SCOPE):
-            self._told.add(recorded.at)
+            self._is_told = True
 
     def see(self, now: Instant, fact: Fact) -> None:
         """Count calls, and those that were for nothing."""
@@ -220,7 +221,8 @@ class BalancerBacksOff(Checker):
         (self._looks if fact.call == "look" else self._asked).add(now)
         so_far = self._refusals if fact.client == self._refused else 0
         self._refusals, self._refused = (so_far + 1 if fact.refusal else 0), fact.client
-        if self._refusals == self.TOLD_AFTER and not self._told.count(now):
+        self._is_told = self._is_told and bool(fact.refusal)
+        if self._refusals == self.TOLD_AFTER and not self._is_told:
             self.accuse(f"{self._refusals} calls in a row were refused, and nobody was told")
         spared = self.SPARED * (self._starts.count(now) + self._changes.count(now))
         counts = (

@@ -8,7 +8,7 @@ from hfs_appliance.model.ids import Nonce, ServerId, ServiceName, Version
 from hfs_appliance.model.instants import Instant, seconds
 from sim.checkers.base import Case, Checker
 from sim.entries import Author, LedgerWritten, RecordGone, RecordWritten, Registered, RoleGiven, Unregistered
-from sim.truth import Condition, Fact, MachineMade, RegistryReplaced, Settled
+from sim.truth import Condition, Fact, FaultBegun, FaultEnded, MachineMade, RegistryReplaced, Settled
 
 
 class OneRole(Checker):
@@ -121,14 +121,18 @@ class OwnNonce(Checker):
     name = "own-nonce"
     ids = ("S6", "S8")
     promise = "an instance is confirmed by a registration with its server's nonce; a record never changes its nonce"
-    sees = (RecordWritten, Unregistered, Registered)
+    sees = (RecordWritten, Unregistered, Registered, FaultBegun, FaultEnded)
 
     KNOWN_FOR: Final = seconds(60)
+    HANGS: Final = "registry-writes-hang"
+    """The fault under which a write comes into force long after it was sent."""
 
     def __init__(self, case: Case) -> None:
         super().__init__(case)
         self._seen: dict[ServerId, tuple[Nonce, Instant | None]] = {}
         """The nonce of each server's last registration, and when it ended."""
+        self._hanging: dict[int, Instant] = {}
+        """Since when writes hang, by fault."""
 
     def see(self, now: Instant, fact: Fact) -> None:
         """Judge confirmations."""
@@ -138,6 +142,10 @@ class OwnNonce(Checker):
             case Unregistered():
                 nonce, _ = self._seen.get(fact.instance, (Nonce(""), None))
                 self._seen[fact.instance] = (nonce, now)
+            case FaultBegun(kind=self.HANGS):
+                self._hanging[fact.number] = now
+            case FaultEnded():
+                self._hanging.pop(fact.number, None)
             case RecordWritten(author=Author.PLANE):
                 self._judge(now, fact)
             case _:
@@ -150,7 +158,8 @@ class OwnNonce(Checker):
         is_news = record.is_ready and (former is None or not former.is_ready)
         if is_news:
             nonce, ended = self._seen.get(record.server, (Nonce(""), None))
-            is_known = nonce == record.nonce and (ended is None or now - ended <= self.KNOWN_FOR)
+            sent_at = min(self._hanging.values(), default=now)
+            is_known = nonce == record.nonce and (ended is None or sent_at - ended <= self.KNOWN_FOR)
             if not is_known:
                 self.accuse(f"{record.server} counts as registered, and no registration carries its nonce")
 

@@ -142,7 +142,14 @@ class Surge(Checker):
             since = self._too_many_since.setdefault(pool, now)
             if able_since is not None and max(since, able_since, self._removed_at) + self.LEAVES_WITHIN < now:
                 self._too_many_since[pool] = now
+                if self._is_deleting_at_most():
+                    continue  # one that the cloud does not end keeps its place among those that may be deleted at once
                 self.accuse(f"pool {pool} has had servers too many for five minutes, and none of them leaves")
+
+    def _is_deleting_at_most(self) -> bool:
+        desired, machines = self._census.desired, self._census.machines.values()
+        deleting = sum(machine.status is CloudStatus.DELETING for machine in machines)
+        return desired is not None and deleting >= desired.limits.max_deleting
 
 
 class Limits(Checker):

@@ -144,3 +144,14 @@ def test_a_life_that_ends_before_it_can_tell_has_not_hushed_anything_up() -> Non
         stage.wait(1)
         stage.tell(ControlPlaneStarted(), replace(called(refusal="silence"), client=life))
     assert not stage.accused
+
+
+def test_a_refusal_that_goes_on_is_told_once() -> None:
+    stage = Stage(BalancerBacksOff)
+    stage.tell(called(refusal="silence"))
+    stage.hear(BalancerRefused(words="no answer within 20s"))
+    for is_refused, is_wrong in ((True, False), (False, False), (True, True)):
+        for _ in range(5):
+            stage.wait(300)
+            stage.tell(called(refusal="silence" if is_refused else ""))
+        assert bool(stage.accused) is is_wrong

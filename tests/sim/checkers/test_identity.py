@@ -7,7 +7,7 @@ import pytest
 from hfs_appliance.model.ids import Nonce, ServerId
 from sim.checkers.identity import NewNames, OneOwner, OneRole, OneSlot, OwnNonce
 from sim.entries import Author, LedgerWritten, Registered
-from sim.truth import MachineGone, RegistryReplaced, Settled
+from sim.truth import FaultBegun, FaultEnded, MachineGone, RegistryReplaced, Settled
 from tests.sim.checkers.stage import DNS, WEB, Stage, made, record, registered, role, unregistered
 
 ONE, TWO = "small-1", "small-2"
@@ -69,6 +69,19 @@ def test_who_is_confirmed_has_registered_itself(own: Nonce | None, *, is_wrong: 
     stage = Stage(OwnNonce)
     stage.warm(ONE)
     stage.tell(registered(ONE, own=own), record(ONE, service=DNS, slot=0, is_built=True, is_ready=True))
+    assert bool(stage.accused) is is_wrong
+
+
+@pytest.mark.parametrize(("is_hanging", "is_wrong"), [(True, False), (False, True)])
+def test_a_write_that_hangs_rests_on_what_was_known_when_it_was_sent(*, is_hanging: bool, is_wrong: bool) -> None:
+    stage = Stage(OwnNonce)
+    stage.warm(ONE)
+    hangs = FaultBegun(number=1, kind="registry-writes-hang", words="", victims=None)
+    stage.tell(registered(ONE), hangs, unregistered(ONE))
+    stage.wait(600)
+    if not is_hanging:
+        stage.tell(FaultEnded(number=1, kind="registry-writes-hang"))
+    stage.tell(record(ONE, service=DNS, slot=0, is_built=True, is_ready=True))
     assert bool(stage.accused) is is_wrong
 
 

@@ -5,9 +5,18 @@ from __future__ import annotations
 import pytest
 
 from hfs_appliance.model.ids import ServerId
+from hfs_appliance.model.observed import CloudStatus
 from sim.checkers.surge import Limits, Surge
 from sim.entries import Author, RecordGone
-from sim.truth import ApiCalled, Condition, DeletionBegun, FaultBegun
+from sim.truth import (
+    ApiCalled,
+    Condition,
+    ControlPlaneStarted,
+    DeletionBegun,
+    FaultBegun,
+    RegistryReached,
+    StatusChanged,
+)
 from tests.sim.checkers.stage import DNS, Stage, active, record, role, unregistered
 
 THREE = ("small-1", "small-2", "small-3")
@@ -57,6 +66,22 @@ def test_nobody_is_claimed_for_a_service_that_is_complete() -> None:
     stage.wait(100)
     claim(stage, "small-10")
     assert stage.accused
+
+
+@pytest.mark.parametrize(("is_stuck", "is_wrong"), [(False, True), (True, False)])
+def test_what_is_too_many_leaves_unless_as_many_as_may_are_being_deleted(*, is_stuck: bool, is_wrong: bool) -> None:
+    stage = Stage(Surge, pool_size=1, at_once=1)
+    stage.tell(ControlPlaneStarted(), RegistryReached(client=1))
+    stage.serve(*THREE)
+    stage.warm("small-10", "small-11")
+    if is_stuck:
+        stage.tell(
+            StatusChanged(server=ServerId("small-3"), before=CloudStatus.ACTIVE, after=CloudStatus.DELETING),
+        )
+    for _ in range(50):
+        stage.wait(10)
+        stage.tell(ApiCalled(call="list", asked_at=stage.now))
+    assert bool(stage.accused) is is_wrong
 
 
 @pytest.mark.parametrize(("claims", "is_wrong"), [(1, False), (2, True)])
