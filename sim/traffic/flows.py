@@ -166,7 +166,7 @@ class Flows:
         self._waits = table.response_timeout
         for name in [name for name in self.flows if name not in table.routes]:
             self._end(self.flows.pop(name))
-        for name, route in table.routes.items():
+        for name, route in sorted(table.routes.items()):  # a table has no order, and each service gets the next curve
             flow = self.flows.get(name)
             if flow is None:
                 curve = curves.of_service(self.traffic, len(self.flows))
