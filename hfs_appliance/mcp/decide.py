@@ -95,6 +95,7 @@ class Decider:
             may_destroy=may_act and believed,
             may_create=may_act,
             trials=trials(desired, world.ledger.trials),
+            turning=frozenset(move.service for move in outlook.moves),
         )
         draft.look_again(self._standings.next_until())
         for demand in demands.values():

@@ -64,6 +64,8 @@ class Draft:
     """Failures that are kept, with the end of their time."""
     trials: Mapping[PoolName, Trial] = field(default_factory=dict)
     """How the new recipes of pools stand."""
+    turning: Set[ServiceName] = frozenset()
+    """Services whose rollouts this plan moves: who is too many by what is written now may be needed by what will be."""
     asked: int = 0
     """Servers that this plan asks the cloud for."""
     claimed: Counter[PoolName] = field(default_factory=Counter)

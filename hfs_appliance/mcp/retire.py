@@ -25,10 +25,13 @@ DELETE_AGAIN_AFTER = Duration(10 * SECOND)
 def leavers(draft: Draft, singular: Set[ServerId]) -> list[Departure]:
     """Name the instances that are too many, or that nobody wants any more.
 
-    A zone that comes back leaves a surplus in every service for hours: those that must wait are only counted.
+    Of a service whose rollout moves nobody leaves in the same plan: it may be on the way back to them. A zone that
+    comes back leaves a surplus in every service for hours: those that must wait are only counted.
     """
     found: list[Departure] = []
     for excess in draft.needs.excesses():
+        if excess.name in draft.turning:
+            continue
         alone = singular & excess.servers
         amount, chosen = len(excess.leaving) - len(alone), excess.leaving
         if amount and draft.keep_back(_plight(excess, alone), amount):

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from hfs_appliance.mcp.decide import decide
 from hfs_appliance.mcp.rollout.overview import MOVES_AT_ONCE, Outlook
-from hfs_appliance.model.ids import ServiceName, Version
+from hfs_appliance.model.ids import ServerId, ServiceName, Version
 from hfs_appliance.model.instants import HOUR, MINUTE, Instant, after
+from hfs_appliance.model.plan import Drain
 from hfs_appliance.model.rollout import Move, Rollout, RolloutPhase
 from sim.worlds import Fleet, desired
 
@@ -52,3 +53,21 @@ def test_an_upgrade_gets_no_further_while_no_proxy_is_known() -> None:
     assert decide(unheard).moves == ()
     assert "no proxy" in decide(unheard).waiting[DNS].words
     assert [move.service for move in decide(world).moves] == [DNS]
+
+
+def test_while_a_rollout_turns_round_nobody_of_its_service_leaves() -> None:
+    fleet = settled()
+    fleet.desired = desired({"dns": {"2": 2}})
+    for _ in range(200):
+        if drained(fleet):
+            break
+        fleet.step(MINUTE)
+    assert {fleet.records[server].version for server in drained(fleet)} == {"1"}
+    fleet.desired = desired({"dns": {"1": 2}})  # by what is written the old ones leave still
+    assert [move.service for move in decide(fleet.world()).moves] == [DNS]
+    assert drained(fleet) == []
+
+
+def drained(fleet: Fleet) -> list[ServerId]:
+    """Name whom the next plan drains."""
+    return [action.server for action in decide(fleet.world()).actions if isinstance(action, Drain)]
