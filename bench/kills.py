@@ -43,6 +43,8 @@ class Outcome:
     """What came of the kills."""
 
     kills: int = 0
+    wanted: Counter[str] = field(default_factory=Counter)
+    """What there was after a bootstrap that nobody disturbed."""
     reruns_s: list[float] = field(default_factory=list)
     """Of those that finished."""
     twice: Counter[str] = field(default_factory=Counter)
@@ -81,6 +83,8 @@ async def run() -> Mapping[str, object]:
             if not whole_s:
                 whole_s = await timed(found, "bootstrap")
                 whole_calls = calls["well"]
+                outcome.wanted = Counter(await found.left())
+                assert WANTED.items() <= outcome.wanted.items()
                 await timed(found, "destroy", "--yes")
                 print(f"undisturbed {whole_s:.1f} s", flush=True)
             while outcome.kills < KILLS:
@@ -132,8 +136,8 @@ async def survived(found: Site, outcome: Outcome) -> None:
     took_s = await timed(found, "bootstrap")
     outcome.reruns_s.append(took_s)
     there = Counter(await found.left())
-    outcome.twice += there - Counter(WANTED)
-    outcome.lacking += Counter(WANTED) - there
+    outcome.twice += there - outcome.wanted
+    outcome.lacking += outcome.wanted - there
     gone_s = await timed(found, "destroy", "--yes")
     left = Counter(await found.left())
     outcome.left += left
