@@ -97,10 +97,9 @@ class Decider:
             trials=trials(desired, world.ledger.trials),
             turning=frozenset(move.service for move in outlook.moves),
         )
-        draft.look_again(self._standings.next_until())
-        for demand in demands.values():
-            draft.look_again(demand.until)
-        draft.look_again(self._sizer.pools_until)
+        untils = (demand.until for demand in demands.values())
+        for until in (self._standings.next_until(), self._sizer.pools_until, *untils):
+            draft.look_again(until)
         _tell_rollouts(draft, outlook)
         _take_away(draft)
         if not is_registry_fresh:
