@@ -188,6 +188,15 @@ def test_a_service_that_is_no_longer_routed_has_no_traffic() -> None:
     assert world.registered() == 10
 
 
+@pytest.mark.parametrize("names", [("dns", "domains", "mail"), ("mail", "dns", "domains")])
+def test_which_service_gets_which_curve_does_not_hang_on_the_order_of_a_table(names: tuple[str, ...]) -> None:
+    world = World()
+    table = world.table()
+    routes = {ServiceName(name): replace(table.routes[DNS], service=ServiceName(name), members=()) for name in names}
+    world.sim.truth.tell(RoutesServed(table=replace(table, routes=routes)))
+    assert list(world.sim.flows.flows) == ["dns", "domains", "mail"]
+
+
 def test_a_hot_instance_is_overrun() -> None:
     world = World()
     flow = world.sim.flows.nth(7)
