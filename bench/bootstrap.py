@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -184,11 +183,8 @@ async def site(share: float) -> AsyncIterator[Site]:
                 edge=ports[0],
             )
             source += "".join(SERVICE.format(name=name, port=ports[1], first=FIRST) for name in SERVICES)
-            file = directory / "bench.toml"
-            file.write_text(source)
-            desired, _ = load_file(file)
-            command = [sys.executable, "-m", "hfs_appliance"]
-            appliance = Appliance(command, file, directory / "state", f"http://{admin}/api/v1", f"http://{endpoint}")
+            appliance = Appliance.of_checkout(directory, source, endpoint, admin)
+            desired, _ = load_file(appliance.file)
             direct = load_past_proxy(desired, cloud.direct)
             async with connected(*registry.hosts, session_timeout=seconds(4)) as session:
                 nursery.start_soon(Crew(founding.estate(direct, SystemClock()).cloud, session, desired).run)

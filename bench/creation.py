@@ -22,12 +22,14 @@ from typing import Any, Final, TypeAlias
 import trio
 
 from bench.cloud import IMAGE, Proxied, proxied, real
+from bench.creation_loop import ZONES
 from bench.tls import certificate, encrypted
 from hfs_appliance.adapters.openstack.calls import Api, Call
 from hfs_appliance.adapters.openstack.door import Door
 from hfs_appliance.ports.cloud import unconditional
 from hfs_appliance.ports.errors import PortError
 from tests.support.appliance import ROOT, Appliance, free_addresses
+from tests.support.openstacks import SOURCE
 from tests.support.zookeeper import Servers, standalone
 
 COUNT: Final = int(os.environ.get("HFS_BENCH_CREATED", "30"))
@@ -39,32 +41,13 @@ VENV: Final = ROOT / "build" / "nodepool"
 Contender: TypeAlias = Callable[[Proxied, Servers, Path], AbstractAsyncContextManager[None]]
 """Has somebody make COUNT servers for as long as the block lasts."""
 
-HFS: Final = """
-[environment]
-name = "bench"
-[registry]
-hosts = ["{registry}"]
-[cloud]
-provider = "openstack"
-poll = "{poll}"
-azs = ["az1", "az2", "az3"]
-[cloud.openstack]
-cloud = "{entry}"
-clouds_file = "{clouds}"
-image = "{image}"
-flavor = "{flavor}"
-networks = ["{network}"]
-call_within = "{within}"
-executable = {{ in_image = true }}
-[endpoint]
-listen = "{endpoint}"
-[admin]
-listen = "{admin}"
+POOL: Final = """
 [quota]
 max_servers = {room}
 max_creating = {count}
 [pool.small]
 size = {count}
+flavor = "{flavor}"
 build_within = "1h"
 """
 
@@ -152,23 +135,20 @@ async def delete(door: Door, server: str) -> None:
 async def hfs(cloud: Proxied, registry: Servers, directory: Path) -> AsyncIterator[None]:
     """Have hfs keep a pool of them."""
     endpoint, admin = free_addresses(2)
-    file = directory / "bench.toml"
-    file.write_text(
-        HFS.format(
-            registry=registry.hosts[0],
-            entry=cloud.entry,
-            clouds=cloud.clouds,
-            image=IMAGE,
-            network=cloud.network,
-            endpoint=endpoint,
-            admin=admin,
-            count=COUNT,
-            room=2 * COUNT,  # a share of it stays free for repairs
-            **cloud.terms,
-        )
+    source = (SOURCE + POOL).format(
+        name="bench",
+        registry=registry.hosts[0],
+        azs=json.dumps(ZONES),
+        entry=cloud.entry,
+        clouds=cloud.clouds,
+        network=cloud.network,
+        endpoint=endpoint,
+        admin=admin,
+        count=COUNT,
+        room=2 * COUNT,  # a share of it stays free for repairs
+        **cloud.terms,
     )
-    command = [sys.executable, "-m", "hfs_appliance"]
-    appliance = Appliance(command, file, directory / "state", f"http://{admin}/api/v1", f"http://{endpoint}")
+    appliance = Appliance.of_checkout(directory, source, endpoint, admin)
     appliance.start()
     try:
         yield
@@ -199,7 +179,7 @@ def nodepool_configuration(cloud: Proxied, port: int, pem: Path) -> Mapping[str,
         "name": "main",
         "max-servers": COUNT,
         "ignore-provider-quota": True,  # else it asks for the limits of volumes, and there is no cinder
-        "availability-zones": ["az1", "az2", "az3"],
+        "availability-zones": ZONES,
         "networks": [cloud.network],
         "auto-floating-ip": False,
         "labels": [label],

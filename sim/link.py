@@ -7,6 +7,7 @@ connection is void.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -47,32 +48,28 @@ class Listener(Protocol):
         ...
 
 
+@dataclass(slots=True, eq=False)
 class _Request(Generic[T]):
     """One request on its way. No closures: one that refers to itself stays until the collector comes.
 
     The agents of a whole fleet ask at once when a registry is back; to search what they leave took a third of the time.
     """
 
-    __slots__ = ("_link", "answer", "carry_out", "costs", "is_write", "turn")
-
-    def __init__(
-        self, link: Link, carry_out: Callable[[], T], answer: Callable[[T], None], costs: int, *, is_write: bool
-    ) -> None:
-        self._link = link
-        self.turn = link.turn
-        """The connection that it was sent over."""
-        self.carry_out = carry_out
-        self.answer = answer
-        self.costs = costs
-        self.is_write = is_write
+    link: Link
+    turn: int
+    """The connection that it was sent over."""
+    carry_out: Callable[[], T]
+    answer: Callable[[T], None]
+    costs: int
+    is_write: bool
 
     def arrive(self) -> None:
         """Come to the servers."""
-        self._link.arrive(self)
+        self.link.arrive(self)
 
     def commit(self) -> None:
         """Be carried out by them."""
-        self._link.commit(self)
+        self.link.commit(self)
 
 
 class Link:
@@ -229,7 +226,7 @@ class Link:
         """
         if self._is_broken:
             return
-        request = _Request(self, carry_out, answer, costs, is_write=is_write)
+        request = _Request(self, self.turn, carry_out, answer, costs, is_write)
         if self._holds_requests:
             self._held.append(request.arrive)
             return

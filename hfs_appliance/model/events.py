@@ -86,7 +86,7 @@ class DesiredRefused(EventBase):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseChanged(EventBase):
-    """A server moved on in its life."""
+    """A server moved on in its life, or the cloud says something else of what is wrong with it."""
 
     kind: ClassVar[str] = "phase-changed"
     server: ServerId

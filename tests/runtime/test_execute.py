@@ -195,14 +195,19 @@ async def test_whoever_is_deposed_asks_the_cloud_for_nothing_that_was_intended_b
     assert deposed.take_failures() == (), "not the pool's fault"
 
 
+async def unlisted(bench: Bench) -> Delete:
+    """Have a server that the list leaves out; give what takes it for dead."""
+    bench.submit(create(1))
+    await bench.sink.wait("action-done")
+    bench.datacentre.faults.unlisted_zones = {AvailabilityZone("az1")}
+    await pass_time(10)
+    return Delete(server=ServerId("small-0001"), reason=Reason(cause=Cause.REMEDIATION, words="not listed"))
+
+
 @simulated
 async def test_a_list_that_leaves_a_server_out_is_not_believed_without_the_clouds_word_by_id(bench: Bench) -> None:
-    dead = Delete(server=ServerId("small-0001"), reason=Reason(cause=Cause.REMEDIATION, words="not listed"))
     async with running(bench.executor.run, bench.servers.run):
-        bench.submit(create(1))
-        await bench.sink.wait("action-done")
-        bench.datacentre.faults.unlisted_zones = {AvailabilityZone("az1")}
-        await pass_time(10)
+        dead = await unlisted(bench)
         bench.submit(dead)
         (failed,) = await bench.sink.wait("action-failed")
         assert isinstance(failed, ActionFailed)
@@ -218,12 +223,8 @@ async def test_a_list_that_leaves_a_server_out_is_not_believed_without_the_cloud
 
 @simulated
 async def test_a_cloud_that_has_come_to_answer_for_another_project_is_no_witness(bench: Bench) -> None:
-    dead = Delete(server=ServerId("small-0001"), reason=Reason(cause=Cause.REMEDIATION, words="not listed"))
     async with running(bench.executor.run, bench.servers.run):
-        bench.submit(create(1))
-        await bench.sink.wait("action-done")
-        bench.datacentre.faults.unlisted_zones = {AvailabilityZone("az1")}
-        await pass_time(10)
+        dead = await unlisted(bench)
         bench.datacentre.faults.is_other_project = True
         for action in (dead, Forget(server=dead.server, reason=REASON)):
             bench.submit(action)

@@ -11,7 +11,7 @@ from hfs_appliance.model.observed import Observation, PoolEntry, RegistryView, S
 from hfs_appliance.ports.mischief import Site
 from hfs_appliance.ports.registry import SessionState
 from hfs_appliance.registry.formats import read_pool_entry, write
-from hfs_appliance.runtime.observe_registry import PORTION, RegistryObserver
+from hfs_appliance.runtime.observe_registry import PORTION
 from hfs_appliance.runtime.tunables import Tunables
 from tests.support.parts import Bench, pass_time, running, simulated
 from tests.support.registries import wait_state
@@ -70,16 +70,7 @@ async def test_a_large_tree_may_take_longer_to_read_than_any_part_of_it(bench: B
     for number in range(entries):
         entry = replace(read_pool_entry(ENTRY), server=ServerId(f"small-{number:04d}"))
         bench.ensemble.put(bench.layout.pool_entry(entry.server), write(entry))
-    timeout = bench.desired.registry.session_timeout
-    view = RegistryObserver(
-        bench.registry,
-        bench.layout,
-        timeout,
-        clock=bench.clock,
-        sink=bench.sink,
-        dirty=(bench.dirty,),
-        tunables=Tunables(read_within=seconds(1)),
-    )
+    view = bench.observer(tunables=Tunables(read_within=seconds(1)))
     began = bench.clock.now()
     async with running(view.run):
         while (observation := view.observation()) is None:
@@ -119,16 +110,7 @@ async def test_who_wants_to_be_sure_in_the_same_session_need_not_wait_to_believe
 
 @simulated
 async def test_mischief_that_reads_everything_anew_leaves_no_gap(bench: Bench) -> None:
-    timeout = bench.desired.registry.session_timeout
-    view = RegistryObserver(
-        bench.registry,
-        bench.layout,
-        timeout,
-        clock=bench.clock,
-        sink=bench.sink,
-        dirty=(bench.dirty,),
-        mischief=Rereading(),
-    )
+    view = bench.observer(mischief=Rereading())
     async with running(view.run):
         await pass_time(10)
         assert view.are_removals_believed()

@@ -14,6 +14,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -58,6 +59,14 @@ class Appliance:
             assert count == 1, pattern
         file = directory / "environment.toml"
         file.write_text(source.replace('directory = "', f'directory = "{LOCAL.parent}/'))
+        return cls(command, file, directory / "state", f"http://{admin}/api/v1", f"http://{endpoint}")
+
+    @classmethod
+    def of_checkout(cls, directory: Path, source: str, endpoint: str, admin: str) -> Appliance:
+        """Have the hfs of this checkout run a TOML source, which names these two addresses."""
+        file = directory / "environment.toml"
+        file.write_text(source)
+        command = [sys.executable, "-m", "hfs_appliance"]
         return cls(command, file, directory / "state", f"http://{admin}/api/v1", f"http://{endpoint}")
 
     @property

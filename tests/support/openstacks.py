@@ -32,6 +32,29 @@ SETTINGS: Final = desired.OpenStackCloud(
 BALANCER: Final = desired.BalancerSettings()
 
 
+SOURCE: Final = """
+[environment]
+name = "{name}"
+[registry]
+hosts = ["{registry}"]
+[cloud]
+provider = "openstack"
+poll = "{poll}"
+azs = {azs}
+[cloud.openstack]
+cloud = "{entry}"
+clouds_file = "{clouds}"
+image = "debian-12"
+networks = ["{network}"]
+call_within = "{within}"
+executable = {{ in_image = true }}
+[endpoint]
+listen = "{endpoint}"
+[admin]
+listen = "{admin}"
+"""
+"""How `hfs run` is told of a project that has an image and a network; quotas and pools follow."""
+
 REAL: Final = "HFS_OPENSTACK"
 """Environment variable that names the clouds.yaml of a real control plane (tests/openstack)."""
 REAL_SETTINGS: Final = replace(SETTINGS, cloud="hfs", image="debian-12", flavor="m1.tiny", call_within=seconds(60))

@@ -13,6 +13,7 @@ from hfs_appliance.model.anchor import Anchor
 from hfs_appliance.model.events import Event
 from hfs_appliance.model.ids import AvailabilityZone, EnvironmentName, Nonce, PoolName, ServerId
 from hfs_appliance.model.plan import Action, Cause, Create, Reason
+from hfs_appliance.ports.mischief import PEACE, Mischief
 from hfs_appliance.ports.registry import SessionState
 from hfs_appliance.registry.formats import write
 from hfs_appliance.registry.paths import Layout
@@ -22,6 +23,7 @@ from hfs_appliance.runtime.dirty import Dirty
 from hfs_appliance.runtime.execute import Executor
 from hfs_appliance.runtime.observe_cloud import CloudObserver
 from hfs_appliance.runtime.observe_registry import RegistryObserver
+from hfs_appliance.runtime.tunables import PRODUCTION, Tunables
 from sim import determinism
 from sim.clock import WorldClock
 from sim.cloud import SimCloud
@@ -77,10 +79,7 @@ class Bench:
         self.cloud = SimCloud(self.datacentre, ENVIRONMENT)
         self.sink = Sink()
         self.dirty = Dirty()
-        timeout = self.desired.registry.session_timeout
-        self.view = RegistryObserver(
-            self.registry, self.layout, timeout, clock=clock, sink=self.sink, dirty=(self.dirty,)
-        )
+        self.view = self.observer()
         self.store = DesiredStore(self.registry, self.layout, clock=clock, sink=self.sink, dirty=(self.dirty,))
         self.view.on_entry(self.layout.desired, self.store.hear)
         self.servers = CloudObserver(
@@ -98,6 +97,19 @@ class Bench:
             servers=self.servers,
         )
         self.executor = Executor(self.parts, ("registry:2181",), self.dirty)
+
+    def observer(self, *, tunables: Tunables = PRODUCTION, mischief: Mischief = PEACE) -> RegistryObserver:
+        """Give another observer of the registry."""
+        return RegistryObserver(
+            self.registry,
+            self.layout,
+            self.desired.registry.session_timeout,
+            clock=self.clock,
+            sink=self.sink,
+            dirty=(self.dirty,),
+            tunables=tunables,
+            mischief=mischief,
+        )
 
     def submit(self, *actions: Action) -> None:
         self.executor.submit(actions, self.desired, {})

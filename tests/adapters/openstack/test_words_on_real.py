@@ -10,7 +10,6 @@ import os
 import random
 import re
 import signal
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -22,7 +21,7 @@ import trio
 
 from tests.adapters.openstack.test_words import TABLE
 from tests.support.appliance import ROOT, Appliance, Json, free_addresses
-from tests.support.openstacks import REAL
+from tests.support.openstacks import REAL, SOURCE
 from tests.support.zookeeper import embedded
 
 pytestmark = [
@@ -35,35 +34,17 @@ pytestmark = [
 WITHIN_S = 300
 AWAY_S = 120
 
-FILE = """
-[environment]
-name = "{name}"
-[registry]
-hosts = ["{registry}"]
-[cloud]
-provider = "openstack"
-poll = "3s"
-azs = ["az1"]
-[cloud.openstack]
-cloud = "{entry}"
-clouds_file = "{clouds}"
-image = "debian-12"
-networks = ["private"]
-call_within = "60s"
-executable = {{ in_image = true }}
-[endpoint]
-listen = "{endpoint}"
-[admin]
-listen = "{admin}"
+POOL = """
 [quota]
 max_servers = 20
 [guard]
 destroy_budget = {{ percent = "100%", min = 50, max = 100, window = "10s" }}
 [pool.small]
-size = {size}
+size = 1
 flavor = "{flavor}"
 build_within = "{build_within}"
 """
+USUAL = {"poll": "3s", "azs": '["az1"]', "entry": "hfs", "network": "private", "within": "60s"}
 
 
 class Site:
@@ -99,17 +80,16 @@ class Site:
 
 
 @asynccontextmanager
-async def running(directory: Path, clouds: Path, **terms: object) -> AsyncIterator[Site]:
+async def running(
+    directory: Path, clouds: Path, flavor: str = "m1.tiny", build_within: str = "10m"
+) -> AsyncIterator[Site]:
     """Have `hfs run` with one pool; its servers go with it."""
-    endpoint, admin = free_addresses(2)
-    usual = {"entry": "hfs", "size": 1, "flavor": "m1.tiny", "build_within": "10m"}
+    name = f"words-{random.randrange(10**6)}"  # what another test has left behind is none of ours
     async with embedded(directory / "registry") as registry:
-        file = directory / "words.toml"
-        name = f"words-{random.randrange(10**6)}"  # what another test has left behind is none of ours
-        places = {"name": name, "registry": registry.hosts[0], "clouds": clouds, "endpoint": endpoint, "admin": admin}
-        file.write_text(FILE.format(**places, **{**usual, **terms}))
-        command = [sys.executable, "-m", "hfs_appliance"]
-        appliance = Appliance(command, file, directory / "state", f"http://{admin}/api/v1", f"http://{endpoint}")
+        endpoint, admin = free_addresses(2)
+        places = {"registry": registry.hosts[0], "clouds": clouds, "endpoint": endpoint, "admin": admin}
+        source = (SOURCE + POOL).format(**USUAL, **places, name=name, flavor=flavor, build_within=build_within)
+        appliance = Appliance.of_checkout(directory, source, endpoint, admin)
         appliance.start()
         try:
             yield Site(appliance)
