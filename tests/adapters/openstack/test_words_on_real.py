@@ -11,7 +11,7 @@ import random
 import re
 import signal
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::openstack.warnings.RemovedInSDK60Warning"),
 ]
 WITHIN_S = 300
+DELETED_WITHIN_S = 20
 AWAY_S = 120
 
 POOL = """
@@ -107,11 +108,26 @@ def clouds() -> Path:
 def admin(clouds: Path) -> Iterator[Any]:
     """Give whoever may do everything; the tenant's servers go in the end."""
     yield account(clouds, "admin")
-    tenant = account(clouds, "hfs")
-    for server in tenant.compute.servers():
-        tenant.compute.delete_server(server)
-    for server in tenant.compute.servers():
-        tenant.compute.wait_for_delete(server, wait=WITHIN_S)
+    empty(account(clouds, "hfs"))
+
+
+def empty(tenant: Any) -> None:
+    """Delete all servers of a project. Errors: AssertionError.
+
+    One that is deleted while it is built may be built all the same: those that are left are deleted again.
+    """
+    from openstack.exceptions import ResourceTimeout
+
+    for _ in range(WITHIN_S // DELETED_WITHIN_S):
+        there = list(tenant.compute.servers())
+        if not there:
+            return
+        for server in there:
+            tenant.compute.delete_server(server)
+        with suppress(ResourceTimeout):
+            for server in there:
+                tenant.compute.wait_for_delete(server, wait=DELETED_WITHIN_S)
+    raise AssertionError(f"not deleted: {[server.name for server in there]}")
 
 
 def account(clouds: Path, entry: str) -> Any:
