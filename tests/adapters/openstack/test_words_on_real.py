@@ -118,6 +118,7 @@ def empty(tenant: Any) -> None:
     """
     from openstack.exceptions import ResourceTimeout
 
+    there: list[Any] = []
     for _ in range(WITHIN_S // DELETED_WITHIN_S):
         there = list(tenant.compute.servers())
         if not there:
