@@ -204,15 +204,13 @@ check() {
   say "import-linter" && .venv/bin/lint-imports
 }
 
-# Run the contracts against the real thing, which is ended afterwards unless it ran already.
+# Run the contracts against the real thing, which is ended afterwards, whatever happens, unless it ran already.
 test_openstack() {
-  local ran=yes result=0
   prepare packages_for_run packages_for_openstack "virtualenv build test"
-  [[ -e build/openstack/run/mysql.pid ]] || ran=
+  local database=build/openstack/run/mysql.pid
+  if ! { [[ -s $database ]] && kill -0 "$(<"$database")" 2>/dev/null; }; then trap 'tests/openstack/cloud.sh down' EXIT; fi
   tests/openstack/cloud.sh up
-  HFS_OPENSTACK=$root/build/openstack/clouds.yaml "$venv" -m pytest -m openstack tests/contract tests/adapters/openstack "$@" || result=$?
-  [[ $ran ]] || tests/openstack/cloud.sh down
-  return "$result"
+  HFS_OPENSTACK=$root/build/openstack/clouds.yaml "$venv" -m pytest -m openstack tests/contract tests/adapters/openstack "$@"
 }
 
 # Run the contract of the cloud with guests of QEMU. Not in every run: the state of the first takes minutes in software.

@@ -80,6 +80,10 @@ def _is_listened_to(queue: str) -> bool:
 def things() -> None:
     """Make zones, flavors, an image and the tenant's network."""
     wait("hypervisors", lambda: len(list(cloud.compute.hypervisors())) >= len(PLACES))
+    for former in cloud.compute.aggregates():
+        for host in former.hosts or []:
+            if PLACES.get(host) != former.name:  # of a start with more hosts: it does not run, and must get no servers
+                cloud.compute.remove_host_from_aggregate(former, host)
     for host, zone in PLACES.items():
         found = cloud.compute.find_aggregate(zone) or cloud.compute.create_aggregate(name=zone, availability_zone=zone)
         if host not in (found.hosts or []):

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+import pytest
 import trio
 
 from hfs_appliance.adapters.clock import SystemClock
@@ -58,6 +59,8 @@ listen = "{admin}"
 REAL: Final = "HFS_OPENSTACK"
 """Environment variable that names the clouds.yaml of a real control plane (tests/openstack)."""
 REAL_SETTINGS: Final = replace(SETTINGS, cloud="hfs", image="debian-12", flavor="m1.tiny", call_within=seconds(60))
+REAL_MARKS: Final = (pytest.mark.openstack, pytest.mark.timeout(900))
+"""Of a test that asks it: it is slow where other work takes the processors."""
 
 
 @asynccontextmanager

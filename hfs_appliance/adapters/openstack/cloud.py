@@ -198,8 +198,8 @@ class OpenStackCloud:
         """Find what carries a server's identity by its name, which is the one thing that nova can be asked for."""
         name = re.escape(name_of(self._environment, server)).replace(r"\-", "-")
         answer = await self._door.ask(_call("GET", "/servers/detail", {"name": f"^{name}$"}))
-        told = self._told(answer.body)
-        return [found.ours for found in told if found.ours is not None and found.ours.server == server]
+        here = [found.ours for found in self._told(answer.body) if not found.is_gone]
+        return [ours for ours in here if ours is not None and ours.server == server]
 
     async def _rivals(self, server: ServerId) -> list[CloudServer]:
         """Find what carries a server's identity, by its ids as far as they are known."""

@@ -5,6 +5,7 @@ Where the pitfall is the SDK's, a plain SDK call falls into it first.
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -235,6 +236,17 @@ async def test_a_server_that_is_told_of_as_deleted_is_gone(fake: OpenStack, clou
     fake.cloud.mishaps.next("GET", "/servers/detail", Mishap(status=200, raw=b'{"servers": []}'))
     with pytest.raises(Missing):
         await cloud.server(ONE)
+
+
+async def test_a_server_that_is_told_of_as_deleted_is_nobody_elses_answer(
+    fake: OpenStack, cloud: OpenStackCloud
+) -> None:
+    # For a moment nova calls it DELETED, and its metadata are still there.
+    former = {"id": "gone", "status": "DELETED", "created": "2026-01-01T00:00:00Z", "metadata": metadata_of(asked())}
+    body = json.dumps({"servers": [former]}).encode()
+    fake.cloud.mishaps.next("GET", "/servers/detail", Mishap(status=200, raw=body))
+    assert (await cloud.create(asked())).cloud_id != "gone"
+    assert len(living(fake)) == 1
 
 
 async def test_a_server_without_a_console_has_an_empty_log(fake: OpenStack, cloud: OpenStackCloud) -> None:

@@ -27,7 +27,7 @@ from hfs_appliance.ports.errors import Conflict, Missing
 from sim.balancer import Octavia, SimBalancer
 from sim.streams import Streams
 from sim.wire.openstack.whole import openstack
-from tests.support.openstacks import REAL, REAL_SETTINGS, octavia, serving
+from tests.support.openstacks import REAL, REAL_MARKS, REAL_SETTINGS, octavia, serving
 from tests.support.simulated import CLOCK as SIMULATED_CLOCK
 from tests.support.simulated import in_virtual_time
 
@@ -92,7 +92,7 @@ async def _remove(balancer: LoadBalancer) -> None:
 
 @pytest.fixture(
     params=[
-        *([pytest.param(_real, id="real", marks=pytest.mark.openstack)] if REAL in os.environ else []),
+        *([pytest.param(_real, id="real", marks=REAL_MARKS)] if REAL in os.environ else []),
         pytest.param(_octavia, id="octavia"),
         pytest.param(_simulated, id="simulated", marks=pytest.mark.trio(run=in_virtual_time)),
     ]

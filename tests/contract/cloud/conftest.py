@@ -24,7 +24,7 @@ from sim.wire.openstack.whole import openstack
 from tests.support import guests
 from tests.support.clouds import IDLE_AGENT, delete_all, kill_all
 from tests.support.guests import GUESTS
-from tests.support.openstacks import REAL, REAL_SETTINGS, client, serving
+from tests.support.openstacks import REAL, REAL_MARKS, REAL_SETTINGS, client, serving
 from tests.support.simulated import CLOCK as SIMULATED_CLOCK
 from tests.support.simulated import in_virtual_time
 
@@ -85,7 +85,7 @@ async def _real(_directory: Path) -> AsyncIterator[Door]:
 
 @pytest.fixture(
     params=[
-        *([pytest.param(_real, id="real", marks=pytest.mark.openstack)] if REAL in os.environ else []),
+        *([pytest.param(_real, id="real", marks=REAL_MARKS)] if REAL in os.environ else []),
         *([pytest.param(_guests, id="qemu", marks=pytest.mark.qemu)] if GUESTS in os.environ else []),
         pytest.param(_openstack, id="openstack"),
         pytest.param(_local, id="local"),
