@@ -68,6 +68,8 @@ class CloudFaults:
     """V4: gone from the cloud, and it runs on."""
     quota: int | None = None
     """O7: servers that there may be."""
+    unseen: Duration = Duration(0)
+    """O7: how long the quota does not see whom it has let in: who asks meanwhile is let in, too, and ends in ERROR."""
     quota_drift: int = 0
     """O7: servers that count against the quota and are not there, or not ours."""
 

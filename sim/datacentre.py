@@ -10,10 +10,11 @@ from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
+from itertools import takewhile
 from typing import Final
 
 from hfs_appliance.model.ids import AvailabilityZone, CloudId, ServerId
-from hfs_appliance.model.instants import MINUTE
+from hfs_appliance.model.instants import MINUTE, seconds
 from hfs_appliance.model.maps import Map
 from hfs_appliance.model.observed import CloudServer, CloudStatus, CloudView
 from hfs_appliance.ports.cloud import ServerSpec
@@ -27,6 +28,8 @@ from sim.truth import Condition, DeletionBegun, MachineGone, MachineHidden, Mach
 
 HOSTS_PER_ZONE: Final = 20
 HOSTS_PER_RACK: Final = 5
+RECOUNTED_AFTER: Final = seconds(1)
+"""When nova counts again whom it has let in, and refuses who is too many: with ERROR."""
 
 PROJECT: Final = "simulated"
 
@@ -92,9 +95,7 @@ class Datacentre:
                 raise Conflict(f"server {spec.server} is being deleted")
             return known.listed
         faults, stream = self.faults, self.stream
-        used = len(self.machines) + faults.quota_drift
-        if faults.quota is not None and used >= faults.quota:
-            raise Exhausted(f"403, quota exceeded for instances: {used} of {faults.quota} are used")
+        is_over_quota = self._is_over_quota()
         if stream.chance(faults.conflicting_calls):
             raise Conflict(f"create {spec.server}: 409, something else is going on")
         if stream.chance(faults.refused_creates):
@@ -104,7 +105,7 @@ class Datacentre:
             self.late_until = max(self.late_until, late)
             self.clock.at(late, lambda: self._make_late(spec))
             raise Ambiguous(f"create {spec.server}: 504, no answer from the scheduler")
-        made = self._make(spec)
+        made = self._make_too_many(spec) if is_over_quota else self._make(spec)
         if stream.chance(faults.lost_creates):
             raise Ambiguous(f"create {spec.server}: the connection was reset before the answer")
         return made.listed
@@ -216,6 +217,28 @@ class Datacentre:
             span = self.stream.draw(self.pace.building) * self.faults.slow_builds
             self.clock.after(span, lambda: self._finish_build(machine))
         return machine
+
+    def _is_over_quota(self) -> bool:
+        """Tell whether one is too many and let in all the same, with others that ask with it. Errors: Exhausted."""
+        used, quota = len(self.machines) + self.faults.quota_drift, self.faults.quota
+        if quota is None or used < quota:
+            return False
+        since = self.clock.now() - self.faults.unseen
+        unseen = takewhile(lambda machine: machine.listed.created_at > since, reversed(self.machines.values()))
+        if used - sum(1 for _ in unseen) >= quota:
+            raise Exhausted(f"403, quota exceeded for instances: {used} of {quota} are used")
+        return True
+
+    def _make_too_many(self, spec: ServerSpec) -> Machine:
+        machine = self._add(spec, CloudStatus.BUILDING)
+        self.clock.after(RECOUNTED_AFTER, lambda: self._refuse(machine))
+        return machine
+
+    def _refuse(self, machine: Machine) -> None:
+        is_gone = self.machines.get(machine.spec.server) is not machine
+        if not is_gone and machine.listed.status is CloudStatus.BUILDING:
+            machine.listed = replace(machine.listed, is_exhausted=True)
+            self._say(machine, CloudStatus.ERROR, "Quota exceeded for instances: Requested 1, but there is no more")
 
     def _add(self, spec: ServerSpec, status: CloudStatus) -> Machine:
         number = self.ever_made = self.ever_made + 1

@@ -52,10 +52,11 @@ _CAUSE_OF_LOSS: Final = {
     "never-ready": Cause.NEVER_READY,
     "build-failed": Cause.BUILD_FAILED,
     "build-error": Cause.BUILD_FAILED,
+    "over-quota": Cause.OVER_QUOTA,
     "never-created": Cause.BUILD_FAILED,
 }
-FAILURES: Final = frozenset({Cause.BUILD_FAILED, Cause.NEVER_READY})
-"""Causes that say that something other than this one server may be wrong."""
+FAILURES: Final = frozenset({Cause.BUILD_FAILED, Cause.OVER_QUOTA, Cause.NEVER_READY})
+"""Causes that say that something other than this one server may be wrong: they are counted, once."""
 
 
 def cause_of_loss(verdict: Verdict) -> Cause:

@@ -83,6 +83,10 @@ def _has_build_error(f: Facts, _r: ServerRecord, c: Circumstances) -> bool:
     return has_error and c.is_cloud_known and c.are_removals_believed
 
 
+def _is_over_quota(f: Facts, r: ServerRecord, c: Circumstances) -> bool:
+    return _has_build_error(f, r, c) and f.cloud is not None and f.cloud.is_exhausted
+
+
 def _is_listed_since_deleted(f: Facts, r: ServerRecord, c: Circumstances) -> bool:
     return c.is_cloud_known and c.listed_at > moments.deleted(f, r, c)
 
@@ -162,6 +166,18 @@ RULES: Final[tuple[Rule, ...]] = (
         words="the cloud says that it does not run; its place in the pool has not expired yet",
         pool=True,
         matches=_is_dead_in_cloud,
+        quotes=True,
+        since=moments.created,
+    ),
+    Rule(
+        name="over-quota",  # O7: nova lets in who asks at the same time, counts again later, and refuses them then
+        phase=Phase.LOST,
+        words="the cloud had no quota left for it",
+        cloud=True,
+        pool=False,
+        registration=False,
+        role=False,
+        matches=_is_over_quota,
         quotes=True,
         since=moments.created,
     ),

@@ -10,7 +10,7 @@ from hfs_appliance.model.desired import DesiredState, Pool
 from hfs_appliance.model.ids import PoolName, ServerId
 from hfs_appliance.model.ledger import Trial
 from hfs_appliance.model.observed import ServerRecord
-from hfs_appliance.model.plan import Action, Condemn, ConfirmBuilt, Hold
+from hfs_appliance.model.plan import Action, Cause, Condemn, ConfirmBuilt, Hold
 from hfs_appliance.model.recipe import PLAIN, Recipe
 
 
@@ -62,7 +62,7 @@ def proved(
     failed: dict[PoolName, list[ServerId]] = {}
     for action in actions:
         record = records.get(action.server) if isinstance(action, ConfirmBuilt | Condemn) else None
-        if record is not None and is_on_trial(record, known):
+        if record is not None and is_on_trial(record, known) and action.reason.cause is not Cause.OVER_QUOTA:
             found = passed if isinstance(action, ConfirmBuilt) else failed if record.built_at is None else {}
             found.setdefault(record.pool, []).append(action.server)
     return {

@@ -16,7 +16,7 @@ from hfs_appliance.mcp.tally import Standing
 from hfs_appliance.model.ids import ServerId
 from hfs_appliance.model.instants import Instant, after, format_instant
 from hfs_appliance.model.observed import ServerRecord
-from hfs_appliance.model.plan import Hold
+from hfs_appliance.model.plan import Cause, Hold
 
 RULE: Final = "quarantine"
 
@@ -29,6 +29,8 @@ def quarantine(draft: Draft) -> Mapping[ServerId, Instant]:
     approved = draft.world.orders.approved(RULE)
     by_scope: dict[str, list[tuple[Instant, ServerId]]] = {}
     for server, standing in draft.tally.condemned.items():
+        if _record(standing).leave_cause == Cause.OVER_QUOTA:
+            continue  # there is nothing to be seen, and it takes the place of one that would come up
         failed_at = _record(standing).failed_at
         assert failed_at is not None
         if now < after(failed_at, limit.keep) and f"server/{server}" not in approved:

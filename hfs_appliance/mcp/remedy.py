@@ -26,6 +26,7 @@ from hfs_appliance.model.instants import after
 from hfs_appliance.model.ledger import Setback
 from hfs_appliance.model.plan import Cause, Condemn, Delete, Reason
 
+_QUOTA: Final = "quota"
 _ROUNDS_OF_DEAD_ZONE: Final = 6
 """A zone without power does not come back within seconds: its first trial waits for minutes."""
 
@@ -65,6 +66,7 @@ def count_failures(draft: Draft) -> None:
     assert world.registry is not None
     records, troubles = world.registry.value.records, world.registry.value.troubles
     draft.quota_setback = _quota(draft)
+    refused: list[Failed[str]] = []
     builds = [
         Failed((failure.pool, failure.az), failure.words, failure.begun_at, failure.until)
         for failure in world.failures
@@ -79,12 +81,16 @@ def count_failures(draft: Draft) -> None:
         if not draft.add(Condemn(server=record.server, reason=Reason(cause=reason.cause, words=words))):
             continue
         words = f"{record.server} {words}"
-        if reason.cause is Cause.BUILD_FAILED:
+        if reason.cause is Cause.OVER_QUOTA:
+            refused.append(Failed(_QUOTA, words, record.created_at))
+        elif reason.cause is Cause.BUILD_FAILED:
             if not _was_refused(draft, standing) and not is_on_trial(record, draft.trials):
                 builds.append(Failed((record.pool, record.az), words, record.created_at))
         elif record.service is not None and record.version is not None and record.az not in draft.weather.dead_zones:
             begun_at = record.assigned_at or record.created_at
             instances.append(Failed((record.service, record.version), words, begun_at))
+    for failed in refused:
+        draft.quota_setback = failed_again(draft.quota_setback, failed, world.now)
     zones = draft.desired.cloud.azs
     draft.launches.setbacks = {
         (pool, az): setback
@@ -135,7 +141,7 @@ def _quota(draft: Draft) -> Setback | None:
     world, setback = draft.world, draft.world.ledger.quota_setback
     for failure in world.failures:
         if failure.is_exhausted:
-            failed = Failed("quota", failure.words, failure.begun_at, failure.until)
+            failed = Failed(_QUOTA, failure.words, failure.begun_at, failure.until)
             setback = failed_again(setback, failed, world.now)
     if setback is None or world.now >= after(setback.not_before, LONGEST_PAUSE):
         return None

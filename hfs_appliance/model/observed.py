@@ -70,6 +70,8 @@ class CloudServer:
     """Of the fleet that it was made for, from its metadata."""
     fault: str = ""
     """The cloud's own words about an ERROR or STOPPED server."""
+    is_exhausted: bool = False
+    """The fault is one of quota: nothing is wrong with what was asked for, there was only too much of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,6 +52,7 @@ class Cause(StrEnum):
     POOL_SURPLUS = "pool-surplus"
     RECYCLE = "recycle"
     BUILD_FAILED = "build-failed"
+    OVER_QUOTA = "over-quota"
     NEVER_READY = "never-ready"
     ADOPTION = "adoption"
     BOOKKEEPING = "bookkeeping"

@@ -48,7 +48,7 @@ from hfs_appliance.runtime.tunables import PRODUCTION, Tunables
 
 T = TypeVar("T")
 
-_SAY_DEAD: Final = frozenset({Cause.REMEDIATION, Cause.BUILD_FAILED, Cause.NEVER_READY})
+_SAY_DEAD: Final = frozenset({Cause.REMEDIATION, Cause.BUILD_FAILED, Cause.OVER_QUOTA, Cause.NEVER_READY})
 """Causes that say that a server is no good: then its absence from a list is evidence, and must be true."""
 
 

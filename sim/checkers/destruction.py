@@ -24,7 +24,9 @@ from sim.truth import (
     RegistryReplaced,
 )
 
-ACCUSING: Final = frozenset({Cause.REMEDIATION.value, Cause.BUILD_FAILED.value, Cause.NEVER_READY.value})
+ACCUSING: Final = frozenset(
+    cause.value for cause in (Cause.REMEDIATION, Cause.BUILD_FAILED, Cause.OVER_QUOTA, Cause.NEVER_READY)
+)
 """Causes that say that a server is no good."""
 
 

@@ -9,7 +9,7 @@ from hfs_appliance.model.instants import MILLISECOND, MINUTE, SECOND, Duration
 from sim.asking import AUTHOR
 from sim.faults.menu import Struck, kind
 from sim.faults.places import zone_of
-from sim.overlaps import chain, tightest, union
+from sim.overlaps import End, chain, tightest, union
 
 if TYPE_CHECKING:
     from sim.fleet import Simulation
@@ -153,7 +153,7 @@ def creates_late(sim: Simulation, fault: Fault) -> Struck:
 def quota_full(sim: Simulation, fault: Fault) -> Struck:
     """Leave little quota."""
     limit = len(sim.datacentre.machines) + fault.amount
-    return _turn(sim, "quota", limit, tightest, words=f"the quota is {limit} servers, {fault.amount} are left")
+    return Struck(words=f"the quota is {limit} servers, {fault.amount} are left", end=_limit(sim, limit))
 
 
 @kind(
@@ -161,11 +161,15 @@ def quota_full(sim: Simulation, fault: Fault) -> Struck:
 )
 def quota_drifts(sim: Simulation, fault: Fault) -> Struck:
     """Count what is not there against a quota that leaves ten."""
-    faults, limit = sim.datacentre.faults, len(sim.datacentre.machines) + 10
-    end = chain(
-        sim.overlaps.hold(faults, "quota", limit, tightest), sim.overlaps.hold(faults, "quota_drift", fault.amount)
-    )
+    limit = len(sim.datacentre.machines) + 10
+    end = chain(_limit(sim, limit), sim.overlaps.hold(sim.datacentre.faults, "quota_drift", fault.amount))
     return Struck(words=f"the quota of {limit} counts {fault.amount} servers that are not there", end=end)
+
+
+def _limit(sim: Simulation, limit: int) -> End:
+    """Let so many servers be, as nova counts them."""
+    faults = sim.datacentre.faults
+    return chain(sim.overlaps.hold(faults, "quota", limit, tightest), sim.overlaps.hold(faults, "unseen", SECOND))
 
 
 # Lists

@@ -29,6 +29,7 @@ _CAUSES: Final[Mapping[str, str]] = {
     Cause.POOL_SURPLUS: "because the pool had too many",
     Cause.RECYCLE: "because it had waited too long",
     Cause.BUILD_FAILED: "because their build failed",
+    Cause.OVER_QUOTA: "because the quota was used up",
     Cause.NEVER_READY: "because they never served",
     Cause.ADOPTION: "because their record was missing",
     Cause.CLOSING: "because the environment ends",

@@ -11,7 +11,7 @@ from hfs_appliance.model.ids import AvailabilityZone, PoolName, ServerId
 from hfs_appliance.model.instants import HOUR, MINUTE, SECOND, Duration, Instant, after
 from hfs_appliance.model.ledger import Failure, Setback
 from hfs_appliance.model.observed import CloudStatus
-from hfs_appliance.model.plan import Condemn, Create, Plan
+from hfs_appliance.model.plan import Condemn, Create, Delete, Plan
 from hfs_appliance.model.shares import percent
 from sim.worlds import SMALL, ZONES, Fleet, desired
 
@@ -165,6 +165,31 @@ def test_a_server_that_was_refused_for_quota_is_asked_for_again_alone_and_counts
     assert given_up.launch_setbacks == {}
     fleet.now = after(fleet.now, Duration(2 * LONGEST_PAUSE))
     assert decide(fleet.world()).quota_setback is None
+
+
+def test_who_was_let_in_together_and_is_too_many_is_nobodys_failure_either() -> None:
+    fleet = fleet_with((SMALL, 3), spots={})
+    made = creates(fleet.step(Duration(0)))
+    fleet.pool.clear()
+    fault = "Quota exceeded for instances"
+    for action in made[1:]:
+        found = fleet.cloud[action.server]
+        fleet.cloud[action.server] = replace(found, status=CloudStatus.ERROR, fault=fault, is_exhausted=True)
+    fleet.now = after(fleet.now, SECOND)
+    plan = fleet.step(Duration(0))
+    refused = {action.server for action in made[1:]}
+    assert {action.server for action in plan.actions if isinstance(action, Condemn)} == refused
+    assert (creates(plan), plan.launch_setbacks) == ([], {})
+    assert plan.quota_setback is not None
+    assert (plan.quota_setback.failures, plan.quota_setback.rounds) == (2, 1)
+    (hold,) = plan.holds
+    assert (hold.scope, hold.rule) == ("environment", "quota-exhausted")
+    assert "the cloud had no quota left for it: Quota exceeded for instances" in hold.words
+    gone = fleet.step(Duration(0))
+    assert {action.server for action in gone.actions if isinstance(action, Delete)} == refused, "they take its place"
+    assert gone.quota_setback == plan.quota_setback, "counted once"
+    fleet.now = plan.quota_setback.not_before
+    assert len(creates(decide(fleet.world()))) == 1
 
 
 def test_what_is_reserved_goes_to_what_died_then_to_more_instances_and_last_to_pools() -> None:

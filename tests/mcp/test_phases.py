@@ -37,7 +37,7 @@ ERROR, STOPPED = CloudStatus.ERROR, CloudStatus.STOPPED
 ALIVE, SICK, DARK = Pulse.ALIVE, Pulse.SICK, Pulse.DARK
 
 FAULT = "no host has room"
-QUOTED = {"delete", "dead-but-registered", "dead-but-announced", "build-error", "dead"}
+QUOTED = {"delete", "dead-but-registered", "dead-but-announced", "over-quota", "build-error", "dead"}
 """Rows that rest on what the cloud says of a server."""
 
 ROLE = {"service": "dns", "assigned_at": 10 * S}
@@ -58,6 +58,7 @@ def verdict_on(
     status: InstanceStatus = InstanceStatus.UP,
     now: int = NOW,
     listed: int | None = None,
+    is_exhausted: bool = False,
     is_cloud_known: bool = True,
     believed: bool = True,
     believed_at: int = 0,
@@ -86,6 +87,7 @@ def verdict_on(
         created_at=Instant(EPOCH),
         uuid=OURS,
         fault=FAULT,
+        is_exhausted=is_exhausted,
     )
     facts = Facts(
         NAME,
@@ -147,6 +149,10 @@ CASES: list[tuple[str, int, int | None, dict[str, object]]] = [
     ("dead-but-announced", 0, None, {"pool": True, "cloud": STOPPED}),
     ("warm", 0, None, {"pool": True, "cloud": STOPPED, "is_cloud_known": False}),
     ("warm", 0, None, {"pool": True, "cloud": None}),
+    ("over-quota", 0, None, {"cloud": ERROR, "is_exhausted": True, "now": 9 * S}),
+    ("configuring", 0, 600 * S, {"cloud": ERROR, "is_exhausted": True, "now": 9 * S, "is_cloud_known": False}),
+    ("configuring", 0, 600 * S, {"cloud": ERROR, "is_exhausted": True, "now": 9 * S, "believed": False}),
+    ("dead", 500 * S, None, {**LEFT, "cloud": ERROR, "is_exhausted": True}),
     ("build-error", 0, None, {"cloud": ERROR, "now": 9 * S}),
     ("configuring", 0, 600 * S, {"cloud": ERROR, "now": 9 * S, "is_cloud_known": False}),
     ("configuring", 0, 600 * S, {"cloud": ERROR, "now": 9 * S, "believed": False}),

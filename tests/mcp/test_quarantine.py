@@ -57,6 +57,15 @@ def test_a_failed_build_stays_with_its_evidence_and_is_no_reason_not_to_be_conve
     assert deleted(decide(fleet.world())) == ["small-0004"]
 
 
+def test_what_had_no_quota_is_not_kept() -> None:
+    fleet = fleet_with_failures(1, most=2)
+    (server,) = (server for server, record in fleet.records.items() if record.failed_at is not None)
+    fleet.cloud[server] = replace(fleet.cloud[server], is_exhausted=True)
+    fleet.records[server] = replace(fleet.records[server], leave_cause="over-quota")
+    plan = decide(fleet.world())
+    assert (deleted(plan), kept(plan)) == ([server], [])
+
+
 def test_of_many_the_newest_stay() -> None:
     fleet = fleet_with_failures(3, most=2)
     plan = decide(fleet.world())

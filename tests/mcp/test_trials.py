@@ -47,12 +47,13 @@ def _recipes(fleet: Fleet) -> set[str]:
     return {fleet.records[server].recipe for server in fleet.pool}
 
 
-def _fail(fleet: Fleet, recipe: Recipe) -> None:
+def _fail(fleet: Fleet, recipe: Recipe, *, is_exhausted: bool = False) -> None:
     """Let what is being built by a recipe end in ERROR."""
     for server, record in fleet.records.items():
         if record.recipe == digest(recipe) and record.built_at is None and server in fleet.cloud:
             fleet.pool.pop(server, None)
-            fleet.cloud[server] = replace(fleet.cloud[server], status=CloudStatus.ERROR)
+            found = replace(fleet.cloud[server], status=CloudStatus.ERROR, is_exhausted=is_exhausted)
+            fleet.cloud[server] = found
 
 
 def test_one_server_after_the_other_comes_up_by_a_new_recipe_then_the_pool_is_built_by_it() -> None:
@@ -104,6 +105,15 @@ def test_a_recipe_that_fails_is_refused_and_the_pool_goes_on_with_the_one_before
         fleet.step(Duration(MINUTE))
         _fail(fleet, NEW)
     assert _recipes(fleet) == {""}
+
+
+def test_that_there_is_no_quota_says_nothing_of_a_recipe() -> None:
+    fleet = _fleet()
+    for _ in range(60):
+        fleet.step(Duration(MINUTE))
+        _fail(fleet, NEW, is_exhausted=True)
+    assert fleet.ledger.trials[SMALL].failed == ()
+    assert fleet.ledger.quota_setback is not None
 
 
 def test_the_former_one_is_there_at_once() -> None:

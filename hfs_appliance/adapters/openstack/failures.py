@@ -18,7 +18,7 @@ RETRY_AFTER_MAX: Final = seconds(60)
 """OS17: a gateway may say an hour; nobody is believed for longer than this."""
 
 _WORDS_MAX: Final = 300
-_QUOTA: Final = ("quota", "maximum number of ports", "exceed")
+_QUOTA: Final = ("quota", "maximum number of ports")
 
 
 def refusal(
@@ -64,7 +64,12 @@ def _says_when(headers: Mapping[str, str]) -> bool:
 
 def is_about_quota(words: str) -> bool:
     """Tell whether a refusal is for a quota: 403 is for missing rights, too."""
-    return any(word in words.lower() for word in _QUOTA)
+    return "exceed" in words.lower() or is_for_quota(words)
+
+
+def is_for_quota(fault: str) -> bool:
+    """Tell whether a build failed for a quota: what exceeds anything else, as the number of retries, is no weather."""
+    return any(word in fault.lower() for word in _QUOTA)
 
 
 def said(content: bytes) -> str:

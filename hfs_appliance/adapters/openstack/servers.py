@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from hfs_appliance.adapters.openstack.failures import is_for_quota
 from hfs_appliance.model.ids import (
     AvailabilityZone,
     CloudId,
@@ -104,6 +105,7 @@ def read(body: Mapping[str, Any], environment: EnvironmentName, networks: Sequen
             created_at=read_instant(body["created"]),
             uuid=EnvironmentUuid(metadata.get(UUID, "")),
             fault=_fault(body, status, state),
+            is_exhausted=state is CloudStatus.ERROR and is_for_quota(_fault(body, status, state)),
         )
     updated = body.get("updated")
     return Told(

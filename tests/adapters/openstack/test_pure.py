@@ -147,6 +147,22 @@ def test_every_status_is_one_of_ours(status: str, task: str | None, wanted: Clou
     assert bool(found.fault) == (wanted in (CloudStatus.STOPPED, CloudStatus.ERROR, CloudStatus.UNKNOWN))
 
 
+@pytest.mark.parametrize(
+    ("status", "message", "wanted"),
+    [
+        ("ERROR", "Quota exceeded for instances: Requested 1, but already used 20 of 20 instances", True),
+        ("ERROR", "Maximum number of ports exceeded", True),
+        ("ERROR", "No valid host was found. There are not enough hosts available.", False),
+        ("ERROR", "Exceeded maximum number of retries. Exhausted all hosts available for retrying", False),
+        ("SHUTOFF", "Quota exceeded for instances: Requested 1, but already used 20 of 20 instances", False),
+    ],
+)
+def test_a_fault_of_quota_is_told_apart(status: str, message: str, wanted: bool) -> None:  # noqa: FBT001  # a table
+    found = told(status=status, fault={"code": 403, "message": message}).ours
+    assert found is not None
+    assert found.is_exhausted is wanted
+
+
 def test_the_address_is_the_fixed_one_of_our_first_network() -> None:
     found = told().ours
     assert found is not None

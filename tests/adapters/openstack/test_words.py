@@ -16,7 +16,7 @@ from hfs_appliance.adapters.openstack.cloud import OpenStackCloud
 from hfs_appliance.mcp.phases import RULES
 from hfs_appliance.model.events import CloudUnreachable
 from hfs_appliance.model.ids import AvailabilityZone
-from hfs_appliance.model.instants import seconds
+from hfs_appliance.model.instants import HOUR, seconds
 from hfs_appliance.model.observed import CloudServer, CloudStatus
 from hfs_appliance.ports.errors import Exhausted, PortError, Transient
 from hfs_appliance.runtime.dirty import Dirty
@@ -78,6 +78,16 @@ async def test_quota(fake: OpenStack, cloud: OpenStackCloud) -> None:
     fake.cloud.faults.quota = 1
     await cloud.create(asked(TWO))
     check("the quota is used up", "action-failed", await refused(cloud, Exhausted))
+
+
+async def test_more_than_the_quota_at_once(fake: OpenStack, cloud: OpenStackCloud) -> None:
+    fake.cloud.faults.quota, fake.cloud.faults.unseen = 1, HOUR
+    await cloud.create(asked(TWO))
+    await cloud.create(asked())
+    failed = await wait_status(cloud, ONE, CloudStatus.ERROR)
+    assert failed.is_exhausted
+    check("more is asked for at once than the quota has room for", "phase-changed", quoting("over-quota", failed))
+    assert (await cloud.server(TWO)).status is not CloudStatus.ERROR
 
 
 async def test_a_build_that_never_ends(fake: OpenStack, cloud: OpenStackCloud) -> None:
