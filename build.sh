@@ -17,7 +17,7 @@ Usage: ./build.sh COMMAND [ARGUMENT...]
 
   run [OPTION...]   make what is missing, then start the local environment: dist/hfs run configs/local.toml
   test [ARG...]     make what the tests need, then check, then run all tests; arguments go to pytest
-  test --openstack  run the contracts of cloud and load balancer against a real OpenStack control plane, and make it fail (20 minutes)
+  test --openstack  run the contracts of cloud and load balancer against a real OpenStack control plane, and make it fail (10 minutes)
   test --qemu       run the contract of the cloud with real virtual machines (minutes in software)
   test --puppet     run the tests that need the real Puppet and its server (minutes)
   guest             make build/guest, what virtual machines of the local provider boot (configs/qemu.toml)
