@@ -7,7 +7,7 @@ often: its supervisor gives up after ten failures in a minute.
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from typing import Final
+from typing import Any, Final
 
 from hfs_appliance.model.instants import MILLISECOND, Duration
 from hfs_appliance.ports.mischief import Site
@@ -54,8 +54,7 @@ def perturbed(streams: Streams) -> Tunables:
         part, whole = stream.choice(factors)
         if not stream.chance(_ON):
             continue
-        if field.name == "actions_at_once":
-            tunables = replace(tunables, actions_at_once=1)
-        else:
-            tunables = replace(tunables, **{field.name: Duration(max(10 * MILLISECOND, value * part // whole))})
+        is_count = field.name.endswith("_at_once")
+        far: Any = 1 if is_count else Duration(max(10 * MILLISECOND, value * part // whole))
+        tunables = replace(tunables, **{field.name: far})
     return tunables

@@ -28,6 +28,7 @@ from hfs_appliance.runtime.dirty import Dirty
 from hfs_appliance.runtime.execute import Executor
 from hfs_appliance.runtime.leadership import Leadership
 from hfs_appliance.runtime.ledger import LedgerStore
+from hfs_appliance.runtime.looks import Looks
 from hfs_appliance.runtime.observe_cloud import CloudObserver
 from hfs_appliance.runtime.observe_load import LoadObserver
 from hfs_appliance.runtime.observe_probes import ProbeObserver
@@ -137,10 +138,12 @@ class Reconciler:
         self._decider = Decider()  # what made this part fail is not carried over
         while self._sources.registry.observation() is None:
             await self._dirty.wait()
-        apart = to_seconds(self._tunables.reconcile_apart)
+        looks = Looks(self._tunables)
         while True:
-            next_at = trio.current_time() + apart
+            began_at = trio.current_time()
             requeue = await self._reconcile()
+            phases = self.plan.phases if self.plan is not None else {}
+            next_at = began_at + to_seconds(looks.apart(seconds(began_at), phases))
             with trio.move_on_after(to_seconds(requeue)):
                 await self._dirty.wait()
             if trio.current_time() < next_at:

@@ -32,6 +32,8 @@ class Tunables:
     reconcile_apart: Duration = seconds(0.02)
     """From one look at the world to the next. The first of what happens is seen at once; in a storm it happens by the
     thousand, and what comes this soon after a look is decided on together: else the looks alone would fill a core."""
+    looks_at_once: int = 32
+    """So many looks may follow each other that closely; then the more are restless the further apart they are."""
 
 
 PRODUCTION: Final = Tunables()
