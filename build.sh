@@ -24,8 +24,8 @@ Usage: ./build.sh COMMAND [ARGUMENT...]
   openstack up|down start that control plane on loopback, to play with, or end it
   check             lint, format, types and layers
   zipapp            make dist/hfs, the one executable file
-  digests [OPTION]  play the recorded simulations on every Python from 3.11 to 3.13 that this machine has; --short: the
-                    largest on Debian's only, as `test` does; --write: record what they give now
+  digests [OPTION]  play the recorded simulations on every Python from 3.11 to 3.13 that this machine has; --short: all but
+                    the day of 5,000 servers, as `test` does; --write: record what they give now
   sweep [N [FROM]]  play N (500) random simulations on all cores; exit code 1 when one breaks a promise
   kills [OPTION...] kill hfs at 1,000 random steps of larger stories, and see that nothing is left over or there twice
   coverage          see that the tests of the policy rooms take every branch of these
@@ -238,10 +238,9 @@ guest() {
 
 recorded=tests/golden/simulation/digests.json
 
-# Play the recorded simulations on Debian's Python and on each other one that there is, all at the same time; with
-# --short, the largest one on Debian's only.
+# Play the recorded simulations on Debian's Python and on each other one that there is, all at the same time.
 digests() {
-  local version runs=("$venv -m sim.digests $recorded")
+  local version runs=("$venv -m sim.digests $recorded${1:+ $1}") # no blank at the end: xargs would join lines
   say "recorded simulations"
   if [[ ${1-} == --write ]]; then
     "$venv" -m sim.digests "$recorded" --write
@@ -249,7 +248,7 @@ digests() {
   fi
   for version in "${other_pythons[@]}"; do
     [[ -e .venv-$version/made ]] || continue
-    runs+=(".venv-$version/bin/python -m sim.digests $recorded${1:+ $1}") # no blank at the end: xargs would join lines
+    runs+=(".venv-$version/bin/python -m sim.digests $recorded${1:+ $1}")
   done
   printf '%s\n' "${runs[@]}" | xargs -P "${#runs[@]}" -L 1 env PYTHONPATH="$root"
 }
