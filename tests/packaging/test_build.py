@@ -43,5 +43,7 @@ def test_the_lock_names_versions_and_nothing_else() -> None:
     assert all(re.fullmatch(r"[0-9][0-9a-z.]*", version) for version in locked().values())
 
 
-def test_ci_runs_what_a_newcomer_runs() -> None:
-    assert (ROOT / ".ci" / "run").read_text().endswith("exec ./build.sh test\n")
+def test_ci_runs_first_what_a_newcomer_runs() -> None:
+    lines = (ROOT / ".ci" / "run").read_text().splitlines()
+    assert next(line for line in lines if line.startswith("./")) == "./build.sh test"
+    assert "set -euo pipefail" in lines
