@@ -28,8 +28,8 @@ Text: TypeAlias = Annotated[str, spellings.FREE_TEXT]
 ListenAt: TypeAlias = Annotated[Listen, spellings.LISTEN]
 Count: TypeAlias = Annotated[int, Field(ge=0, le=100_000)]
 AtLeastOne: TypeAlias = Annotated[int, Field(ge=1, le=100_000)]
-# The tokens of the budget lie in one entry of the registry, of less than 1 MiB.
-Tokens: TypeAlias = Annotated[int, Field(ge=1, le=1_000)]
+# The tokens of the budget lie in one entry of the registry, of less than 1 MiB: some 120 bytes each.
+Tokens: TypeAlias = Annotated[int, Field(ge=1, le=4_000)]
 
 
 class Environment(Table):
