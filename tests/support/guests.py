@@ -11,7 +11,8 @@ from hfs_appliance.adapters.qemu.saved import READY
 from hfs_appliance.model import desired
 
 QEMU: Final = f'''#!{sys.executable} -IS
-"""Ends at once with an accelerator that is not in ACCELERATORS; else is ready, and saves its state when told to."""
+"""Ends at once with an accelerator that is not in ACCELERATORS; else is ready, and saves its state when told to. Its
+guest hangs if there is a pipe HANGS to be told of it, and of its end, if that comes by itself."""
 import json, os, re, socket, subprocess, sys, time
 words = " ".join(sys.argv)
 if re.search("-accel ([a-z]+)", words)[1] not in os.environ["ACCELERATORS"]:
@@ -19,6 +20,11 @@ if re.search("-accel ([a-z]+)", words)[1] not in os.environ["ACCELERATORS"]:
 if "-incoming" in words:
     print('{{"event": "RESUME"}}', flush=True)
     time.sleep(600)
+if "HANGS" in os.environ:
+    with open(os.environ["HANGS"], "w") as told:
+        print("hangs", file=told, flush=True)
+        time.sleep(60)
+        print("has ended", file=told)
 with open(re.search("path=([^, ]+),append", words)[1], "a") as console:
     console.write("{READY}\\n")
 server = socket.socket(socket.AF_UNIX)

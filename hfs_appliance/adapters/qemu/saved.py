@@ -32,6 +32,8 @@ COMMAND: Final = "guest-state"
 
 _FORMAT: Final = 1
 """Rises with every change of the machine or of what lies in the directory."""
+_ENDS_WITH_US: Final = ("setpriv", "--pdeathsig", "KILL")
+"""Before the guest's command, of util-linux: a guest that is not saved is nobody's once we are killed (prctl(2))."""
 _LOOK_SECONDS: Final = 0.05
 _MONITOR_SECONDS: Final = 30.0
 
@@ -146,10 +148,9 @@ def _make(draft: Path, made_of: Ingredients, accelerator: Accelerator) -> None:
     began = time.monotonic()
     processor = ["-accel", accelerator.name, "-cpu", accelerator.processor]
     monitor = ["-qmp", f"unix:{draft / 'monitor'},server=on,wait=off"]
+    command = [*_ENDS_WITH_US, QEMU, *arguments(parts), *processor, *monitor]
     with (draft / "words").open("wb") as words:
-        guest = subprocess.Popen(
-            [QEMU, *arguments(parts), *processor, *monitor], stdin=subprocess.DEVNULL, stdout=words, stderr=words
-        )
+        guest = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=words, stderr=words)
     try:
         _wait_ready(guest, draft, began + accelerator.boot_seconds)
         booted = time.monotonic()

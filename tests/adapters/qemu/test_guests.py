@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from hfs_appliance.model.observed import CloudStatus
 from hfs_appliance.ports.errors import Missing, Rejected
 from hfs_appliance.registry.formats import read_identity
 from tests.support import guests
+from tests.support.appliance import ROOT
 from tests.support.clouds import OWN_NONCE, kill_all, spec, wait_gone, wait_status
 
 ENVIRONMENT = EnvironmentName("guests-test")
@@ -105,6 +108,18 @@ def test_what_ends_before_it_is_ready_leaves_no_state(saved: Saved, monkeypatch:
     with pytest.raises(StateError, match="this accelerator hangs"):
         make(saved)
     assert not saved.place.exists()
+
+
+def test_a_guest_that_is_not_saved_ends_with_whoever_makes_the_state(
+    saved: Saved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    monkeypatch.setenv("HANGS", str(pipe))
+    with subprocess.Popen(saved.command, cwd=ROOT) as maker, pipe.open() as told:
+        assert told.readline() == "hangs\n"
+        maker.kill()
+        assert told.read() == ""
 
 
 async def test_a_guest_builds_until_it_has_resumed_and_leaves_nothing(
