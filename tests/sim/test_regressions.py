@@ -12,9 +12,12 @@ from sim.scenarios import load
 
 FILES: Final = sorted((Path(__file__).parents[1] / "golden" / "regressions").glob("*.toml"))
 
+SEEDS: Final = {"read-anew-in-a-churn": 2}
+"""Of those that do not fail with the first: which mischief strikes is drawn by the seed."""
+
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_what_was_found_once_stays_mended(file: Path) -> None:
-    outcome = play(load(str(file)), 1)
+    outcome = play(load(str(file)), SEEDS.get(file.stem, 1))
     assert outcome.violations == ()
     assert outcome.strikes, "no fault has struck"
