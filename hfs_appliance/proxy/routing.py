@@ -12,7 +12,7 @@ must not make anybody believe that the old one, which carries the traffic, has d
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -135,8 +135,13 @@ def next_route(
     )
     doubts: list[str] = []
     kept = []
+
+    def is_leaving(member: Member) -> bool:
+        record = records.get(ServerId(member.instance))
+        return record is not None and record.service == service.name and record.drain_at is not None
+
     for cohort in _cohorts(service, had, up, epoch):
-        members, doubt = _guarded(cohort, known, taken, removals_believed=removals_believed)
+        members, doubt = _guarded(cohort, known, taken, is_leaving, removals_believed=removals_believed)
         kept.append(members)
         doubts += [doubt] if doubt else []
     if epoch is None:
@@ -145,7 +150,7 @@ def next_route(
     if not any(kept):
         # Nobody whom the epoch names: whoever else is there is guarded as one, for the route leads to them.
         others = _Cohort(live=up, former=had, wanted=sum(share.instances for share in epoch.shares))
-        anybody, doubt = _guarded(others, known, taken, removals_believed=removals_believed)
+        anybody, doubt = _guarded(others, known, taken, is_leaving, removals_believed=removals_believed)
         doubts += [doubt] if doubt else []
     return _divided(service, epoch, kept, anybody), "; ".join(doubts)
 
@@ -201,6 +206,7 @@ def _guarded(
     cohort: _Cohort,
     known: Mapping[str, Registration],
     taken: Container[Place],
+    is_leaving: Callable[[Member], bool],
     *,
     removals_believed: bool,
 ) -> tuple[_Members, str]:
@@ -214,22 +220,25 @@ def _guarded(
         for member in cohort.former
         if member.instance not in known and (member.address, member.port) not in taken
     )
-    if absent and (doubt := _doubt(cohort, len(absent), removals_believed=removals_believed)):
-        return (*cohort.live, *absent), cohort.name + doubt
+    if absent:
+        # Who is told to leave, by our own record, stands in for nobody, though it may not have heard of it.
+        staying = sum(not is_leaving(member) for member in cohort.live)
+        if doubt := _doubt(cohort, len(absent), staying, removals_believed=removals_believed):
+            return (*cohort.live, *absent), cohort.name + doubt
     return cohort.live, ""
 
 
-def _doubt(cohort: _Cohort, absent: int, *, removals_believed: bool) -> str:
+def _doubt(cohort: _Cohort, absent: int, staying: int, *, removals_believed: bool) -> str:
     """Say why the absent ones must stay; empty when they may leave."""
     gone = f"{absent} of {len(cohort.former)} members without registration"
     if not removals_believed:
         return f"{gone} stay: the registry has only just come back"
-    if len(cohort.live) >= cohort.wanted:
+    if staying >= cohort.wanted:
         return ""  # Nobody misses them: scaled in, or replaced by now. This is also how suspects leave in the end.
-    if not cohort.live:
+    if not staying:
         return f"{gone} stay: they are the last ones"
     if absent > SPARED_AT_ONCE and absent * 100 > len(cohort.former) * SPARED_PERCENT:
-        return f"{gone} stay as suspects until {cohort.wanted} instances are registered ({len(cohort.live)} are)"
+        return f"{gone} stay as suspects until {cohort.wanted} instances are registered ({staying} are)"
     return ""
 
 

@@ -27,11 +27,11 @@ def routes_emptied_by_silence(patch: Patch) -> None:
     patch.set(routing, "_doubt", _never_in_doubt)
 
 
-def _never_in_doubt(_cohort: object, _absent: int, **_: bool) -> str:
+def _never_in_doubt(_cohort: object, _absent: int, _staying: int, **_: bool) -> str:
     return ""
 
 
-def _always_in_doubt(_cohort: object, _absent: int, **_: bool) -> str:
+def _always_in_doubt(_cohort: object, _absent: int, _staying: int, **_: bool) -> str:
     return "they stay"
 
 
@@ -88,8 +88,8 @@ def suspects_keep_their_address(patch: Patch) -> None:
     patch.set(routing, "_is_condemned", _never_condemned)
 
     def make(inner: Callable[..., Any]) -> Callable[..., Any]:
-        def guarded(cohort: Any, known: Any, _taken: object, *, removals_believed: bool) -> Any:
-            return inner(cohort, known, frozenset(), removals_believed=removals_believed)
+        def guarded(cohort: Any, known: Any, _taken: object, is_leaving: Any, *, removals_believed: bool) -> Any:
+            return inner(cohort, known, frozenset(), is_leaving, removals_believed=removals_believed)
 
         return guarded
 

@@ -156,6 +156,29 @@ def test_the_last_member_leaves_once_its_deletion_is_decided_whatever_is_believe
     assert after(registered(DNS, 1), doomed) == ["dns-1", "dns-2"], "whoever is heard of says itself when it leaves"
 
 
+def test_whoever_is_told_to_leave_and_has_not_heard_of_it_stands_in_for_nobody() -> None:
+    before = step(None, desired(dns=2), registered(DNS, 1, 2))
+    leaving = ServerRecord(
+        server=ServerId("dns-2"),
+        nonce=Nonce("n2"),
+        pool=PoolName("small"),
+        az=AvailabilityZone("az1"),
+        created_at=Instant(1),
+        cause="meet-demand",
+        service=DNS,
+        drain_at=Instant(2),
+    )
+
+    def after(record: ServerRecord) -> Routing:
+        entries = registered(DNS, 2)
+        return next_table(before.table, desired(dns=1), entries, {}, {record.server: record}, removals_believed=True)
+
+    assert members(after(leaving)) == ["dns-1", "dns-2"]
+    assert "they are the last ones" in after(leaving).withheld[0].words
+    assert members(after(replace(leaving, service=DOMAINS))) == ["dns-2"]
+    assert members(after(replace(leaving, drain_at=None))) == ["dns-2"]
+
+
 def test_suspects_leave_with_their_service() -> None:
     alone = step(step(None, desired(dns=1), registered(DNS, 1)), desired(dns=1), {})
     assert step(alone, desired(domains=1), {}).table.routes.keys() == {DOMAINS}
