@@ -74,10 +74,10 @@ class Mirror:
         """Give every new anchor to `hear`."""
         self._hear_anchor = hear
 
-    def knows(self, path: str) -> bool:
-        """Tell whether an entry was there when it was read last."""
+    def is_in_step(self, path: str, znode: Znode | None) -> bool:
+        """Tell whether an entry was, when it was read last, as it is read now; None: not there."""
         parent, _, name = path.rpartition("/")
-        return name in self._known.get(parent, ())
+        return self._known.get(parent, {}).get(name) == (_imprint(znode) if znode is not None else None)
 
     def unlike(self, parent: str, listed: Sequence[str]) -> list[str]:
         """Name the children of `parent` that are listed or known, but not both, sorted."""
@@ -89,6 +89,10 @@ class Mirror:
     def paths(self) -> list[str]:
         """Name all entries that are known, sorted."""
         return sorted(f"{parent}/{name}" for parent, names in self._known.items() for name in names)
+
+    def paths_below(self, parent: str) -> list[str]:
+        """Name the entries that are known below one, sorted."""
+        return [f"{parent}/{name}" for name in sorted(self._known.get(parent, ()))]
 
     def parents(self) -> list[str]:
         """Name the entries below which any are known, sorted."""

@@ -62,6 +62,8 @@ class RegistryObserver:
             layout.proxies,
         )
         """Parents whose children have no children."""
+        self._rewritten = (layout.rollouts, layout.traffic, layout.proxies)
+        """Those whose children are few, and are written again and again rather than made anew."""
         self._agreed: dict[str, int] = {}
         """By parent: the `pzxid` at which its children were found to be those that are known."""
         self._view: RegistryView | None = None
@@ -231,7 +233,7 @@ class RegistryObserver:
             return ()
 
     async def _resync_regularly(self) -> None:
-        """List the names once a minute: what a watch has missed is read, told and counted."""
+        """List the names, and what is rewritten, once a minute: what a watch has missed is read, told and counted."""
         while True:
             await trio.sleep(to_seconds(self._tunables.resync_every))
             if not self._is_in_step:
@@ -242,7 +244,8 @@ class RegistryObserver:
                 found = await self._get_many(missed)
             except (Transient, Fenced, trio.TooSlowError):
                 continue
-            drifted = [path for path in missed if (found[path] is None) == self._mirror.knows(path)]
+            # By now a watch that works has told of what changed in the meantime.
+            drifted = [path for path in missed if not self._mirror.is_in_step(path, found[path])]
             if drifted:
                 self._sink.emit("registry", ResyncFoundDrift(entries=len(drifted), words=", ".join(drifted[:5])))
                 self._apply(found)
@@ -259,20 +262,25 @@ class RegistryObserver:
             self._waiting.cancel(reason="there is another watch")
 
     async def _list_missed(self) -> list[str]:
-        """Name the entries that are listed and not known, or the other way round.
+        """Name the entries that are listed and not known, or the other way round, or say something else by now.
 
         A parent whose children have not changed since they agreed is not listed again: thousands of names, a
-        thousand calls.
+        thousand calls. Nor is what they say read again, where there may be thousands: of those that are rewritten the
+        name tells nothing, and a rollout would wait for ever for a proxy that follows it.
         """
         layout, missed = self._layout, list[str]()
         services = await self._children(layout.services)
         parents = {*self._flat_parents, *(f"{layout.services}/{name}" for name in services)}
-        found = await self._registry.get_many(sorted(parents.union(self._mirror.parents())))
-        for parent, znode in found.items():
+        listed = sorted(parents.union(self._mirror.parents()))
+        rewritten = [path for parent in self._rewritten for path in self._mirror.paths_below(parent)]
+        found = await self._registry.get_many((*listed, *rewritten))
+        missed += [path for path in rewritten if not self._mirror.is_in_step(path, found[path])]
+        for parent in listed:
+            znode = found[parent]
             if znode is not None and self._agreed.get(parent) == znode.pzxid:
                 continue
             unlike = self._mirror.unlike(parent, await self._children(parent))
-            missed += [f"{parent}/{name}" for name in unlike]
+            missed += [path for name in unlike if (path := f"{parent}/{name}") not in missed]
             if znode is not None and not unlike:
                 self._agreed[parent] = znode.pzxid
         return missed

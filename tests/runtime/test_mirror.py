@@ -56,7 +56,7 @@ def test_a_broken_entry_is_told_each_time_and_gone_ones_are_forgotten() -> None:
     assert [event.kind for event in sink.told] == ["entry-refused"] * 2
     assert mirror.unlike(LAYOUT.pool, [ONE]) == []
     shown(mirror, {path: None})
-    assert not mirror.knows(path)
+    assert mirror.is_in_step(path, None)
     assert mirror.unlike(LAYOUT.pool, [ONE, "other"]) == ["other", ONE]
 
 

@@ -8,6 +8,7 @@ from hfs_appliance.model.events import ResyncFoundDrift
 from hfs_appliance.model.ids import AvailabilityZone, Nonce, PoolName, ServerId, ServiceName
 from hfs_appliance.model.instants import SECOND, between, seconds
 from hfs_appliance.model.observed import Observation, PoolEntry, RegistryView, ServerRecord
+from hfs_appliance.model.traffic import ProxyServes
 from hfs_appliance.ports.mischief import Site
 from hfs_appliance.ports.registry import SessionState
 from hfs_appliance.registry.formats import read_pool_entry, write
@@ -181,6 +182,32 @@ async def test_what_a_watch_has_missed_is_found_within_a_minute(bench: Bench) ->
         assert drift.entries == 2
         await pass_time(300)
         assert len(await bench.sink.wait("resync-found-drift")) == 1
+
+
+@simulated
+async def test_what_a_watch_has_missed_of_what_is_rewritten_is_found_within_a_minute(bench: Bench) -> None:
+    dns, path = ServiceName("dns"), bench.layout.proxy("mcp-1")
+
+    def told(epoch: int) -> bytes:
+        return write(ProxyServes(proxy="mcp-1", epochs={dns: epoch}))
+
+    async def served(epoch: int) -> None:
+        while (shown := bench.view.observation()) is None or shown.value.proxies["mcp-1"].epochs != {dns: epoch}:
+            await bench.dirty.wait()
+
+    await bench.other.create(path, told(1))
+    async with running(bench.view.run):
+        await served(1)
+        bench.ensemble.core.watches.drop(bench.registry.link.number)
+        await bench.other.set(path, told(2))
+        await served(2)
+        (drift,) = await bench.sink.wait("resync-found-drift")
+        assert isinstance(drift, ResyncFoundDrift)
+        assert (drift.entries, drift.words) == (1, path)
+        await bench.other.set(path, told(3))
+        await pass_time(1)
+        await served(3)
+        assert len(await bench.sink.wait("resync-found-drift")) == 1, "the watch was asked for again"
 
 
 @simulated
