@@ -44,6 +44,8 @@ class HealthyDestroyed(Checker):
 
     HEARD_WITHIN: Final = seconds(0.1)
     """What a watch, a look at the world and a write of a record take."""
+    HEARD_LATE: Final = seconds(5)
+    """The same, where what the registry tells comes late: over a slow link, one after the other."""
 
     def __init__(self, case: Case) -> None:
         super().__init__(case)
@@ -105,11 +107,13 @@ class HealthyDestroyed(Checker):
         what was given up and has come back in this very instant is heard of only when its deletion is written.
         """
         machine, given_at = self._census.machines.get(server), self._given_at.get(server)
-        if machine is None or machine.condition not in HEALTHY:
+        if machine is None or machine.condition not in HEALTHY or server not in self._shown:
             return False
         if self._deafness and machine.condition is Condition.SERVING and server not in self._census.registered:
             return False
-        if machine.condition is Condition.SERVING and now - self._told_at.get(server, Instant(0)) < self.HEARD_WITHIN:
+        is_late = self._weather.was_registry_dull(now, self.HEARD_LATE)
+        heard_within = self.HEARD_LATE if is_late else self.HEARD_WITHIN
+        if machine.condition is Condition.SERVING and now - self._told_at.get(server, Instant(0)) < heard_within:
             return False
         if machine.condition is not Condition.WARM or given_at is None:
             return True

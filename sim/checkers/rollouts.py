@@ -250,7 +250,8 @@ class RightVerdict(Checker):
             case RolloutWritten():
                 self._last[fact.service] = fact
                 if fact.is_reverting:
-                    for key in sorted(self._targets(fact) & self._good):
+                    stays = {(fact.service, version) for version in fact.before}
+                    for key in sorted((self._targets(fact) & self._good) - stays):
                         self._good.discard(key)
                         self.accuse(f"{' '.join(key)} is good, and is taken back")
                 elif fact.phase != GIVEN_UP:

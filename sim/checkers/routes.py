@@ -12,6 +12,7 @@ from hfs_appliance.proxy.table import Member, Route, RouteTable
 from sim.checkers.base import Case, Checker, Waiting
 from sim.entries import Registered, TrafficGone, TrafficWritten, Unregistered
 from sim.registry import READ_COSTS
+from sim.scenario import Scenario
 from sim.truth import ApiCalled, Condition, ConditionChanged, ControlPlaneStarted, Fact, MachineMade, RoutesServed
 
 _NONE: Final[tuple[Member, ...]] = ()
@@ -40,6 +41,11 @@ def changed(before: RouteTable | None, after: RouteTable) -> Iterator[tuple[Serv
 
 RESYNCED_WITHIN: Final = seconds(75)
 """Z5: of watches that the registry has forgotten without a word, the next resync tells."""
+
+
+def resynced_within(scenario: Scenario) -> Duration:
+    """Give that time: mischief may let a resync come half as often."""
+    return Duration(RESYNCED_WITHIN * (2 if scenario.has_mischief else 1))
 
 
 class Registrations(Checker):
@@ -97,7 +103,7 @@ class Registrations(Checker):
         if entry is not None and _is_of(entry, name, member):
             return
         ended = self._ended.get(server)
-        known_for = RESYNCED_WITHIN if self._weather.are_watches_lost else self.PUBLISHED_WITHIN
+        known_for = resynced_within(self._scenario) if self._weather.are_watches_lost else self.PUBLISHED_WITHIN
         if (
             ended is not None
             and _is_of(ended[0], name, member)
@@ -292,7 +298,7 @@ class InStep(Checker):
         return entry is not None and entry.is_up != (self._routed.get(server) == entry.service)
 
     def _accuse_the_late(self, now: Instant) -> None:
-        since = self._weather.sighted_since
+        since, resynced = self._weather.sighted_since, resynced_within(self._scenario)
         for server in self._late.due(now):
             entry = self._census.registered.get(server)
             if entry is None or not self._is_out_of_step(server):
@@ -307,7 +313,7 @@ class InStep(Checker):
                 is_excused
                 or since is None
                 or since + self._within > now
-                or (self._weather.are_watches_lost and now - self._unseen.setdefault(server, now) < RESYNCED_WITHIN)
+                or (self._weather.are_watches_lost and now - self._unseen.setdefault(server, now) < resynced)
             ):
                 self._late.begin(now, server)
             elif entry.is_up and not self._must_be_routed(entry):

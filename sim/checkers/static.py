@@ -11,7 +11,7 @@ from hfs_appliance.ports.registry import SessionState
 from hfs_appliance.proxy.table import Member, Route
 from sim.checkers.base import Case, Checker
 from sim.entries import Author, RoleGiven
-from sim.truth import ApiCalled, Condition, Fact, RoutesServed
+from sim.truth import ApiCalled, Condition, Fact, RoutesAsked, RoutesServed
 
 
 class FailStatic(Checker):
@@ -21,7 +21,7 @@ class FailStatic(Checker):
     ids = ("S3", "S9", "S14")
     promise = "without a fresh, whole list and a live session, nothing is taken away and nothing that is well unrouted"
     hears = (SessionChanged,)
-    sees = (ApiCalled, RoleGiven, RoutesServed)
+    sees = (ApiCalled, RoleGiven, RoutesAsked, RoutesServed)
 
     CARRIED_OUT_WITHIN: Final = seconds(60)
     """An action that was decided upon in time waits for its turn and for the cloud."""
@@ -38,6 +38,8 @@ class FailStatic(Checker):
         self._back_at = Instant(0)
         """When a control plane heard that it was connected."""
         self._served: dict[ServiceName, Route] = {}
+        self._blindness = ""
+        """Why nothing could be seen when the proxy was asked for a table: one that hangs serves it whenever it can."""
 
     def hear(self, recorded: Recorded) -> None:
         """Hear when the recovery grace begins."""
@@ -52,8 +54,10 @@ class FailStatic(Checker):
                 self._judge(fact.asked_at, f"{fact.server} is deleted")
             case RoleGiven(is_draining=True, author=Author.PLANE):
                 self._judge(now, f"{fact.server} is drained")
+            case RoutesAsked():
+                self._blindness = self._why_blind(now)
             case RoutesServed():
-                self._judge_routes(now, fact)
+                self._judge_routes(fact)
             case _:
                 pass
 
@@ -66,13 +70,17 @@ class FailStatic(Checker):
         if not weather.planes and (dead := at - weather.died_at) > self.CARRIED_OUT_WITHIN:
             self.accuse(f"{what} though no control plane has run for {format_duration(Duration(dead))}")
 
-    def _judge_routes(self, now: Instant, fact: RoutesServed) -> None:
-        former, self._served = self._served, dict(fact.table.routes)
+    def _why_blind(self, now: Instant) -> str:
+        """Tell why what the registry does not show now says nothing; empty: it can be seen."""
         weather = self._weather
-        is_cut = not weather.connected and now - weather.cut_at > self._noticed_within
-        if not is_cut and now - self._back_at >= self._grace:
+        if not weather.connected and now - weather.cut_at > self._noticed_within:
+            return "out of reach"
+        return "back for a moment only" if now - self._back_at < self._grace else ""
+
+    def _judge_routes(self, fact: RoutesServed) -> None:
+        former, self._served = self._served, dict(fact.table.routes)
+        if not self._blindness:
             return
-        why = "out of reach" if is_cut else "back for a moment only"
         for name, route in former.items():
             new = fact.table.routes.get(name)
             if new is route or (new is not None and (new.members, new.standby) == (route.members, route.standby)):
@@ -82,7 +90,9 @@ class FailStatic(Checker):
             for member in route.reachable:
                 place = (member.address, member.port)
                 if place not in kept and self._is_missed(name, member):
-                    self.accuse(f"{member.instance} serves {name} and is unrouted while the registry is {why}")
+                    self.accuse(
+                        f"{member.instance} serves {name} and is unrouted while the registry is {self._blindness}"
+                    )
 
     def _is_missed(self, service: ServiceName, member: Member) -> bool:
         """Tell whether a server serves, and nothing but its silence in the registry speaks against it."""

@@ -30,6 +30,8 @@ class Surge(Checker):
 
     GIVEN_UP_AFTER: Final = seconds(20)
     """Nobody waits for a call that takes longer: another server may have been asked for in its place."""
+    RECORDED_LONG: Final = Duration(2 * MINUTE)
+    """What was recorded so long before was needed then (S8), and could not be asked for: a clock was put back."""
     LEAVES_WITHIN: Final = Duration(5 * MINUTE)
     HOLDING: Final = frozenset({"destroy-budget", "storm"})
     DOUBTED: Final = frozenset({Phase.SUSPECT.value, Phase.LOST.value})
@@ -39,6 +41,7 @@ class Surge(Checker):
         self._capacity = Capacity(case.census)
         self._list_lasts = case.list_lasts
         self._made: MachineMade | None = None
+        self._recorded_at: dict[ServerId, Instant] = {}
         self._renewals: dict[ServerId, PoolName] = {}
         """Servers that are built in the place of others which leave when these are there."""
         self._too_many_since: dict[PoolName, Instant] = {}
@@ -63,7 +66,7 @@ class Surge(Checker):
             if isinstance(fact, MachineMade):
                 self._made = fact
             elif isinstance(fact, RecordWritten | RecordGone):
-                self._note_renewal(fact)
+                self._note_record(now, fact)
             elif isinstance(fact, RoleGiven) and not fact.is_draining:
                 if fact.author is Author.PLANE:
                     self._judge_claim(now, fact)
@@ -75,7 +78,8 @@ class Surge(Checker):
             made, self._made = self._made, None
             if made is None or made.server != fact.server:
                 return  # it came late (O3), or was there already
-            if now - fact.asked_at > self.GIVEN_UP_AFTER:
+            was_recorded_long = now - self._recorded_at.get(made.server, now) > self.RECORDED_LONG
+            if was_recorded_long or now - fact.asked_at > self.GIVEN_UP_AFTER:
                 self._capacity.returned.add(now)
             else:
                 self._judge(now, made)
@@ -87,7 +91,11 @@ class Surge(Checker):
         if too_many > self._capacity.returned.count(now):
             self.accuse(f"{made.server} was made though pool {made.pool} has {too_many} servers too many with it")
 
-    def _note_renewal(self, fact: RecordWritten | RecordGone) -> None:
+    def _note_record(self, now: Instant, fact: RecordWritten | RecordGone) -> None:
+        if isinstance(fact, RecordWritten):
+            self._recorded_at.setdefault(fact.server, now)
+        else:
+            self._recorded_at.pop(fact.server, None)
         is_one = isinstance(fact, RecordWritten) and fact.is_renewal
         if isinstance(fact, RecordWritten) and is_one and not (fact.is_built or fact.has_failed or fact.is_deleting):
             self._renewals[fact.server] = fact.pool

@@ -7,8 +7,8 @@ import pytest
 from hfs_appliance.model.ids import ServerId
 from hfs_appliance.model.instants import SECOND
 from sim.checkers.destruction import BlastRadius, DestroyBudget, HealthyDestroyed, LeavesInOrder
-from sim.truth import Condition, MachineGone
-from tests.sim.checkers.stage import DNS, Stage, condition, role
+from sim.truth import Condition, FaultBegun, MachineGone
+from tests.sim.checkers.stage import DNS, Stage, active, announced, condition, role
 
 THREE = ("small-1", "small-2", "small-3")
 MANY = tuple(f"small-{number}" for number in range(1, 41))
@@ -23,6 +23,18 @@ def test_what_is_well_is_not_deleted_as_dead(cause: str, since: float, *, is_wro
     stage.serve(*THREE)
     stage.wait(since)
     stage.delete("small-3", cause=cause)
+    assert bool(stage.accused) is is_wrong
+
+
+@pytest.mark.parametrize(
+    ("fault", "since", "is_wrong"), [("mcp-slow", 1, False), ("mcp-slow", 6, True), ("none", 1, True)]
+)
+def test_over_a_slow_link_it_is_heard_late_that_somebody_is_back(fault: str, since: int, *, is_wrong: bool) -> None:
+    stage = Stage(HealthyDestroyed)
+    stage.tell(FaultBegun(number=0, kind=fault, words="", victims=None))
+    stage.serve(*THREE)
+    stage.wait(since)
+    stage.delete("small-3", cause="never-ready")
     assert bool(stage.accused) is is_wrong
 
 
@@ -42,6 +54,19 @@ def test_what_was_ill_when_it_was_decided_may_recover() -> None:
     stage.tell(condition("small-3", Condition.SERVING, service=DNS))
     stage.delete("small-3", cause="remediation")
     assert not stage.accused
+
+
+@pytest.mark.parametrize("was_shown", [True, False])
+def test_of_what_had_shown_itself_nowhere_when_it_was_decided_nobody_could_know(*, was_shown: bool) -> None:
+    stage = Stage(HealthyDestroyed)
+    stage.make("small-9")
+    stage.tell(active("small-9"), condition("small-9", Condition.WARM))
+    if was_shown:
+        stage.tell(announced("small-9"))
+    stage.decide("small-9", cause="build-failed")
+    stage.tell(announced("small-9"))
+    stage.delete("small-9", cause="build-failed")
+    assert bool(stage.accused) is was_shown
 
 
 @pytest.mark.parametrize(("early", "is_wrong"), [(1, True), (0, False)])

@@ -15,6 +15,7 @@ from sim.checkers.inputs import BadInput
 from sim.checkers.leadership import OneLeader
 from sim.checkers.routes import Astray, InStep, Registrations
 from sim.entries import Author, DesiredStored, TrafficWritten
+from sim.scenario import Scenario
 from sim.truth import (
     ApiCalled,
     Condition,
@@ -52,16 +53,20 @@ def test_a_new_member_is_registered_there(*, is_registered: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "since", "is_wrong"),
+    ("fault", "since", "has_mischief", "is_wrong"),
     [
-        ("mcp-watches-lost", 50, False),
-        ("mcp-watches-lost", 90, True),
-        ("service-crashes", 50, True),
-        ("none", 5, False),
+        ("mcp-watches-lost", 50, False, False),
+        ("mcp-watches-lost", 90, False, True),
+        ("mcp-watches-lost", 90, True, False),
+        ("mcp-watches-lost", 160, True, True),
+        ("service-crashes", 50, True, True),
+        ("none", 5, False, False),
     ],
 )
-def test_what_has_ended_is_known_while_the_registry_is_watched(fault: str, since: int, *, is_wrong: bool) -> None:
-    stage = Stage(Registrations)
+def test_what_has_ended_is_known_while_the_registry_is_watched(
+    fault: str, since: int, *, has_mischief: bool, is_wrong: bool
+) -> None:
+    stage = Stage(Registrations, scenario=Scenario(name="stage", words="", has_mischief=has_mischief))
     stage.tell(ControlPlaneStarted(), RegistryReached(client=1), registered("small-1"))
     stage.tell(FaultBegun(number=0, kind=fault, words="", victims=None), unregistered("small-1"))
     stage.wait(since)

@@ -35,6 +35,7 @@ def rollout(phase: str, number: int = 1, *, old: Version = V1, new: Version = V2
         service=DNS,
         number=number,
         phase=phase,
+        strategy="blue-green",
         before={old: 3},
         target={new: 3},
         total=3,
@@ -154,6 +155,14 @@ def test_a_good_version_may_be_taken_back_by_an_operator() -> None:
     stage = Stage(RightVerdict)
     stage.tell(VersionOffered(service=DNS, version=V2, is_good=True), rollout("soak"), VersionTakenBack(service=DNS))
     stage.tell(replace(rollout("abort"), is_reverting=True), Settled())
+    assert not stage.accused
+
+
+def test_a_good_version_that_stays_beside_a_bad_one_is_not_taken_back() -> None:
+    stage = Stage(RightVerdict)
+    both = replace(rollout("expand", number=2, old=V2), target={V2: 3, Version("3.0.0"): 3})
+    stage.tell(VersionOffered(service=DNS, version=V2, is_good=True), rollout("done"), both)
+    stage.tell(replace(both, phase="contract", is_reverting=True))
     assert not stage.accused
 
 

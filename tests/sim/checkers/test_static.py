@@ -6,7 +6,7 @@ import pytest
 
 from hfs_appliance.model.events import SessionChanged
 from sim.checkers.static import FailStatic
-from sim.truth import ApiCalled, ControlPlaneStarted, RegistryCut, RegistryReached, RoutesServed
+from sim.truth import ApiCalled, ControlPlaneStarted, RegistryCut, RegistryReached, RoutesAsked, RoutesServed
 from tests.sim.checkers.stage import DNS, Stage, role, unregistered
 from tests.sim.checkers.tables import table
 
@@ -47,7 +47,7 @@ def test_what_serves_stays_routed_while_the_registry_is_away(*, is_cut: bool) ->
     if is_cut:
         played.tell(RegistryCut(client=1))
     played.wait(10)
-    played.tell(unregistered("small-3"), RoutesServed(table=table({DNS: THREE[:2]})))
+    played.tell(unregistered("small-3"), RoutesAsked(), RoutesServed(table=table({DNS: THREE[:2]})))
     assert bool(played.accused) is is_cut
 
 
@@ -56,5 +56,15 @@ def test_what_serves_stays_routed_for_the_recovery_grace(after: int, *, is_wrong
     played = stage()
     played.hear(SessionChanged(state="connected", session="0x2"))
     played.wait(after)
-    played.tell(unregistered("small-3"), RoutesServed(table=table({DNS: THREE[:2]})))
+    played.tell(unregistered("small-3"), RoutesAsked(), RoutesServed(table=table({DNS: THREE[:2]})))
     assert bool(played.accused) is is_wrong
+
+
+def test_what_was_asked_of_a_proxy_in_time_may_be_served_late() -> None:
+    played = stage()
+    played.tell(unregistered("small-3"), RoutesAsked())
+    played.wait(2)
+    played.tell(RegistryCut(client=1))
+    played.wait(50)
+    played.tell(RoutesServed(table=table({DNS: THREE[:2]})))
+    assert not played.accused

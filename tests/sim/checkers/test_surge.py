@@ -37,6 +37,18 @@ def test_a_full_pool_gets_no_more(spares: int, *, is_wrong: bool) -> None:
     assert bool(stage.accused) is is_wrong
 
 
+@pytest.mark.parametrize(("before", "is_wrong"), [(60, True), (180, False)])
+def test_what_was_recorded_long_before_was_needed_then(before: int, *, is_wrong: bool) -> None:
+    stage = Stage(Surge, pool_size=2)
+    stage.serve(*THREE)
+    stage.warm("small-10", "small-11")
+    stage.wait(100)
+    stage.tell(record("small-20"))
+    stage.wait(before)
+    create(stage, "small-20")
+    assert bool(stage.accused) is is_wrong
+
+
 @pytest.mark.parametrize(("silent", "is_wrong"), [(1, True), (10, False)])
 def test_nobody_is_put_in_the_place_of_one_who_may_be_back(silent: int, *, is_wrong: bool) -> None:
     stage = Stage(Surge, pool_size=1)
