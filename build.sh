@@ -26,7 +26,9 @@ Usage: ./build.sh COMMAND [ARGUMENT...]
   zipapp            make dist/hfs, the one executable file
   digests [OPTION]  play the recorded simulations on every Python from 3.11 to 3.13 that this machine has; --short: all but
                     the day of 5,000 servers, as `test` does; --write: record what they give now
-  sweep [N [FROM]]  play N (500) random simulations on all cores; exit code 1 when one breaks a promise
+  sweep [N [FROM [OPTION]]]
+                    play N (500) random simulations on all cores; exit code 1 when one breaks a promise; --whole-matrix: also
+                    when a fault has not met a phase that it can meet, or one that it cannot
   kills [OPTION...] kill hfs at 1,000 random steps of larger stories, and see that nothing is left over or there twice
   coverage          see that the tests of the policy rooms take every branch of these
   mutate [MODULE...] make small mistakes in the rule table, the budget and the guards, and see that their tests notice
@@ -363,7 +365,7 @@ main() {
       ;;
     sweep)
       prepare packages_for_run "virtualenv build test"
-      sweep "${1:-500}" --from "${2:-0}"
+      sweep "${1:-500}" --from "${2:-0}" "${@:3}"
       ;;
     kills)
       prepare packages_for_run "virtualenv build test"

@@ -1,4 +1,4 @@
-"""What the control plane believes of servers and rollouts, as it has told it: the phase of each, and who waits for one.
+"""What the control plane believes of servers and rollouts, as it has told it: the phase of each.
 
 Faults are aimed by it ("at a server that drains"), and coverage counts by it. It listens and changes nothing.
 """
@@ -6,21 +6,23 @@ Faults are aimed by it ("at a server that drains"), and coverage counts by it. I
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from typing import Final
 
 from hfs_appliance.mcp.phases import RULES
 from hfs_appliance.model.events import PhaseChanged, Recorded
 from hfs_appliance.model.ids import ServerId, ServiceName
 from hfs_appliance.model.plan import Phase
-from hfs_appliance.model.rollout import RolloutPhase
+from hfs_appliance.model.rollout import RolloutPhase, Strategy
 from hfs_appliance.model.rollout_events import RolloutChanged, RolloutGivenUp
-from sim.clock import WorldClock
 from sim.scenario import Aim
 
 OF_SERVERS: Final = tuple(phase for phase in Phase if phase in {rule.phase for rule in RULES} - {Phase.GONE})
 """Phases in which a server is ever seen."""
 OF_ROLLOUTS: Final = tuple(phase for phase in RolloutPhase if phase is not RolloutPhase.DONE)
+OF_STRATEGIES: Final = tuple(
+    f"{strategy} rollout" for strategy in (Strategy.BLUE_GREEN, Strategy.ROLLING, Strategy.CANARY)
+)
+"""Strategies of the rollouts that a swarm begins."""
 AIMABLE: Final[tuple[Aim, ...]] = (*OF_SERVERS, *OF_ROLLOUTS)
 
 
@@ -37,12 +39,10 @@ def phase_begun(recorded: Recorded) -> Aim | None:
 class Believed:
     """Folds one run."""
 
-    def __init__(self, clock: WorldClock) -> None:
-        self._clock = clock
+    def __init__(self) -> None:
         self._phases: dict[ServerId | ServiceName, Aim] = {}
         """Of servers, and of the rollouts of services."""
         self._counts: Counter[Aim] = Counter()
-        self._waiting: dict[Aim, list[Callable[[], None]]] = {}
 
     def hear(self, recorded: Recorded) -> None:
         """Follow the phases."""
@@ -60,9 +60,6 @@ class Believed:
             return
         self._phases[whose] = phase
         self._counts[phase] += 1
-        for act in self._waiting.pop(phase, ()):
-            # As soon as the control plane waits for something: what it is in the midst of saying, it says to the end.
-            self._clock.after(0, act)
 
     def phase(self, whose: ServerId | ServiceName) -> Aim | None:
         """Give the phase of a server or of a service's rollout; None: nothing was told of it, or it is over."""
@@ -71,10 +68,3 @@ class Believed:
     def present(self) -> list[Aim]:
         """List the phases in which there are servers or rollouts."""
         return [phase for phase, count in self._counts.items() if count > 0]
-
-    def once(self, phase: Aim, act: Callable[[], None]) -> None:
-        """Call `act` when a server or a rollout is in a phase: at once, or when the next one comes into it."""
-        if self._counts[phase] > 0:
-            act()
-        else:
-            self._waiting.setdefault(phase, []).append(act)

@@ -177,6 +177,7 @@ class RolloutWritten(Fact):
     service: ServiceName
     number: int
     phase: str
+    strategy: str
     before: Mapping[Version, int]
     target: Mapping[Version, int]
     total: int
@@ -328,16 +329,16 @@ def _upgrade(room: str, name: str, entry: Mapping[str, Any], author: Author) -> 
         place = Place(str(entry["address"]), int(entry["port"])) if entry.get("address") else None
         is_serving = entry.get("state", "serves") == "serves"
         return ProxyTold(author=author, appliance=name, epochs=epochs, place=place, is_serving=is_serving)
-    service = ServiceName(name)
     if room == "traffic":
         weights = {Version(share["version"]): int(share["weight"]) for share in entry["shares"]}
-        return TrafficWritten(author=author, service=service, epoch=int(entry["epoch"]), weights=weights)
+        return TrafficWritten(author=author, service=ServiceName(name), epoch=int(entry["epoch"]), weights=weights)
     before, target = ({Version(v): int(n) for v, n in entry[key].items()} for key in ("before", "target"))
     return RolloutWritten(
         author=author,
-        service=service,
+        service=ServiceName(name),
         number=int(entry["number"]),
         phase=str(entry["phase"]),
+        strategy=str(entry["strategy"]),
         before=before,
         target=target,
         total=int(entry["total"]),

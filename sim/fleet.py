@@ -139,7 +139,7 @@ class Simulation:
         self.journal: Final = Journal(keeps_lines=keeps_lines)
         self.bus: Final = EventBus(self.clock)
         self.bus.subscribe("journal", self.journal)
-        self.believed: Final = Believed(self.clock)
+        self.believed: Final = Believed()
         self.bus.subscribe("believed", self.believed.hear)
         self.prober: Final = SimProber(self.clock, self.streams.named("probes"), self._answer)
         self.strain: Final = SimStrain(self.clock, self.streams.named("strain"), self._strain)

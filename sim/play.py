@@ -75,7 +75,7 @@ def play(
     sim.truth.listen(measure.see, (TrafficFlowed,))
     coverage = Coverage(sim.believed)
     sim.bus.subscribe("coverage", coverage.hear)
-    sim.truth.listen(coverage.see)
+    sim.truth.listen(coverage.see, Coverage.SEES)
     if watch is not None:
         watch(Playing(scenario=scenario, sim=sim, docket=docket, metrics=panel.metrics))
     began_ns = time.process_time_ns()

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
-from hfs_appliance.model.instants import MILLISECOND, Duration, Instant
-from hfs_appliance.model.plan import Phase
+from hfs_appliance.model.instants import Duration, Instant
 from sim.faults import MENU
 from sim.fleet import Simulation
 from sim.scenario import Fault, Scenario
+from sim.seeking import Seekers
 from sim.truth import FaultBegun, FaultEnded
+
+PATIENCE: Final = 750
+"""Per mille of a story in which faults aimed at a phase wait for those before them."""
 
 
 async def strike_all(sim: Simulation, scenario: Scenario) -> None:
     """Let every fault of an unrolled scenario begin and end, until the scenario's time is over."""
-    running = [_Running(sim, number, fault) for number, fault in enumerate(scenario.faults)]
-    begun = sim.clock.now()
+    begun, seekers = sim.clock.now(), None
+    if any(fault.phase is not None for fault in scenario.faults):
+        seekers = Seekers(sim, Instant(begun + scenario.lasts * PATIENCE // 1000))
+    running = [_Running(sim, seekers, number, fault) for number, fault in enumerate(scenario.faults)]
     for moment in _timeline(running):
         await sim.pass_time(_until(sim, Instant(begun + moment.at)))
         moment.act()
@@ -50,19 +56,20 @@ def _timeline(running: list[_Running]) -> Iterator[_Moment]:
 class _Running:
     """One fault: not begun, in force, or over."""
 
-    def __init__(self, sim: Simulation, number: int, fault: Fault) -> None:
+    def __init__(self, sim: Simulation, seekers: Seekers | None, number: int, fault: Fault) -> None:
         self._sim = sim
+        self._seekers = seekers
         self.number = number
         self.fault = fault
         self._undo: Callable[[], None] | None = None
         self._is_in_force = self._is_over = False
 
     def begin(self) -> None:
-        """Strike; one that is aimed at a phase waits until a server is in it, and lasts from then on."""
-        if self.fault.phase is None:
+        """Strike; one that is aimed at a phase waits until whom it seeks is in it, and lasts from then on."""
+        if self._seekers is None or self.fault.phase is None:
             self._strike()
         else:
-            self._sim.believed.once(self.fault.phase, self._seek)
+            self._seekers.seek(self.fault, self._strike_aimed)
 
     def end(self) -> None:
         """Let it be over; one that has found nothing to strike never begins."""
@@ -73,22 +80,6 @@ class _Running:
             self._sim.note(f"fault {self.number} {self.fault.kind} ends")
             self._sim.truth.tell(FaultEnded(number=self.number, kind=self.fault.kind))
         self._is_over = True
-
-    def _seek(self) -> None:
-        """Strike as the phase begins, or, if it is a server's, a part of a second later: it may be there by then."""
-        is_delayed = self.fault.target % 2 and isinstance(self.fault.phase, Phase)  # a rollout's may last milliseconds
-        delay = self.fault.target % 1000 * MILLISECOND if is_delayed else 0
-        self._sim.clock.after(delay, self._strike_what_it_seeks)
-
-    def _strike_what_it_seeks(self) -> None:
-        """Strike if anybody is in the phase by now; else as soon as the next one comes into it, without delay."""
-        if self._is_over:
-            return
-        assert self.fault.phase is not None
-        if self.fault.phase in self._sim.believed.present():
-            self._strike_aimed()
-        else:
-            self._sim.believed.once(self.fault.phase, self._strike_aimed)
 
     def _strike_aimed(self) -> None:
         if self._is_over:

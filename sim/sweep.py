@@ -3,6 +3,7 @@
     python -m sim.sweep 500                        seeds 0 to 499; exit code 1 when a promise was broken
     python -m sim.sweep 500 --from 1000            seeds 1000 to 1499
     python -m sim.sweep 500 --write matrix.md      write the matrix of faults and phases
+    python -m sim.sweep 500 --whole-matrix         exit code 1 also when a cell is empty that can be filled
     python -m sim.sweep 500 --known FILE           say of seeds in FILE that they break a promise, and go on
 
 A line of FILE is a seed and the checker that accuses it, until what it has found is mended.
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -80,6 +81,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--from", type=int, default=0, dest="first")
     parser.add_argument("--write", type=Path)
     parser.add_argument("--known", type=Path)
+    parser.add_argument("--whole-matrix", action="store_true")
     options = parser.parse_args(arguments)
     found = Sweep(known=read_known(options.known) if options.known is not None else {})
     for outcome in swarm(range(options.first, options.first + options.count)):
@@ -93,16 +95,30 @@ def main(arguments: Sequence[str]) -> int:
     sys.stdout.write(f"{found.verdict()}\n")
     if options.write is not None:
         options.write.write_text("\n".join(_page(found)) + "\n")
-    return 1 if found.broken else 0
+    faulty = list(faults_of(found.matrix))
+    if options.whole_matrix:
+        sys.stdout.writelines(f"{line}\n" for line in faulty)
+    return 1 if found.broken or (options.whole_matrix and faulty) else 0
+
+
+def faults_of(matrix: Matrix) -> Iterator[str]:
+    """Say what is wrong with the matrix: cells that could have been filled, and some that can only be by mistake."""
+    if missing := _named(cells.empty(matrix)):
+        yield f"not met, though it could have been (sim/stirring.py brings it about): {missing}"
+    if mistaken := _named(cells.mistaken(matrix)):
+        yield f"met, though it is said to be impossible (sim/cells.py): {mistaken}"
+
+
+def _named(found: Iterable[tuple[str, str]]) -> str:
+    return ", ".join(f"{name} × {column}" for name, column in found)
 
 
 def _page(found: Sweep) -> Iterator[str]:
     yield f"Written by `./build.sh sweep`: {found.verdict()}."
     yield ""
     yield from cells.table(found.matrix)
-    missing = ", ".join(f"{name} × {phase}" for name, phase in cells.empty(found.matrix))
     yield ""
-    yield f"Not met, though it could have been: {missing or 'nothing'}."
+    yield f"Not met, though it could have been: {_named(cells.empty(found.matrix)) or 'nothing'}."
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hfs_appliance.model.instants import MINUTE, SECOND, Duration
 from sim.datacentre import hosts_of
+from sim.faults import places
 from sim.faults.menu import Struck, kind
 from sim.faults.places import machines_of, rack_of, zone_of
 from sim.machine import Machine
@@ -26,7 +27,12 @@ FEW = (1, 4)
 # Power
 
 
-@kind("server-dies", "V5", words="servers lose their power for good and the cloud says so; target: the first")
+@kind(
+    "server-dies",
+    "V5",
+    words="servers lose their power for good and the cloud says so; target: the first",
+    hits=places.machines,
+)
 def server_dies(sim: Simulation, fault: Fault) -> Struck:
     """Kill `amount` machines."""
     victims = machines_of(sim, fault, fault.amount)
@@ -42,6 +48,7 @@ def server_dies(sim: Simulation, fault: Fault) -> Struck:
     words="`amount` servers lose their power unnoticed and come back at the end; target: the first",
     amounts=FEW,
     spans=OUTAGE,
+    hits=places.machines,
 )
 def server_dark(sim: Simulation, fault: Fault) -> Struck:
     """Take the power of machines, unnoticed."""
@@ -50,42 +57,83 @@ def server_dark(sim: Simulation, fault: Fault) -> Struck:
     return _hurt("without power, unnoticed", victims, lambda: sim.datacentre.regain_power(victims))
 
 
-@kind("host-dark", "V6", "V7", words="a host of the target's goes dark unnoticed until the end", spans=OUTAGE)
+@kind(
+    "host-dark",
+    "V6",
+    "V7",
+    words="a host of the target's goes dark unnoticed until the end",
+    spans=OUTAGE,
+    hits=places.machines,
+)
 def host_dark(sim: Simulation, fault: Fault) -> Struck:
     """Take the power of the host under a machine."""
     hosts = [machine.host for machine in machines_of(sim, fault, 1)]
     return _darken(sim, "".join(hosts), hosts, is_noticed=False)
 
 
-@kind("rack-dark", "V6", "V7", words="a rack goes dark unnoticed and comes back; target: which", spans=OUTAGE)
+@kind(
+    "rack-dark",
+    "V6",
+    "V7",
+    words="a rack goes dark unnoticed and comes back; target: which",
+    spans=OUTAGE,
+    hits=places.machines,
+)
 def rack_dark(sim: Simulation, fault: Fault) -> Struck:
     """Take the power of a rack, unnoticed."""
     hosts = rack_of(sim, fault)
     return _darken(sim, f"the rack of {hosts[0]}", hosts, is_noticed=False)
 
 
-@kind("rack-dies", "V6", "V7", words="a rack goes dark, the cloud says so; it comes back; target: which", spans=OUTAGE)
+@kind(
+    "rack-dies",
+    "V6",
+    "V7",
+    words="a rack goes dark, the cloud says so; it comes back; target: which",
+    spans=OUTAGE,
+    hits=places.machines,
+)
 def rack_dies(sim: Simulation, fault: Fault) -> Struck:
     """Take the power of a rack, with notice."""
     hosts = rack_of(sim, fault)
     return _darken(sim, f"the rack of {hosts[0]}", hosts, is_noticed=True)
 
 
-@kind("zone-dark", "V6", "V7", words="a zone goes dark unnoticed and comes back; target: which", spans=OUTAGE)
+@kind(
+    "zone-dark",
+    "V6",
+    "V7",
+    words="a zone goes dark unnoticed and comes back; target: which",
+    spans=OUTAGE,
+    hits=places.machines,
+)
 def zone_dark(sim: Simulation, fault: Fault) -> Struck:
     """Take the power of a zone, unnoticed."""
     zone = zone_of(sim, fault)
     return _darken(sim, zone, hosts_of(zone), is_noticed=False)
 
 
-@kind("zone-dies", "V6", "V7", words="a zone goes dark, the cloud says so; it comes back; target: which", spans=OUTAGE)
+@kind(
+    "zone-dies",
+    "V6",
+    "V7",
+    words="a zone goes dark, the cloud says so; it comes back; target: which",
+    spans=OUTAGE,
+    hits=places.machines,
+)
 def zone_dies(sim: Simulation, fault: Fault) -> Struck:
     """Take the power of a zone, with notice."""
     zone = zone_of(sim, fault)
     return _darken(sim, zone, hosts_of(zone), is_noticed=True)
 
 
-@kind("server-reboots", "V8", words="somebody reboots `amount` servers; target: the first", amounts=FEW)
+@kind(
+    "server-reboots",
+    "V8",
+    words="somebody reboots `amount` servers; target: the first",
+    amounts=FEW,
+    hits=places.machines,
+)
 def server_reboots(sim: Simulation, fault: Fault) -> Struck:
     """Press the button of machines."""
     victims = machines_of(sim, fault, fault.amount)
@@ -94,7 +142,13 @@ def server_reboots(sim: Simulation, fault: Fault) -> Struck:
     return _hurt("rebooted", victims)
 
 
-@kind("server-vanishes", "H10", words="somebody deletes `amount` servers; target: the first", amounts=FEW)
+@kind(
+    "server-vanishes",
+    "H10",
+    words="somebody deletes `amount` servers; target: the first",
+    amounts=FEW,
+    hits=places.machines,
+)
 def server_vanishes(sim: Simulation, fault: Fault) -> Struck:
     """Delete machines behind everybody's back."""
     victims = machines_of(sim, fault, fault.amount)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from hfs_appliance.model.instants import HOUR, MINUTE, Duration
+from sim.faults import places
 from sim.faults.menu import Struck, kind
 from sim.faults.places import serving_of
 from sim.overlaps import chain
@@ -104,6 +105,7 @@ def drop_to_zero(sim: Simulation, fault: Fault) -> Struck:
     spans=_SPANS,
     is_drawn=False,
     needs_traffic=True,
+    hits=places.serving,
 )
 def hot_instance(sim: Simulation, fault: Fault) -> Struck:
     """Let requests stick to one instance."""
@@ -136,6 +138,7 @@ def retry_storm(sim: Simulation, fault: Fault) -> Struck:
     words="one instance does everything `amount` times slower, until the end; target: which instance",
     amounts=(2, 3),
     spans=_SPANS,
+    hits=places.serving,
 )
 def slow_instance(sim: Simulation, fault: Fault) -> Struck:
     """Make an instance slow, as a noisy neighbour or a failing disk does."""
@@ -148,6 +151,7 @@ def slow_instance(sim: Simulation, fault: Fault) -> Struck:
     words="`amount` per mille of one instance's answers are errors, until the end; target: which instance",
     amounts=(20, 1000),
     spans=_SPANS,
+    hits=places.serving,
 )
 def wrong_answers(sim: Simulation, fault: Fault) -> Struck:
     """Let an instance answer with errors, of which its health probe knows nothing."""

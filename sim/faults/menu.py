@@ -6,7 +6,7 @@ A kind is a function of the simulation and of the fault's two integers. It hurts
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -30,6 +30,7 @@ class Struck:
 
 
 Strike: TypeAlias = "Callable[[Simulation, Fault], Struck]"
+Whom: TypeAlias = "Callable[[Simulation], Iterable[ServerId]]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +47,8 @@ class Kind:
     """What a swarm draws `amount` from, both included."""
     spans: tuple[Duration, Duration] | None = None
     """What a swarm draws `lasts` from; None: it is over at once."""
+    hits: Whom | None = None
+    """Names whom it may have for its victims now; None: it has none."""
     is_drawn: bool = True
     """Whether a swarm draws it: no for what the product may rightly answer by falling short of a swarm's demands."""
     needs_traffic: bool = False
@@ -68,6 +71,7 @@ def kind(
     words: str,
     amounts: tuple[int, int] = (1, 1),
     spans: tuple[Duration, Duration] | None = None,
+    hits: Whom | None = None,
     is_drawn: bool = True,
     needs_traffic: bool = False,
     needs_balancer: bool = False,
@@ -83,6 +87,7 @@ def kind(
             strike=strike,
             amounts=amounts,
             spans=spans,
+            hits=hits,
             is_drawn=is_drawn,
             needs_traffic=needs_traffic,
             needs_balancer=needs_balancer,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from hfs_appliance.model.instants import MINUTE, SECOND, Duration
+from sim.faults import places
 from sim.faults.menu import Struck, kind
 from sim.faults.places import ids_of, servers_of, zone_of
 from sim.overlaps import chain
@@ -60,7 +61,14 @@ def mcp_small_packets(sim: Simulation, fault: Fault) -> Struck:  # noqa: ARG001 
     return Struck(words="large packets do not reach the control plane", end=end)
 
 
-@kind("servers-cut", "N3", words="`amount` of 1,000 servers lose the registry and serve on", amounts=SHARES, spans=CUT)
+@kind(
+    "servers-cut",
+    "N3",
+    words="`amount` of 1,000 servers lose the registry and serve on",
+    amounts=SHARES,
+    spans=CUT,
+    hits=places.servers,
+)
 def servers_cut(sim: Simulation, fault: Fault) -> Struck:
     """Cut agents off."""
     servers = list(sim.servers())
@@ -68,7 +76,13 @@ def servers_cut(sim: Simulation, fault: Fault) -> Struck:
     return _cut(servers_of(sim, fault, count), "the registry")
 
 
-@kind("zone-cut", "N3", words="a zone's servers lose the registry; they serve on; target: which", spans=CUT)
+@kind(
+    "zone-cut",
+    "N3",
+    words="a zone's servers lose the registry; they serve on; target: which",
+    spans=CUT,
+    hits=places.servers,
+)
 def zone_cut(sim: Simulation, fault: Fault) -> Struck:
     """Cut a zone's agents off."""
     zone = zone_of(sim, fault)

@@ -13,6 +13,7 @@ from hfs_appliance.model.ids import ServerId, ServiceName, Version
 from hfs_appliance.model.instants import MINUTE, SECOND, Duration
 from hfs_appliance.runtime.control import ApplianceControl
 from sim.asking import AUTHOR, Request, block_of, changing, confirmed
+from sim.faults import places
 from sim.faults.menu import Struck, kind
 from sim.faults.places import machines_of, service_of
 
@@ -180,7 +181,12 @@ def two_operators(sim: Simulation, fault: Fault) -> Struck:
     return struck
 
 
-@kind("server-killed", "H10", words="somebody kills a server through hfs; target: which")
+@kind(
+    "server-killed",
+    "H10",
+    words="somebody kills a server through hfs; target: which",
+    hits=places.machines,
+)
 def server_killed(sim: Simulation, fault: Fault) -> Struck:
     """Ask hfs to break a server."""
     servers = tuple(machine.spec.server for machine in machines_of(sim, fault, 1))

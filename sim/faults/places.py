@@ -40,6 +40,36 @@ def rack_of(sim: Simulation, fault: Fault) -> Sequence[str]:
     return hosts_of(zone)[first : first + HOSTS_PER_RACK]
 
 
+def machines(sim: Simulation) -> Iterable[ServerId]:
+    """Name the machines of the cloud's list."""
+    return list(sim.datacentre.machines)
+
+
+def records(sim: Simulation) -> Iterable[ServerId]:
+    """Name the servers that have a record."""
+    return [ServerId(name) for name in sim.records()]
+
+
+def servers(sim: Simulation) -> Iterable[ServerId]:
+    """Name the servers on which anything runs."""
+    return ids_of(sim.servers())
+
+
+def serving(sim: Simulation) -> Iterable[ServerId]:
+    """Name the servers whose service answers."""
+    return ids_of(server for server in sim.servers() if server.is_serving)
+
+
+def warm(sim: Simulation) -> Iterable[ServerId]:
+    """Name the servers that wait in the pool."""
+    return ids_of(server for server in sim.servers() if server.condition is Condition.WARM)
+
+
+def building(sim: Simulation) -> Iterable[ServerId]:
+    """Name the servers that are being built."""
+    return ids_of(server for server in sim.servers() if server.condition is Condition.BUILDING)
+
+
 def machines_of(sim: Simulation, fault: Fault, count: int) -> list[Machine]:
     """Choose machines of the cloud's list, `count` in a row."""
     return _in_a_row(sim, fault, list(sim.datacentre.machines.values()), lambda machine: machine.spec.server, count)

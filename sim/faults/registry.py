@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from hfs_appliance.model.instants import MILLISECOND, MINUTE, SECOND, Duration
+from sim.faults import places
 from sim.faults.menu import Struck, kind
 from sim.faults.places import ids_of, records_of, servers_of
 from sim.overlaps import chain
@@ -103,7 +104,13 @@ def registry_rolled_back(sim: Simulation, fault: Fault) -> Struck:  # noqa: ARG0
 # Sessions and watches
 
 
-@kind("sessions-expire", "Z1", words="the sessions of `amount` living agents expire; target: the first", amounts=(1, 5))
+@kind(
+    "sessions-expire",
+    "Z1",
+    words="the sessions of `amount` living agents expire; target: the first",
+    amounts=(1, 5),
+    hits=places.servers,
+)
 def sessions_expire(sim: Simulation, fault: Fault) -> Struck:
     """End the sessions of agents that live."""
     servers = servers_of(sim, fault, fault.amount)
@@ -216,7 +223,13 @@ def service_removed_by_hand(sim: Simulation, fault: Fault) -> Struck:
     return Struck(words=f"{parent} is deleted by hand")
 
 
-@kind("record-removed-by-hand", "H10", words="somebody deletes `amount` records; target: the first", amounts=(1, 5))
+@kind(
+    "record-removed-by-hand",
+    "H10",
+    words="somebody deletes `amount` records; target: the first",
+    amounts=(1, 5),
+    hits=places.records,
+)
 def record_removed_by_hand(sim: Simulation, fault: Fault) -> Struck:
     """Delete records."""
     gone = tuple(records_of(sim, fault, fault.amount))

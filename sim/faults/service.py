@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hfs_appliance.model.instants import MINUTE, SECOND, Duration
 from hfs_appliance.model.observed import CloudStatus
+from sim.faults import places
 from sim.faults.menu import Struck, kind
 from sim.faults.places import building_of, ids_of, servers_of, serving_of, warm_of
 from sim.overlaps import End, chain
@@ -53,7 +54,13 @@ def mirror_down(sim: Simulation, fault: Fault) -> Struck:  # noqa: ARG001  # eve
     return _turn(sim, "is_mirror_down", value=True, words="the package mirror is down")
 
 
-@kind("build-interrupted", "P5", words="`amount` servers reboot while they are built; target: the first", amounts=FEW)
+@kind(
+    "build-interrupted",
+    "P5",
+    words="`amount` servers reboot while they are built; target: the first",
+    amounts=FEW,
+    hits=places.building,
+)
 def build_interrupted(sim: Simulation, fault: Fault) -> Struck:
     """Reboot servers with half a configuration on them."""
     servers = building_of(sim, fault, fault.amount)
@@ -63,7 +70,13 @@ def build_interrupted(sim: Simulation, fault: Fault) -> Struck:
     return _hurt("reboot while they are built", servers)
 
 
-@kind("pool-rots", "V14", words="`amount` warm servers will never run anything; target: the first", amounts=FEW)
+@kind(
+    "pool-rots",
+    "V14",
+    words="`amount` warm servers will never run anything; target: the first",
+    amounts=FEW,
+    hits=places.warm,
+)
 def pool_rots(sim: Simulation, fault: Fault) -> Struck:
     """Spoil warm servers: it shows when they are claimed."""
     servers = warm_of(sim, fault, fault.amount)
@@ -78,6 +91,7 @@ def pool_rots(sim: Simulation, fault: Fault) -> Struck:
     words="`amount` warm servers lose their disks, which their agents notice; target: the first",
     amounts=FEW,
     is_drawn=False,
+    hits=places.warm,
 )
 def pool_unfit(sim: Simulation, fault: Fault) -> Struck:
     """Spoil warm servers as they are found out before they are claimed."""
@@ -91,7 +105,11 @@ def pool_unfit(sim: Simulation, fault: Fault) -> Struck:
 
 
 @kind(
-    "agents-crash", "Z11", words="`amount` of 1,000 agents end and start again; target: the first", amounts=(20, 1000)
+    "agents-crash",
+    "Z11",
+    words="`amount` of 1,000 agents end and start again; target: the first",
+    amounts=(20, 1000),
+    hits=places.servers,
 )
 def agents_crash(sim: Simulation, fault: Fault) -> Struck:
     """End agents as kill -9 does; the next ones meet the entries of their own dead sessions."""
@@ -108,6 +126,7 @@ def agents_crash(sim: Simulation, fault: Fault) -> Struck:
     words="`amount` agents lose their session every 5 s; target: the first",
     amounts=FEW,
     spans=SHORT,
+    hits=places.serving,
 )
 def registrations_flap(sim: Simulation, fault: Fault) -> Struck:
     """Expire the sessions of some agents again and again."""
@@ -130,6 +149,7 @@ def registrations_flap(sim: Simulation, fault: Fault) -> Struck:
     words="`amount` instances register as a wrong version; target: the first",
     amounts=FEW,
     spans=LONG,
+    hits=places.serving,
 )
 def registrations_wrong(sim: Simulation, fault: Fault) -> Struck:
     """Let instances register as what they are not."""
@@ -148,7 +168,13 @@ def checks_fail(sim: Simulation, fault: Fault) -> Struck:  # noqa: ARG001  # eve
 # Services
 
 
-@kind("service-crashes", "V9", words="`amount` services end by themselves; target: the first", amounts=FEW)
+@kind(
+    "service-crashes",
+    "V9",
+    words="`amount` services end by themselves; target: the first",
+    amounts=FEW,
+    hits=places.serving,
+)
 def service_crashes(sim: Simulation, fault: Fault) -> Struck:
     """End services; their agents start them again."""
     servers = serving_of(sim, fault, fault.amount)
@@ -163,6 +189,7 @@ def service_crashes(sim: Simulation, fault: Fault) -> Struck:
     words="`amount` services grow until they are ended, every four minutes",
     amounts=FEW,
     spans=LONG,
+    hits=places.serving,
 )
 def services_leak(sim: Simulation, fault: Fault) -> Struck:
     """End some services now and then, for want of memory."""
@@ -182,6 +209,7 @@ def services_leak(sim: Simulation, fault: Fault) -> Struck:
     words="`amount` services answer nothing until the end; target: the first",
     amounts=FEW,
     spans=SHORT,
+    hits=places.serving,
 )
 def service_hangs(sim: Simulation, fault: Fault) -> Struck:
     """Let services take requests and answer none."""
@@ -196,6 +224,7 @@ def service_hangs(sim: Simulation, fault: Fault) -> Struck:
     words="`amount` services crash and do not start; target: the first",
     amounts=FEW,
     spans=SHORT,
+    hits=places.serving,
 )
 def service_crash_loops(sim: Simulation, fault: Fault) -> Struck:
     """Let services crash at each start."""

@@ -9,8 +9,8 @@ from hfs_appliance.model.plan import Phase
 from hfs_appliance.model.rollout import RolloutPhase
 from hfs_appliance.model.rollout_events import RolloutChanged
 from sim.believed import Believed
-from sim.clock import WorldClock
 from sim.coverage import Coverage, together
+from sim.entries import Author, RolloutWritten
 from sim.truth import FaultBegun, FaultEnded
 
 
@@ -18,7 +18,7 @@ class Watched:
     """Coverage as a run has it: what the control plane believes is known before it counts."""
 
     def __init__(self) -> None:
-        self.believed = Believed(WorldClock())
+        self.believed = Believed()
         self.coverage = Coverage(self.believed)
 
     def move(self, server: str, phase: Phase) -> None:
@@ -34,6 +34,20 @@ class Watched:
         recorded = Recorded(seq=1, at=Instant(0), actor="rollout", event=event)
         self.believed.hear(recorded)
         self.coverage.hear(recorded)
+
+    def write(self, phase: str, strategy: str) -> None:
+        written = RolloutWritten(
+            author=Author.PLANE,
+            service=ServiceName("dns"),
+            number=1,
+            phase=phase,
+            strategy=strategy,
+            before={},
+            target={},
+            total=1,
+            is_reverting=False,
+        )
+        self.coverage.see(Instant(0), written)
 
     def begin(self, number: int, kind: str, *victims: str) -> None:
         servers = tuple(ServerId(victim) for victim in victims) or None
@@ -66,6 +80,22 @@ def test_a_fault_without_victims_counts_for_all_phases_that_there_were_while_it_
     watched.end(0, "registry-away")
     watched.move("a", Phase.WARMING)
     assert watched.coverage.matrix == {"registry-away": {"assigned": 1, "warm": 1}}
+
+
+def test_a_fault_meets_the_strategies_by_which_rollouts_go_on_and_whom_it_does_not_hit_it_does_not_meet() -> None:
+    watched = Watched()
+    watched.write("expand", "rolling")
+    watched.begin(0, "registry-away")
+    watched.begin(1, "server-dies", "a")
+    watched.coverage.see(Instant(0), FaultBegun(number=2, kind="pool-rots", words="", victims=()))
+    watched.write("cutover", "rolling")
+    watched.write("preflight", "canary")
+    watched.write("done", "canary")
+    watched.begin(3, "server-dies", "a")
+    assert watched.coverage.matrix == {
+        "registry-away": {"canary rollout": 1, "rolling rollout": 1},
+        "server-dies": {"rolling rollout": 1},
+    }
 
 
 def test_a_fault_meets_the_rollouts_that_go_on() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hfs_appliance.model.instants import MINUTE, SECOND, Duration, seconds
+from hfs_appliance.model.instants import MINUTE, Duration, seconds
 from hfs_appliance.model.plan import Phase
 from hfs_appliance.model.rollout import RolloutPhase
 from sim.play import Playing, play
@@ -10,7 +10,9 @@ from sim.scenario import Bounds, Fault, Layout, Scenario
 from sim.truth import FaultBegun, FaultEnded
 
 
-def played(*faults: Fault, servers: int = 4) -> tuple[list[FaultBegun | FaultEnded], dict[str, dict[str, int]]]:
+def played(
+    *faults: Fault, servers: int = 4, pool: int = 1
+) -> tuple[list[FaultBegun | FaultEnded], dict[str, dict[str, int]]]:
     told: list[FaultBegun | FaultEnded] = []
 
     def watch(playing: Playing) -> None:
@@ -24,7 +26,7 @@ def played(*faults: Fault, servers: int = 4) -> tuple[list[FaultBegun | FaultEnd
         name="aimed",
         words="something is aimed at a phase",
         lasts=Duration(4 * MINUTE),
-        layout=Layout(servers=servers, per_service=4, zones=2, pool=1),
+        layout=Layout(servers=servers, per_service=4, zones=2, pool=pool),
         bounds=Bounds(settle=Duration(60 * MINUTE), stays=seconds(60)),
         faults=faults,
     )
@@ -55,14 +57,21 @@ def test_a_fault_whose_phase_is_there_strikes_at_once_and_lasts_from_then_on() -
 
 def test_a_fault_that_comes_too_late_for_its_phase_strikes_as_soon_as_it_is_there_again() -> None:
     told, strikes = played(
-        Fault(kind="server-reboots", at=seconds(5), target=999, phase=Phase.ASSIGNED),  # so many milliseconds later
-        Fault(kind="servers-cut", at=seconds(10), lasts=Duration(SECOND // 2), amount=1000),
-        Fault(kind="scale-out", at=seconds(10), lasts=seconds(20)),
-        Fault(kind="servers-cut", at=seconds(205), lasts=seconds(3), amount=1000),
-        Fault(kind="scale-out", at=seconds(205), lasts=seconds(20)),
+        Fault(kind="server-reboots", at=seconds(5), target=999, phase=Phase.WARM),  # so many milliseconds later
+        Fault(kind="scale-out", at=seconds(10), lasts=seconds(220)),
+        Fault(kind="scale-out", at=seconds(120), lasts=seconds(110), amount=2),
+        pool=0,  # who is warm is given a role at once
     )
-    assert strikes["server-reboots"] == {"assigned": 1}
+    assert strikes["server-reboots"] == {"warm": 1}
     assert [fact.kind for fact in told if isinstance(fact, FaultBegun)][-1] == "server-reboots"
+
+
+def test_a_fault_waits_until_whom_it_may_hit_is_in_its_phase() -> None:
+    _, strikes = played(
+        Fault(kind="service-hangs", at=seconds(5), lasts=seconds(5), phase=Phase.WARMING),
+        Fault(kind="scale-out", at=seconds(10), lasts=seconds(60)),
+    )
+    assert strikes["service-hangs"] == {"warming": 1}  # which answers only at the end of it
 
 
 def test_a_fault_whose_phase_never_comes_never_strikes() -> None:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hfs_appliance.model.plan import Phase
-from sim.believed import AIMABLE
+from hfs_appliance.model.rollout import RolloutPhase, Strategy
+from sim.believed import AIMABLE, OF_ROLLOUTS, OF_SERVERS
 from sim.cells import is_possible
 from sim.faults import MENU
 from sim.scenario import Beginning, Scenario
 from sim.scenario_text import write
 from sim.scenarios import read
 from sim.shrink import shrink
-from sim.swarm import CUT_OFF, draw
+from sim.stirring import OF_SERVERS as STIRRED
+from sim.stirring import PAIRED, SPARED, STANDING, STRATEGIES, stirs
+from sim.swarm import aims_of, draw
 
 SWEEP = 500
 """Seeds of one sweep, of which the matrix in the documentation is."""
@@ -38,22 +39,41 @@ def test_seeds_in_a_row_try_every_cell_of_the_matrix() -> None:
     assert cells <= tried
 
 
+def test_every_phase_is_brought_about_by_kinds_of_the_menu() -> None:
+    assert set(STIRRED) == set(OF_SERVERS)
+    assert set(STRATEGIES) == set(OF_ROLLOUTS)
+    done = {stir.kind for phase in OF_SERVERS for stir in STIRRED[phase]}
+    done |= {stir.kind for phase in RolloutPhase for way in STRATEGIES.get(phase, ()) for stir in stirs(phase, way, ())}
+    assert done <= MENU.keys()
+
+
 @given(SEEDS)
-def test_what_a_seed_aims_at_is_one_phase(seed: int) -> None:
-    faults = draw(seed).faults
-    aimed = {fault.phase for fault in faults if fault.phase is not None and fault.kind != "upgrade-rolled-back"}
-    assert len(aimed) == 1
-    if aimed == {Phase.ASSIGNED}:
-        (stirred,) = (fault.at for fault in faults if fault.kind == "servers-cut" and fault.lasts == CUT_OFF)
-        assert any(fault.kind == "scale-out" and fault.at == stirred for fault in faults)
+def test_what_a_seed_aims_at_is_one_phase_and_what_is_done_for_it_comes_first(seed: int) -> None:
+    scenario, aims = draw(seed), aims_of(seed)
+    aimed = [fault for fault in scenario.faults if fault.phase is not None]
+    rows = [fault for fault in aimed if fault.phase is aims.phase and fault.kind in aims.kinds]
+    assert [fault.kind for fault in rows][-len(aims.kinds) :] == list(aims.kinds)
+    for stir in stirs(aims.phase, aims.strategy, aims.kinds):
+        assert any(
+            (fault.kind, fault.phase, fault.amount) == (stir.kind, stir.phase, stir.amount)
+            and fault.at <= rows[-1].at + stir.later
+            for fault in scenario.faults
+        ), stir
 
 
-@pytest.mark.parametrize("seed", range(2, 30, 3))
-def test_what_is_aimed_at_a_rollout_has_one_to_meet(seed: int) -> None:
-    scenario = draw(seed)
-    assert scenario.begins is Beginning.STANDING
-    assert min(scenario.layout.servers, scenario.layout.per_service) > 1
-    assert any(fault.kind == "upgrade-good" and fault.target == 0 and not fault.phase for fault in scenario.faults)
+@given(SEEDS)
+def test_a_seed_has_what_its_phase_needs(seed: int) -> None:
+    scenario, aims = draw(seed), aims_of(seed)
+    if aims.phase in STANDING:
+        assert scenario.begins is Beginning.STANDING
+    if aims.phase in PAIRED:
+        assert min(scenario.layout.servers, scenario.layout.per_service) > 1
+    if aims.phase in SPARED:
+        assert scenario.layout.pool > 1
+    if aims.strategy is not None:
+        kind = "canary-good" if aims.strategy is Strategy.CANARY else "upgrade-good"
+        assert any(fault.kind == kind and fault.target == 0 and not fault.phase for fault in scenario.faults)
+        assert scenario.traffic.is_any or aims.strategy is not Strategy.CANARY
 
 
 @given(SEEDS)

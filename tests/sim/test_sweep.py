@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from hfs_appliance.model.plan import Phase
 from hfs_appliance.model.rollout import RolloutPhase
-from sim.believed import OF_ROLLOUTS, OF_SERVERS
-from sim.cells import IMPOSSIBLE, empty, is_possible, table
+from sim.believed import OF_ROLLOUTS, OF_SERVERS, OF_STRATEGIES
+from sim.cells import COLUMNS, IMPOSSIBLE, drawn, empty, is_possible, table
 from sim.faults import MENU
 from sim.outcome import Outcome, Violation
-from sim.sweep import Sweep, complaints, main, read_known
+from sim.sweep import Sweep, complaints, faults_of, main, read_known
 
 if TYPE_CHECKING:
     import pytest
@@ -55,7 +55,8 @@ def test_the_matrix_has_a_row_for_each_kind_that_is_drawn() -> None:
     rows = [line for line in table(BROKEN.strikes) if line.startswith("| `")]
     assert len(rows) == 2 * sum(kind.is_drawn for kind in MENU.values())
     of_servers, of_rollouts = (line for line in rows if line.startswith("| `server-dies` "))
-    assert (of_servers.count("|"), of_rollouts.count("|")) == (len(OF_SERVERS) + 2, len(OF_ROLLOUTS) + 2)
+    columns = len(OF_ROLLOUTS) + len(OF_STRATEGIES)
+    assert (of_servers.count("|"), of_rollouts.count("|")) == (len(OF_SERVERS) + 2, columns + 2)
     assert " 2 " in of_servers
     assert " 3 " in of_rollouts
 
@@ -67,8 +68,27 @@ def test_a_cell_is_met_or_missing_or_impossible() -> None:
     assert ("server-dies", RolloutPhase.CANARY) not in missing
     assert ("server-dies", RolloutPhase.SOAK) in missing
     assert ("pool-rots", Phase.SERVING) not in missing
+    assert ("pool-rots", "rolling rollout") in missing
     assert is_possible("pool-rots", Phase.WARM)
     assert IMPOSSIBLE.keys() <= MENU.keys()
+
+
+def test_a_matrix_with_empty_cells_or_impossible_ones_is_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = {name: dict.fromkeys((column for column in COLUMNS if is_possible(name, column)), 1) for name in drawn()}
+    assert list(faults_of(whole)) == []
+    without = {**whole, "server-dies": {**whole["server-dies"]}}
+    del without["server-dies"][Phase.LOST]
+    (missing,) = faults_of(without)
+    assert missing.endswith("server-dies × lost")
+    (mistaken,) = faults_of({**whole, "pool-rots": {**whole["pool-rots"], "serving": 1}})
+    assert mistaken.startswith("met, though")
+    assert mistaken.endswith("pool-rots × serving")
+    monkeypatch.setattr("sim.sweep.swarm", lambda _: iter([]))
+    assert main(["1"]) == 0
+    assert main(["1", "--whole-matrix"]) == 1
+    assert "not met, though" in capsys.readouterr().out
 
 
 def test_the_command_plays_seeds_and_writes_the_matrix(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
