@@ -13,8 +13,9 @@ import trio
 from hfs_appliance.ports.errors import PortError
 from hfs_appliance.ports.registry import EVERYTHING
 
-_MOST_MARKS: Final = 10_000
-"""More paths than that are cheaper to read all over again than to look at one by one."""
+_MOST_MARKS: Final = 100_000
+"""More paths than that are not kept: everything is read again. A zone of a fleet of 55,000 servers marks 20,000 when it
+goes; to read those costs a fifth of all, and what was seen all the time is not taken for what came after a gap."""
 
 
 class SubtreeWatch:
