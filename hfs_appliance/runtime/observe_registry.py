@@ -275,12 +275,13 @@ class RegistryObserver:
         rewritten = [path for parent in self._rewritten for path in self._mirror.paths_below(parent)]
         found = await self._registry.get_many((*listed, *rewritten))
         missed += [path for path in rewritten if not self._mirror.is_in_step(path, found[path])]
+        already = frozenset(missed)
         for parent in listed:
             znode = found[parent]
             if znode is not None and self._agreed.get(parent) == znode.pzxid:
                 continue
             unlike = self._mirror.unlike(parent, await self._children(parent))
-            missed += [path for name in unlike if (path := f"{parent}/{name}") not in missed]
+            missed += [path for name in unlike if (path := f"{parent}/{name}") not in already]
             if znode is not None and not unlike:
                 self._agreed[parent] = znode.pzxid
         return missed
