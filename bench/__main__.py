@@ -36,6 +36,7 @@ NAMES: tuple[str, ...] = (
     "proxy",
     "environment",
     "claim",
+    "guests",
     "faults",
     "takeover",
     "rollback",
