@@ -35,6 +35,7 @@ async def run() -> dict[str, object]:
         saved = directory / "saved"
         source = CONFIGURATION.read_text().replace("[cloud]\n", "[registry]\n\n[cloud]\n", 1)
         source = source.replace('image = "../build/guest"', f'image = "{GUEST}"\nsaved = "{saved}"')
+        source += '[guard]\ndestroy_budget = { percent = "100%", min = 50, max = 100, window = "10s" }\n'
         appliance = Appliance.prepare([ROOT / "dist" / "hfs"], directory, source)
         try:
             began = SystemClock().now()
