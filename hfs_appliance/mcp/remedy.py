@@ -66,7 +66,6 @@ def count_failures(draft: Draft) -> None:
     assert world.registry is not None
     records, troubles = world.registry.value.records, world.registry.value.troubles
     draft.quota_setback = _quota(draft)
-    refused: list[Failed[str]] = []
     builds = [
         Failed((failure.pool, failure.az), failure.words, failure.begun_at, failure.until)
         for failure in world.failures
@@ -82,15 +81,14 @@ def count_failures(draft: Draft) -> None:
             continue
         words = f"{record.server} {words}"
         if reason.cause is Cause.OVER_QUOTA:
-            refused.append(Failed(_QUOTA, words, record.created_at))
+            failed = Failed(_QUOTA, words, record.created_at)
+            draft.quota_setback = failed_again(draft.quota_setback, failed, world.now)
         elif reason.cause is Cause.BUILD_FAILED:
             if not _was_refused(draft, standing) and not is_on_trial(record, draft.trials):
                 builds.append(Failed((record.pool, record.az), words, record.created_at))
         elif record.service is not None and record.version is not None and record.az not in draft.weather.dead_zones:
             begun_at = record.assigned_at or record.created_at
             instances.append(Failed((record.service, record.version), words, begun_at))
-    for failed in refused:
-        draft.quota_setback = failed_again(draft.quota_setback, failed, world.now)
     zones = draft.desired.cloud.azs
     draft.launches.setbacks = {
         (pool, az): setback
