@@ -12,13 +12,12 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from bench.measure import Spread
+from bench.measure import Spread, instant_of, read_instant
 from hfs_appliance.model.instants import SECOND
-from tests.support.appliance import ROOT, Appliance, Json
+from tests.support.appliance import ROOT, Appliance
 
 ROUNDS: Final = 5
 UPDATES: Final = ("/usr/bin/apt-get", "--simulate", "--quiet", "upgrade")
@@ -140,14 +139,6 @@ def way(log: str, begun: int, served: int, *, is_cold: bool) -> Way:
 def starts(lines: Sequence[tuple[int, str]], words: str) -> list[int]:
     """Give the instants of the lines that start with some words."""
     return [at for at, line in lines if line.startswith(words)]
-
-
-def instant_of(event: Json) -> int:
-    return read_instant(event["at"])
-
-
-def read_instant(text: str) -> int:
-    return round(datetime.fromisoformat(text).timestamp() * SECOND)
 
 
 def findings(ways: Mapping[str, Sequence[Way]]) -> Mapping[str, object]:

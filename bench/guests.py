@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 import httpx
 
 from bench.environment import SERVICE, until_instance
-from bench.measure import Spread
+from bench.measure import Spread, instant_of
 from hfs_appliance.adapters.clock import SystemClock
 from hfs_appliance.model.instants import SECOND
-from tests.support.appliance import ROOT, Appliance, Json
+from tests.support.appliance import ROOT, Appliance
 
 KILLS: Final = 10
 WITHIN_S: Final = 1_200
@@ -79,8 +78,3 @@ async def replaced(appliance: Appliance) -> Mapping[str, int]:
         "kill → routed": routed - began,
         "the next clone asked for → warm": instant_of(warm) - instant_of(asked),
     }
-
-
-def instant_of(event: Json) -> int:
-    """Read when an event happened."""
-    return round(datetime.fromisoformat(event["at"]).timestamp() * SECOND)

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from hfs_appliance.model.instants import SECOND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +44,16 @@ def percentile(values: Sequence[float], share: float) -> float:
     assert values
     assert 0 <= share <= 1
     return sorted(values)[max(math.ceil(share * len(values)), 1) - 1]
+
+
+def instant_of(event: Mapping[str, Any]) -> int:
+    """Give when an event happened, as the admin API tells it, in nanoseconds since the epoch."""
+    return read_instant(event["at"])
+
+
+def read_instant(text: str) -> int:
+    """Read a time in ISO 8601; in nanoseconds since the epoch."""
+    return round(datetime.fromisoformat(text).timestamp() * SECOND)
 
 
 def repeat(times: int, what: Callable[[], object]) -> Spread:
